@@ -1,0 +1,36 @@
+# Tests: unit (C, cmocka), API, browser and fault tests (Node's runner), fuzzers (libFuzzer).
+
+UNIT_SRC := $(wildcard tests/unit/*/*_test.c)
+UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC))
+CMOCKA   := $(shell pkg-config --cflags --libs cmocka)
+
+.PHONY: check api web-test fault fuzz
+$(B)/tests/%: tests/unit/%.c $(LINK) Makefile mk/test.mk
+	@mkdir -p $(@D)
+	$(CCACHE) $(CC) $(CFLAGS) -Itests/unit -MMD -MP -c -o $@.o $<
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $@.o -Wl,--start-group $(LINK) -Wl,--end-group $(CMOCKA) $(LIBS)
+-include $(wildcard $(B)/tests/*/*.d)
+
+# tests/unit/<folder>/<file>_test.c mirrors src/<folder>/<file>.c; UNIT=json runs those whose path holds it
+check: $(if $(UNIT),$(foreach t,$(UNIT_BIN),$(if $(findstring $(UNIT),$(t)),$(t))),$(UNIT_BIN))
+	@fail=0; for t in $^; do $$t || { echo "FAILED: $$t"; fail=1; }; done; exit $$fail
+
+NODE_TEST := node --test --test-reporter=spec
+api: $(B)/softfactory
+	SF_BIN=$(abspath $(B))/softfactory $(NODE_TEST) $(sort $(wildcard tests/api/*$(T)*.test.mjs))
+web-test: $(B)/softfactory web
+	SF_BIN=$(abspath $(B))/softfactory SF_WEB=$(abspath $(B))/web $(NODE_TEST) $(sort $(wildcard tests/web/*$(T)*.test.mjs))
+fault: $(B)/softfactory
+	SF_BIN=$(abspath $(B))/softfactory $(NODE_TEST) $(sort $(wildcard tests/fault/*$(T)*.test.mjs))
+
+# tests/fuzz/<name>_fuzz.c: LLVMFuzzerTestOneInput; corpus seeds in tests/fuzz/corpus/<name>/
+FUZZ_SECONDS ?= 60
+FUZZ_NAMES := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+fuzz:
+	@for n in $(FUZZ_NAMES); do $(MAKE) --no-print-directory B=$(B)/fuzz CC=clang SAN=address,undefined,fuzzer-no-link $(B)/fuzz/fuzzers/$$n || exit 1; \
+	  mkdir -p $(B)/fuzz/corpus/$$n; $(B)/fuzz/fuzzers/$$n -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=2048 -print_final_stats=1 -close_fd_mask=0 \
+	    -artifact_prefix=$(B)/fuzz/ $(B)/fuzz/corpus/$$n tests/fuzz/corpus/$$n 2>&1 | tail -4 && test $${PIPESTATUS[0]:-0} -eq 0 || exit 1; done
+fuzz: SHELL := /bin/bash
+$(B)/fuzzers/%: tests/fuzz/%_fuzz.c $(LINK)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(LINK) -Wl,--end-group $(LIBS)

@@ -1,0 +1,227 @@
+/* app: the one choke point. A route is a row of a table; dispatch, authentication, limits, validation, idempotency,
+ * HTTP caching, error bodies, counters, the log line and the OpenAPI document all read that row.
+ *
+ * A handler is straight-line C: it reads its checked input, runs queries, writes an answer and returns 0 or an
+ * error; dispatch writes the error body. All memory is the request's arena: handlers free nothing. */
+#ifndef SF_APP_APP_H
+#define SF_APP_APP_H
+
+#include "core/core.h"
+#include "core/json.h"
+#include "db/db.h"
+#include "http/http.h"
+
+struct sf_app;
+struct sf_req; /* one request as handlers see it; lifetime: the request */
+
+/* ---- fields: what comes in with a query string or a body, what goes out -------------------------------- */
+
+enum sf_ftype {
+	SF_F_INT,
+	SF_F_FLOAT,
+	SF_F_BOOL,
+	SF_F_TEXT,
+	SF_F_EMAIL,
+	SF_F_URL,
+	SF_F_ENUM,
+	SF_F_TIME,
+	SF_F_DATE,
+	SF_F_INTS,
+	SF_F_TEXTS, /* arrays */
+	SF_F_JSON,  /* any value: struct json_t * */
+	SF_F_OBJECT,
+	SF_F_ARRAY, /* replies only: `sub` describes the object, or each element */
+};
+/* Where an input goes: member `offset` of the row's struct. C types: INT, TIME (µs), DATE (days) int64_t; FLOAT double; BOOL bool;
+ * texts and ENUM struct sf_str; INTS struct sf_ints; TEXTS struct sf_texts. An optional field without fallback is struct sf_oint (also for
+ * BOOL) or struct sf_ofloat; optional text is absent when p is NULL. Text is trimmed, valid UTF-8, without control characters but \n and \t. */
+struct sf_field {
+	const char *name;
+	enum sf_ftype type;
+	bool required;   /* input: absent or null is an error; reply: always there */
+	bool nullable;   /* reply: may be null */
+	bool keep_space; /* input text is not trimmed (passwords) */
+	uint32_t offset;
+	int64_t min,
+		max; /* numbers: range; text: code points; arrays: elements. Both 0: no limit but text ≤ 10,000 */
+	const char *choices;  /* of ENUM: "rating|price|newest" */
+	const char *fallback; /* default, as text */
+	const char *help;     /* a phrase for the API document */
+	const char *example;  /* JSON text */
+	const struct sf_field *sub;
+};
+struct sf_texts {
+	const struct sf_str *p;
+	size_t n;
+};
+/* SF_IN(struct booking_in, chef_id, SF_F_INT, .required = true, .min = 1, .max = INT64_MAX) */
+#define SF_IN(type_, member, ftype, ...)                                                                     \
+	{ .name = #member, .type = ftype, .offset = offsetof(type_, member), __VA_ARGS__ }
+/* SF_OUT(id, SF_F_INT, .required = true) */
+#define SF_OUT(member, ftype, ...)                                                                           \
+	{ .name = #member, .type = ftype, __VA_ARGS__ }
+
+/* ---- routes ------------------------------------------------------------------------------------------------ */
+
+enum sf_access_kind { SF_ACCESS_UNSET, SF_ACCESS_PUBLIC, SF_ACCESS_USER, SF_ACCESS_SUB, SF_ACCESS_ADMIN };
+struct sf_access {
+	enum sf_access_kind kind;
+	const char *product; /* of SUB */
+	const char *who; /* for the document, when the handler checks more: "owner", "chef", "owner or chef" */
+};
+#define SF_PUBLIC                                                                                            \
+	{ .kind = SF_ACCESS_PUBLIC }
+#define SF_USER                                                                                              \
+	{ .kind = SF_ACCESS_USER }
+#define SF_WHO(who_)                                                                                         \
+	{ .kind = SF_ACCESS_USER, .who = who_ }
+#define SF_SUB(product_)                                                                                     \
+	{ .kind = SF_ACCESS_SUB, .product = product_ }
+#define SF_ADMIN                                                                                             \
+	{ .kind = SF_ACCESS_ADMIN }
+
+enum sf_rate { SF_RATE_UNSET, SF_RATE_NONE /* health, metrics */, SF_RATE_AUTH, SF_RATE_API, SF_RATE_WRITE };
+
+typedef int sf_handler(struct sf_req *r); /* ~ */
+
+struct sf_route {
+	enum sf_method method;
+	const char
+		*path; /* "/api/coocook/chefs/{id}"; {id} is a positive integer (else 404), {name:text} any segment */
+	sf_handler *run;
+	struct sf_access auth;
+	enum sf_rate rate;
+	const struct sf_field *query; /* ends with name NULL; query_size: its struct */
+	const struct sf_field *body;
+	uint32_t query_size, body_size;
+	const char *page_of;  /* plural name: a paged list; adds page and per_page to the query */
+	int per_page;         /* default of per_page; 0: 20 */
+	bool text_body;       /* body is not JSON: the handler reads sf_req_http(r)->body; `consumes` says what */
+	const char *consumes; /* "text/csv"; NULL: application/json */
+	const char *produces; /* NULL: application/json */
+	size_t body_max;      /* 0: the server's limit */
+	const struct sf_field *reply; /* members of the answer's object (of each element where reply_list) */
+	bool reply_list;              /* the answer is a bare array */
+	int status;                   /* of success; 0: 200 */
+	int errors[8];                /* enum sf_err beyond those every such route has; ends with 0 */
+	const char *cache_tags;       /* "chefs" or "chef:{id}"; declared in the service's tags */
+	int max_age,
+		stale; /* seconds: Cache-Control of a public GET; 0: no-store for per-user, no-cache for public */
+	enum sf_read read;
+	bool idempotent;     /* honours Idempotency-Key: reply first, then sf_req_commit */
+	bool quiet;          /* its log line is at debug level */
+	const char *summary; /* a sentence for the document */
+};
+
+struct sf_service {
+	const char *name;              /* "coocook" */
+	const char *title;             /* "CooCook: chef bookings" */
+	const struct sf_route *routes; /* ends with path NULL */
+	const char *const *tags;       /* cache tags it raises, without ids: "chefs", "chef"; NULL-terminated */
+	/* ~ Puts demo data into an empty database (idempotent); may be NULL. */
+	int (*demo)(struct sf_db *db, struct sf_arena *a);
+};
+
+/* ---- what a handler calls ---------------------------------------------------------------------------------- */
+
+enum sf_via { SF_VIA_NOBODY, SF_VIA_TOKEN, SF_VIA_SESSION, SF_VIA_DEMO };
+struct sf_caller {
+	int64_t user; /* 0: nobody */
+	bool admin;
+	enum sf_via via;
+	char jti[33];          /* of the token */
+	int64_t token_exp;     /* of the token, seconds */
+	struct sf_str session; /* cookie text */
+};
+
+const void *sf_req_body(const struct sf_req *r);  /* the row's body struct, checked */
+const void *sf_req_query(const struct sf_req *r); /* the row's query struct, checked */
+int64_t sf_path_int(const struct sf_req *r, const char *name);
+struct sf_str sf_path_text(const struct sf_req *r, const char *name);
+const struct sf_caller *sf_req_caller(const struct sf_req *r);
+struct sf_arena *sf_req_arena(const struct sf_req *r);
+struct sf_http_req *sf_req_http(const struct sf_req *r);
+struct sf_app *sf_req_app(const struct sf_req *r);
+const struct sf_route *sf_req_route(const struct sf_req *r);
+struct sf_str sf_req_id(const struct sf_req *r); /* X-Request-Id */
+struct sf_str sf_req_ip(const struct sf_req *r); /* client address behind trusted proxies */
+int64_t sf_req_now(const struct sf_req *r);      /* wall clock µs, the same for the whole request */
+struct sf_page {
+	int64_t page, per_page, limit, offset;
+};
+struct sf_page sf_req_page(const struct sf_req *r); /* of a paged route */
+
+/* Statements, each its own transaction, with the row's read preference, on the database of the row's service. */
+struct sf_dbh *sf_req_db(struct sf_req *r);
+/* ~ A transaction: sf_req_begin; …; sf_reply…; sf_req_commit; out: sf_tx_end. The commit also records an
+ * idempotent route's answer, so the answer is written before it. */
+SF_MUSTCHECK
+int sf_req_begin(struct sf_req *r, struct sf_dbh **tx);
+SF_MUSTCHECK
+int sf_req_commit(struct sf_req *r, struct sf_dbh *tx);
+
+/* Records why and returns err: `return sf_fail(r, SF_ECONFLICT, "duration_hours", "The chef is booked then.");`
+ * field NULL: no "fields" entry. The sentence is for a person; it replaces the error's default. */
+SF_PRINTF(4, 5) int sf_fail(struct sf_req *r, int err, const char *field, const char *fmt, ...);
+/* Adds a field's reason without ending: for rules that find several. Then return SF_EINVAL. */
+void sf_fail_field(struct sf_req *r, const char *field, const char *why);
+
+/* Answers. All return 0, so a handler may end with `return sf_reply(...)`. */
+#define sf_reply(r, status, ...) sf_reply_kv(r, status, (const struct sf_kv[]) { __VA_ARGS__, { 0 } })
+int sf_reply_kv(struct sf_req *r, int status, const struct sf_kv *kv);
+int sf_reply_rows(struct sf_req *r, int status, const struct sf_rows *rows);               /* bare array */
+int sf_reply_row(struct sf_req *r, int status, const struct sf_query *q, const void *row); /* one object */
+int sf_reply_page(struct sf_req *r, const struct sf_rows *rows,
+				  int64_t total); /* {"<page_of>":[…],"total",…} */
+/* Starts a JSON answer; the caller writes one value into it. */
+struct sf_json *sf_reply_json(struct sf_req *r, int status);
+int sf_reply_text(struct sf_req *r, int status, const char *type, struct sf_str body); /* copied */
+void sf_reply_header(struct sf_req *r, const char *name, struct sf_str value);
+/* Sets a cookie: HttpOnly unless `readable`, SameSite=Lax, Path=/, Secure behind TLS; max_age_s 0 deletes it. */
+void sf_reply_cookie(struct sf_req *r, const char *name, struct sf_str value, int64_t max_age_s,
+					 bool readable);
+
+/* ---- the application ---------------------------------------------------------------------------------------- */
+
+/* What app/ must ask of the service that owns users; wired in cli/. All ~. */
+struct sf_identity {
+	/* The caller of a session cookie; SF_EAUTH when it is unknown or over. */
+	int (*session)(struct sf_req *r, struct sf_str cookie, struct sf_caller *out);
+	/* The text a write with that session must carry in X-CSRF-Token. */
+	struct sf_str (*csrf)(struct sf_arena *a, struct sf_str cookie);
+	int (*subscribed)(struct sf_req *r, int64_t user, const char *product, bool *out);
+};
+
+struct sf_app_opts {
+	const struct sf_service *const *services;    /* NULL-terminated */
+	struct sf_db *(*db_of)(const char *service); /* its database */
+	const struct sf_identity *identity;
+	const struct sf_static *files;           /* the web app; NULL: none */
+	bool demo;                               /* DEMO_MODE: Bearer demo_token */
+	bool tls;                                /* cookies are Secure */
+	const char *cors;                        /* CORS_ALLOWED_ORIGINS: comma list, "*" or NULL */
+	int64_t rate_auth, rate_api, rate_write; /* per minute; 0: no limit */
+};
+/* Checks every row and refuses (SF_EINVAL, *why names the row) a duplicate, a missing auth, rate, summary or handler, an unknown
+ * cache tag, a body on GET. Builds the trie. */
+SF_MUSTCHECK
+int sf_app_new(const struct sf_app_opts *opts, struct sf_app **out, struct sf_str *why);
+void sf_app_free(struct sf_app *app);
+/* Fills on_head, stages, finish, after and the limits of the server's options with the application's. */
+void sf_app_http(struct sf_app *app, struct sf_http_opts *http);
+void sf_app_openapi(const struct sf_app *app, struct sf_buf *out); /* OpenAPI 3.1 document */
+/* Every row of every service, in order, for `softfactory routes`: fn returns false to stop. */
+void sf_app_each(const struct sf_app *app,
+				 bool (*fn)(const struct sf_service *s, const struct sf_route *r, void *arg), void *arg);
+
+/* Counters by route (row order) and status class, in memory shared by the workers; telemetry pulls them. */
+struct sf_route_stats {
+	uint64_t status[6]; /* [2]: 2xx … [0]: the client went away */
+	uint64_t
+		bucket[14]; /* durations ≤ 0.25 ms, .5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500 ms, 1 s, 5 s, more */
+	uint64_t us_sum;
+};
+/* Sum over all workers of route i in sf_app_each order; i == number of routes: requests that matched none. */
+void sf_app_route_stats(const struct sf_app *app, size_t i, struct sf_route_stats *out);
+
+#endif

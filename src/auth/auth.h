@@ -1,0 +1,68 @@
+/* auth: the mechanisms of identity: passwords, tokens, their revocation, and rate limits. Who the users are is
+ * a service's business (services/platform); nothing here touches a database.
+ *
+ * Everything is per process, over memory shared by all workers (sf_shm_area) where it says so. */
+#ifndef SF_AUTH_AUTH_H
+#define SF_AUTH_AUTH_H
+
+#include "core/core.h"
+
+/* ---- passwords ---------------------------------------------------------------------------------- */
+
+#define SF_PASSWORD_HASH_MAX 192
+/* ~ Argon2id (libsodium, RFC 9106; interactive limits) on the thread pool. out is NUL-terminated PHC text. */
+SF_MUSTCHECK
+int sf_password_hash(struct sf_str password, char out[SF_PASSWORD_HASH_MAX]);
+/* ~ Checks against Argon2id, or Werkzeug's scrypt:N:r:p$salt$hex and pbkdf2:sha256:n$salt$hex, in constant time, on the thread
+ * pool, at most a few at once (bounded memory; SF_EOVERLOAD past the line). 0 right, SF_EAUTH wrong or unreadable hash.
+ * *upgrade (may be NULL): right, but not our present Argon2id: hash anew and store. hash.p NULL: nobody has that
+ * name; takes the same time and returns SF_EAUTH. */
+SF_MUSTCHECK
+int sf_password_check(struct sf_str password, struct sf_str hash, bool *upgrade);
+
+/* ---- tokens (JWT, RFC 7519, HS256 only) ----------------------------------------------------------- */
+
+enum sf_token_type { SF_TOKEN_ACCESS, SF_TOKEN_REFRESH };
+enum sf_role { SF_ROLE_USER, SF_ROLE_ADMIN };
+struct sf_claims {
+	int64_t sub;
+	enum sf_role role;
+	int64_t iat, exp; /* seconds since 1970 */
+	char jti[33];     /* 16 random bytes in hex */
+	enum sf_token_type typ;
+};
+/* secret ≥ 32 bytes signs; previous (NULL or NULL-terminated list) only verify: rotation. `kid` is derived from the secret. */
+SF_MUSTCHECK
+int sf_tokens_setup(const char *secret, const char *const *previous);
+/* Signs c (jti is made when empty, iat when 0); text in the arena. */
+SF_MUSTCHECK
+int sf_token_sign(struct sf_arena *a, struct sf_claims *c, struct sf_str *out);
+/* SF_EAUTH unless signature, alg, kid, exp, nbf, typ are right and it is not revoked. Verified tokens are remembered per worker, so
+ * the usual cost is one look-up. */
+SF_MUSTCHECK
+int sf_token_verify(struct sf_str token, enum sf_token_type typ, struct sf_claims *out);
+
+/* Revocation, in memory shared by the workers: takes effect everywhere at once. The owner also stores it durably and
+ * replays it at start. */
+void sf_token_revoke(const char *jti, int64_t exp);          /* one token, until it would have expired */
+void sf_token_revoke_user(int64_t user, int64_t before_sec); /* all of a user's issued (iat) before then */
+
+/* ---- rate limits ------------------------------------------------------------------------------------ */
+
+/* Fixed windows with the share of the one before (sliding-window counter), in shared memory: exact over the
+ * workers of a host. key: "ip:1.2.3.4" or "user:7"; cls tells the limits apart. */
+struct sf_limit_result {
+	bool allowed;
+	int64_t limit, remaining, reset_s; /* reset_s: seconds until the window ends */
+};
+void sf_limit_take(const char *cls, struct sf_str key, int64_t limit, int64_t window_ms,
+				   struct sf_limit_result *out);
+
+/* The client's address: the socket's peer, or, when that is in TRUSTED_PROXIES (comma-separated addresses and CIDR), the rightmost
+ * address of X-Forwarded-For that is not [G-2]. sf_client_bucket turns IPv6 into its /64. Text in the arena. */
+SF_MUSTCHECK
+int sf_proxies_setup(const char *trusted);
+struct sf_str sf_client_ip(struct sf_arena *a, struct sf_str peer, struct sf_str forwarded_for);
+struct sf_str sf_client_bucket(struct sf_arena *a, struct sf_str ip);
+
+#endif
