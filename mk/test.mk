@@ -15,7 +15,7 @@ $(B)/tests/%: tests/unit/%.c $(LINK) Makefile mk/test.mk
 check: $(if $(UNIT),$(foreach t,$(UNIT_BIN),$(if $(findstring $(UNIT),$(t)),$(t))),$(UNIT_BIN))
 	@fail=0; for t in $^; do $$t || { echo "FAILED: $$t"; fail=1; }; done; exit $$fail
 
-NODE_TEST := node --test --test-reporter=spec
+NODE_TEST := node tests/run.mjs
 api: $(B)/softfactory
 	SF_BIN=$(abspath $(B))/softfactory $(NODE_TEST) $(sort $(wildcard tests/api/*$(T)*.test.mjs))
 web-test: $(B)/softfactory web

@@ -1,0 +1,162 @@
+// The real binary as tests see it: started on a free port with a database of its own, asked over HTTP, ended by pid.
+import http from 'node:http';
+import net from 'node:net';
+import { join } from 'node:path';
+import { Daemon, tempDir, until } from './proc.mjs';
+import { endOwn, freshDatabase } from './pg.mjs';
+
+export const BIN = process.env.SF_BIN ?? new URL('../../build/softfactory', import.meta.url).pathname;
+export const ENGINES = (process.env.SF_ENGINES ?? 'sqlite,postgres').split(',');
+export const SECRET = 'a secret of thirty-two bytes or more, for tests only';
+
+/** Limits are off, so that one address may ask as often as it likes; tests of limits set them. */
+const BASE_ENV = {
+  LISTEN: '127.0.0.1', PORT: '0', WORKERS: '2', JWT_SECRET: SECRET, DEMO_MODE: '0', LOG_LEVEL: 'info',
+  RATE_LIMIT_API: '0', RATE_LIMIT_AUTH: '0', RATE_LIMIT_WRITES: '0', DRAIN_TIMEOUT: '10s',
+};
+
+export class Server {
+  /** engine: sqlite | postgres. env: settings over the base. database: a URL to use instead of a new one. ready: wait for /ready. */
+  static async start({ engine = 'sqlite', env = {}, database, demo = false, ready = true, args = [] } = {}) {
+    const s = new Server();
+    s.engine = engine;
+    s.dir = tempDir();
+    if (database) s.database = { url: database, drop: async () => {} };
+    else if (engine === 'postgres') s.database = await freshDatabase();
+    else s.database = { url: `sqlite:///${join(s.dir.path, 'data.db')}`, path: join(s.dir.path, 'data.db'), drop: async () => {} };
+    s.env = { PATH: process.env.PATH, ...pick(process.env, 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS'), ...BASE_ENV,
+      DATABASE_URL: s.database.url, ...(demo ? { DEMO_MODE: '1' } : {}), ...(process.env.SF_WEB ? { WEB_DIR: process.env.SF_WEB } : {}), ...env };
+    s.daemon = new Daemon(BIN, ['serve', ...args], { env: s.env, cwd: s.dir.path });
+    s.pid = s.daemon.pid;
+    try {
+      const line = await until(() => {
+        if (s.daemon.exit) throw new Error(`the server ended: ${JSON.stringify(s.daemon.exit)}\n${s.daemon.log()}`);
+        return s.daemon.lines.find((l) => l.includes('"msg":"listening"'));
+      }, { ms: 20_000, what: 'the server to listen' });
+      s.port = JSON.parse(line).port;
+      s.url = `http://127.0.0.1:${s.port}`;
+      if (ready) await s.ready();
+    } catch (error) {
+      error.message += `\n${s.daemon.log()}`;
+      await s.stop('SIGKILL');
+      throw error;
+    }
+    return s;
+  }
+  ready(ms = 60_000) {
+    return until(async () => (await this.get('/ready')).status === 200, { ms, what: '/ready to be 200' });
+  }
+  logContains(text, options) {
+    return this.daemon.logContains(text, options);
+  }
+  /** Log lines as objects; lines that are not JSON are left out. */
+  logs(message) {
+    return this.daemon.lines.flatMap((l) => {
+      try {
+        const o = JSON.parse(l);
+        return message && o.msg !== message ? [] : [o];
+      } catch {
+        return [];
+      }
+    });
+  }
+  /** Pids of the workers that serve now. */
+  async workers() {
+    const { body } = await this.get('/api/infrastructure/processes', { token: 'demo_admin' });
+    return body?.processes ?? [];
+  }
+  async stop(signal = 'SIGTERM') {
+    const exit = await this.daemon.stop(signal, 20_000);
+    this.agent?.destroy();
+    await this.database?.drop();
+    this.dir.remove();
+    return exit;
+  }
+
+  // ---- asking ----
+  /** One request. body: an object is sent as JSON, text and buffers as they are. Returns {status, headers, body, text, raw}. */
+  request(method, path, { body, token, cookie, headers = {}, agent, timeout = 30_000, json = true } = {}) {
+    this.agent ??= new http.Agent({ keepAlive: true, maxSockets: 2000 });
+    const h = { ...headers };
+    let payload;
+    if (body !== undefined) {
+      payload = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
+      if (json && !Object.keys(h).some((k) => k.toLowerCase() === 'content-type')) h['Content-Type'] = 'application/json';
+      h['Content-Length'] = Buffer.byteLength(payload);
+    }
+    if (token) h.Authorization = `Bearer ${token}`;
+    if (cookie) h.Cookie = cookie;
+    return new Promise((resolve, reject) => {
+      const req = http.request({ host: '127.0.0.1', port: this.port, method, path, headers: h, agent: agent ?? this.agent, timeout }, (res) => {
+        const parts = [];
+        res.on('data', (d) => parts.push(d));
+        res.on('error', reject);
+        res.on('end', () => {
+          const raw = Buffer.concat(parts);
+          const text = raw.toString('utf8');
+          let parsed;
+          if (/json/.test(res.headers['content-type'] ?? '') && !res.headers['content-encoding'] && text !== '') {
+            try {
+              parsed = JSON.parse(text);
+            } catch (error) {
+              return reject(new Error(`${method} ${path}: not JSON: ${text.slice(0, 200)}`, { cause: error }));
+            }
+          }
+          resolve({ status: res.statusCode, headers: res.headers, body: parsed, text, raw });
+        });
+      });
+      req.on('timeout', () => req.destroy(new Error(`${method} ${path}: no answer in ${timeout} ms`)));
+      req.on('error', reject);
+      req.end(payload);
+    });
+  }
+  get(path, options) { return this.request('GET', path, options); }
+  head(path, options) { return this.request('HEAD', path, options); }
+  post(path, body, options = {}) { return this.request('POST', path, { ...options, body }); }
+  put(path, body, options = {}) { return this.request('PUT', path, { ...options, body }); }
+  delete(path, options) { return this.request('DELETE', path, options); }
+
+  /** Registers a user (or logs in a known one) and returns {token, refresh, id, email, password}. */
+  async user({ email = `u${Math.random().toString(36).slice(2)}@example.com`, password = 'correct horse', name = 'A User' } = {}) {
+    const r = await this.post('/api/auth/register', { email, password, name });
+    if (r.status !== 201) throw new Error(`register: ${r.status} ${r.text}`);
+    return { token: r.body.access_token, refresh: r.body.refresh_token, id: r.body.user.id, email, password };
+  }
+  async login(email, password) {
+    const r = await this.post('/api/auth/login', { email, password });
+    if (r.status !== 200) throw new Error(`login: ${r.status} ${r.text}`);
+    return { token: r.body.access_token, refresh: r.body.refresh_token, id: r.body.user.id, email, password };
+  }
+  /** The demo accounts, by name: demo (user 1), admin, chef. Needs demo: true. */
+  demoUser(name) {
+    return this.login(`${name}@softfactory.com`, `${name}123`);
+  }
+  /** Writes bytes on a new connection; resolves to all text the server sent until it closed (or `done` said enough). */
+  raw(bytes, { ms = 10_000, done = () => false, end = false } = {}) {
+    return new Promise((resolve, reject) => {
+      const socket = net.connect(this.port, '127.0.0.1');
+      let text = '';
+      const timer = setTimeout(() => finish(false), ms);
+      const finish = (closed) => {
+        clearTimeout(timer);
+        socket.destroy();
+        resolve({ text, closed });
+      };
+      socket.on('connect', () => (end ? socket.end(bytes) : socket.write(bytes)));
+      socket.on('data', (d) => {
+        text += d.toString('latin1');
+        if (done(text)) finish(false);
+      });
+      socket.on('close', () => finish(true));
+      socket.on('error', (e) => (e.code === 'ECONNRESET' || e.code === 'EPIPE' ? finish(true) : reject(e)));
+    });
+  }
+}
+
+const pick = (from, ...keys) => Object.fromEntries(keys.filter((k) => from[k] !== undefined).map((k) => [k, from[k]]));
+
+/** Runs `body(engine)` once an engine, as a group; the private PostgreSQL of the file, if any, ends with the process. */
+export function onEachEngine(describe, after, title, body) {
+  for (const engine of ENGINES) describe(`${title} [${engine}]`, { concurrency: false }, () => body(engine));
+  after(endOwn);
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Installs what is missing from Debian's packages: `tools/install.sh build` (to build and run), `test` (also to test).
+# Works as root or with sudo; does nothing, in well under a second, when everything is there.
+set -euo pipefail
+
+build_packages=(gcc make pkg-config libc6-dev libuv1-dev node-llhttp libpq-dev libsqlite3-dev libjansson-dev libsodium-dev
+  libssl-dev libjwt-dev zlib1g-dev libbrotli-dev ca-certificates)
+test_packages=(libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev postgresql-15 chromium git procps util-linux)
+
+want=("${build_packages[@]}")
+[ "${1:-build}" = test ] && want+=("${test_packages[@]}")
+command -v node >/dev/null || want+=(nodejs)
+command -v npm >/dev/null || want+=(npm)
+
+missing=()
+have=" $(dpkg-query -W -f '${Package}/${db:Status-Status} ' "${want[@]}" 2>/dev/null || true)"
+for package in "${want[@]}"; do
+  [[ $have == *" $package/installed "* ]] || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "install: these packages are missing and neither root nor sudo is at hand: ${missing[*]}" >&2; exit 1; }
+  as_root=(sudo)
+fi
+echo "install: ${missing[*]}" >&2
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+for try in 1 2 3; do
+  if "${as_root[@]}" apt-get update >"$log" 2>&1 &&
+     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+       -o DPkg::Lock::Timeout=300 "${missing[@]}" >>"$log" 2>&1; then
+    exit 0
+  fi
+  [ $try -lt 3 ] && sleep $((try * 3))
+done
+echo "install: apt-get could not install ${missing[*]}:" >&2
+tail -n 20 "$log" >&2
+exit 1
