@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
-# Installs what is missing from Debian's packages: `tools/install.sh build` (to build and run), `test` (also to test).
+# Installs what is missing from Debian's packages: `tools/install.sh build` (to build and run), `test` (also to test), `bench` (also to measure).
 # Works as root or with sudo; does nothing, in well under a second, when everything is there.
 set -euo pipefail
 
 build_packages=(gcc make pkg-config libc6-dev libuv1-dev node-llhttp libpq-dev libsqlite3-dev libjansson-dev libsodium-dev
   libssl-dev libjwt-dev zlib1g-dev libbrotli-dev ca-certificates)
-test_packages=(libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev postgresql-15 chromium git procps util-linux)
+test_packages=(libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev postgresql-15 sqlite3 chromium git procps util-linux)
+bench_packages=(postgresql-15 postgresql-contrib nginx-light wrk)
 
 want=("${build_packages[@]}")
-[ "${1:-build}" = test ] && want+=("${test_packages[@]}")
+case "${1:-build}" in
+build) ;;
+test) want+=("${test_packages[@]}") ;;
+bench) want+=("${bench_packages[@]}") ;;
+*) echo "usage: tools/install.sh [build|test|bench]" >&2; exit 2 ;;
+esac
 command -v node >/dev/null || want+=(nodejs)
 command -v npm >/dev/null || want+=(npm)
 

@@ -70,6 +70,8 @@ export class Server {
     this.agent?.destroy();
     await this.database?.drop();
     this.dir.remove();
+    const report = this.daemon.lines.findIndex((l) => /Sanitizer|runtime error:/.test(l));
+    if (report >= 0) throw new Error(`the server had a finding:\n${this.daemon.lines.slice(report, report + 60).join('\n')}`);
     return exit;
   }
 

@@ -1,0 +1,187 @@
+// Accounts: register, login, tokens, refresh rotation, sessions, lockout, profile.
+import { after, before, describe, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { SECRET, Server, onEachEngine } from '../lib/server.mjs';
+import { assertDocumented, assertError } from '../lib/contract.mjs';
+
+const b64 = (o) => Buffer.from(typeof o === 'string' ? o : JSON.stringify(o)).toString('base64url');
+const decode = (token) => token.split('.').slice(0, 2).map((p) => JSON.parse(Buffer.from(p, 'base64url')));
+function forge(token, { header = {}, claims = {}, secret = SECRET, hash = 'sha256' } = {}) {
+  const [h, c] = decode(token);
+  const text = `${b64({ ...h, ...header })}.${b64({ ...c, ...claims })}`;
+  return `${text}.${createHmac(hash, secret).update(text).digest('base64url')}`;
+}
+
+onEachEngine(describe, after, 'accounts', (engine) => {
+  let s, doc;
+  before(async () => {
+    s = await Server.start({ engine });
+    doc = (await s.get('/api/openapi.json')).body;
+  });
+  after(() => s?.stop());
+  const call = async (method, path, options) => {
+    const a = await s.request(method, path, options);
+    assertDocumented(doc, method, path, a);
+    return a;
+  };
+
+  test('register gives tokens and the user', async () => {
+    const r = await call('POST', '/api/auth/register', { body: { email: 'Kim@Example.com', password: 'eight888', name: '김철수' } });
+    assert.equal(r.status, 201);
+    assert.deepEqual(Object.keys(r.body).sort(), ['access_token', 'expires_in', 'refresh_token', 'user']);
+    assert.equal(r.body.user.email, 'kim@example.com');
+    assert.equal(r.body.user.name, '김철수');
+    assert.equal(r.body.user.role, 'user');
+    assert.equal(r.body.user.is_active, true);
+    assert.equal(r.body.expires_in, 3600);
+    const [header, claims] = decode(r.body.access_token);
+    assert.equal(header.alg, 'HS256');
+    assert.equal(claims.typ, 'access');
+    assert.equal(claims.exp - claims.iat, 3600);
+    assert.ok(claims.jti && claims.role && claims.sub);
+    const me = await call('GET', '/api/auth/me', { token: r.body.access_token });
+    assert.equal(me.status, 200);
+    assert.equal(me.body.email, 'kim@example.com');
+    assert.equal(me.headers['cache-control'], 'private, no-store');
+  });
+
+  test('a taken email is 400, whatever its case', async () => {
+    const u = await s.user();
+    const again = { email: u.email.toUpperCase(), password: 'eight888', name: 'X' };
+    assertError(await call('POST', '/api/auth/register', { body: again }), 400, { field: 'email' });
+  });
+
+  const wrong = [
+    ['no email', { password: 'eight888', name: 'x' }, 'email'],
+    ['not an email', { email: 'nobody', password: 'eight888', name: 'x' }, 'email'],
+    ['a short password', { email: 'a@b.co', password: '7777777', name: 'x' }, 'password'],
+    ['a long password', { email: 'a@b.co', password: 'x'.repeat(129), name: 'x' }, 'password'],
+    ['an empty name', { email: 'a@b.co', password: 'eight888', name: '' }, 'name'],
+    ['a name that is a number', { email: 'a@b.co', password: 'eight888', name: 5 }, 'name'],
+    ['a null name', { email: 'a@b.co', password: 'eight888', name: null }, 'name'],
+  ];
+  for (const [title, body, field] of wrong)
+    test(`register with ${title} names the field`, async () => assertError(await call('POST', '/api/auth/register', { body }), 400, { field }));
+
+  test('all wrong fields are named at once', async () => {
+    const r = await s.post('/api/auth/register', { email: 1 });
+    assert.deepEqual(Object.keys(r.body.fields).sort(), ['email', 'name', 'password']);
+  });
+
+  test('login: right, wrong password and unknown email', async () => {
+    const u = await s.user();
+    assert.equal((await call('POST', '/api/auth/login', { body: { email: u.email, password: u.password } })).status, 200);
+    const bad = await call('POST', '/api/auth/login', { body: { email: u.email, password: 'not it at all' } });
+    const unknown = await call('POST', '/api/auth/login', { body: { email: 'nobody@example.com', password: 'not it at all' } });
+    assertError(bad, 401);
+    assertError(unknown, 401);
+    assert.equal(bad.body.error, unknown.body.error);
+    assert.equal(bad.body.code, unknown.body.code);
+  });
+
+  test('ten failures lock the account, also for the right password', async () => {
+    const u = await s.user();
+    for (let i = 0; i < 10; i++) assert.equal((await s.post('/api/auth/login', { email: u.email, password: 'wrong wrong' })).status, 401);
+    assertError(await call('POST', '/api/auth/login', { body: { email: u.email, password: u.password } }), 423);
+  });
+
+  test('no token, a broken one and a foreign one are 401 with a challenge', async () => {
+    const u = await s.user();
+    for (const token of [undefined, 'x', 'a.b.c', `${u.token}x`, u.refresh, 'demo_token']) {
+      const r = await call('GET', '/api/auth/me', { token });
+      assertError(r, 401);
+      assert.match(r.headers['www-authenticate'] ?? '', /^Bearer/);
+    }
+  });
+
+  test('only the configured algorithm and key are accepted', async () => {
+    const { token } = await s.user();
+    const now = Math.floor(Date.now() / 1000);
+    assert.equal((await s.get('/api/auth/me', { token: forge(token) })).status, 200, 'the forge itself works');
+    const [h, c] = decode(token);
+    const bad = {
+      'alg none': `${b64({ ...h, alg: 'none' })}.${b64(c)}.`,
+      'alg none, signed': forge(token, { header: { alg: 'none' } }),
+      HS512: forge(token, { header: { alg: 'HS512' }, hash: 'sha512' }),
+      HS384: forge(token, { header: { alg: 'HS384' }, hash: 'sha384' }),
+      'RS256 confusion': forge(token, { header: { alg: 'RS256' } }),
+      'another secret': forge(token, { secret: 'another secret of thirty-two bytes, or more' }),
+      'unknown kid': forge(token, { header: { kid: 'nobody' } }),
+      expired: forge(token, { claims: { exp: now - 1, iat: now - 4000 } }),
+      'not yet valid': forge(token, { claims: { nbf: now + 3600 } }),
+      'no exp': forge(token, { claims: { exp: undefined } }),
+      'exp is text': forge(token, { claims: { exp: 'never' } }),
+      'another type': forge(token, { claims: { typ: 'refresh' } }),
+      'no type': forge(token, { claims: { typ: undefined } }),
+    };
+    for (const [why, t] of Object.entries(bad)) assert.equal((await s.get('/api/auth/me', { token: t })).status, 401, why);
+  });
+
+  test('a role written into a token by its holder does not count', async () => {
+    const { token } = await s.user();
+    const [h, c, signature] = token.split('.');
+    const forged = `${h}.${b64({ ...JSON.parse(Buffer.from(c, 'base64url')), role: 'admin' })}.${signature}`;
+    assertError(await call('GET', '/api/platform/admin/users', { token: forged }), 401);
+  });
+
+  test('refresh rotates; a reused token revokes its family', async () => {
+    const u = await s.user();
+    const refresh = (refresh_token) => call('POST', '/api/auth/refresh', { body: { refresh_token } });
+    const one = await refresh(u.refresh);
+    assert.equal(one.status, 200);
+    assert.notEqual(one.body.refresh_token, u.refresh);
+    const two = await refresh(one.body.refresh_token);
+    assert.equal(two.status, 200);
+    assertError(await refresh(one.body.refresh_token), 401);
+    assertError(await refresh(two.body.refresh_token), 401);
+    assertError(await refresh(u.token), 401);
+  });
+
+  test('of many equal refreshes at most one succeeds', async () => {
+    const u = await s.user();
+    const all = await Promise.all(Array.from({ length: 20 }, () => s.post('/api/auth/refresh', { refresh_token: u.refresh })));
+    assert.ok(all.filter((r) => r.status === 200).length <= 1);
+    assert.ok(all.every((r) => r.status === 200 || r.status === 401), all.map((r) => r.status).join());
+  });
+
+  test('logout revokes the token in every worker', async () => {
+    const u = await s.user();
+    assert.equal((await call('POST', '/api/auth/logout', { token: u.token })).status, 200);
+    const asks = await Promise.all(Array.from({ length: 40 }, () => s.get('/api/auth/me', { token: u.token, agent: false })));
+    assert.ok(asks.every((r) => r.status === 401));
+  });
+
+  test('the profile: name, and password with the present one', async () => {
+    const u = await s.user();
+    const put = (body) => call('PUT', '/api/auth/me', { token: u.token, body });
+    assert.equal((await put({ name: '새 이름' })).status, 200);
+    assert.equal((await s.get('/api/auth/me', { token: u.token })).body.name, '새 이름');
+    assertError(await put({ password: 'another one' }), 400, { field: 'current_password' });
+    assertError(await put({ password: 'another one', current_password: 'wrong wrong' }), 400, { field: 'current_password' });
+    const other = await s.login(u.email, u.password);
+    assert.equal((await put({ password: 'another one', current_password: u.password })).status, 200);
+    assert.equal((await s.get('/api/auth/me', { token: other.token })).status, 401, 'older tokens are revoked');
+    assertError(await s.post('/api/auth/refresh', { refresh_token: other.refresh }), 401);
+    assertError(await s.post('/api/auth/login', { email: u.email, password: u.password }), 401);
+    await s.login(u.email, 'another one');
+  });
+
+  test('a browser session: cookie, CSRF token, logout', async () => {
+    const u = await s.user();
+    const r = await call('POST', '/auth/login', { body: { email: u.email, password: u.password } });
+    assert.equal(r.status, 200);
+    const cookies = r.headers['set-cookie'];
+    const session = cookies.find((c) => c.startsWith('sf_session='));
+    assert.match(session, /HttpOnly/);
+    assert.match(session, /SameSite=Lax/);
+    const csrf = /^sf_csrf=([^;]+)/.exec(cookies.find((c) => c.startsWith('sf_csrf=')))[1];
+    const cookie = cookies.map((c) => c.split(';')[0]).join('; ');
+    assert.equal((await s.get('/api/auth/me', { cookie })).status, 200);
+    assertError(await s.put('/api/auth/me', { name: 'No token' }, { cookie }), 403);
+    assertError(await s.put('/api/auth/me', { name: 'Bad token' }, { cookie, headers: { 'X-CSRF-Token': 'x' } }), 403);
+    assert.equal((await s.put('/api/auth/me', { name: 'With it' }, { cookie, headers: { 'X-CSRF-Token': csrf } })).status, 200);
+    assert.equal((await s.post('/auth/logout', undefined, { cookie, headers: { 'X-CSRF-Token': csrf } })).status, 200);
+    assert.equal((await s.get('/api/auth/me', { cookie })).status, 401);
+  });
+});

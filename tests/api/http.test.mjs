@@ -1,0 +1,210 @@
+// The protocol as a client sees it: malformed requests, smuggling, limits, encodings, CORS, ids, static files.
+import { after, before, describe, test } from 'node:test';
+import assert from 'node:assert/strict';
+import zlib from 'node:zlib';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Server } from '../lib/server.mjs';
+import { assertError } from '../lib/contract.mjs';
+import { tempDir } from '../lib/proc.mjs';
+
+describe('http', () => {
+  let s, web;
+  before(async () => {
+    web = tempDir();
+    const put = (name, text) => writeFileSync(join(web.path, name), text);
+    put('index.html', '<!doctype html><title>front</title>');
+    put('404.html', '<!doctype html><title>nothing here</title>');
+    put('app.0123abcd.js', `export const big = ${JSON.stringify('x'.repeat(5000))};`);
+    put('app.0123abcd.js.br', zlib.brotliCompressSync(`export const big = ${JSON.stringify('x'.repeat(5000))};`));
+    put('app.0123abcd.js.gz', zlib.gzipSync(`export const big = ${JSON.stringify('x'.repeat(5000))};`));
+    put('plain.txt', '0123456789'.repeat(100));
+    put('.secret', 'secret');
+    mkdirSync(join(web.path, 'sub'));
+    put('sub/page.html', '<p>sub</p>');
+    s = await Server.start({ demo: true, env: { WEB_DIR: web.path, CORS_ALLOWED_ORIGINS: 'https://app.example.com' } });
+  });
+  after(async () => {
+    await s?.stop();
+    web.remove();
+  });
+
+  const H = 'Host: localhost\r\n';
+  const malformed = [
+    ['both lengths', `POST /api/auth/login HTTP/1.1\r\n${H}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n${H}\r\n`],
+    ['both lengths, other order', `POST /api/auth/login HTTP/1.1\r\n${H}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n`],
+    ['two different lengths', `POST / HTTP/1.1\r\n${H}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello`],
+    ['a list of lengths', `POST / HTTP/1.1\r\n${H}Content-Length: 5, 5\r\n\r\nhello`],
+    ['a signed length', `POST / HTTP/1.1\r\n${H}Content-Length: +5\r\n\r\nhello`],
+    ['a negative length', `POST / HTTP/1.1\r\n${H}Content-Length: -1\r\n\r\n`],
+    ['a hexadecimal length', `POST / HTTP/1.1\r\n${H}Content-Length: 0x5\r\n\r\nhello`],
+    ['a length that overflows', `POST / HTTP/1.1\r\n${H}Content-Length: 99999999999999999999999\r\n\r\n`],
+    ['space before the colon', `GET / HTTP/1.1\r\nHost : localhost\r\n\r\n`],
+    ['a folded header', `GET / HTTP/1.1\r\n${H}X-A: 1\r\n  folded\r\n\r\n`],
+    ['chunked twice', `POST / HTTP/1.1\r\n${H}Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n`],
+    ['chunked not last', `POST / HTTP/1.1\r\n${H}Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n`],
+    ['an obscured chunked', `POST / HTTP/1.1\r\n${H}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n`],
+    ['a chunk size that overflows', `POST / HTTP/1.1\r\n${H}Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nx`],
+    ['a chunk size that is none', `POST / HTTP/1.1\r\n${H}Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n`],
+    ['a chunk longer than it said', `POST / HTTP/1.1\r\n${H}Transfer-Encoding: chunked\r\n\r\n1\r\nhello\r\n0\r\n\r\n`],
+    ['no host', 'GET / HTTP/1.1\r\n\r\n'],
+    ['two hosts', `GET / HTTP/1.1\r\n${H}Host: other\r\n\r\n`],
+    ['a bare newline', 'GET / HTTP/1.1\nHost: localhost\n\n'],
+    ['a control character in a header', `GET / HTTP/1.1\r\n${H}X-A: a\x00b\r\n\r\n`],
+    ['a control character in the target', `GET /a\x01b HTTP/1.1\r\n${H}\r\n`],
+    ['a space in the target', `GET /a b HTTP/1.1\r\n${H}\r\n`],
+    ['a header without a name', `GET / HTTP/1.1\r\n${H}: x\r\n\r\n`],
+    ['a method that is none', `G<T / HTTP/1.1\r\n${H}\r\n`],
+    ['no protocol', 'GET /\r\n\r\n'],
+    ['a broken protocol', `GET / HTTQ/1.1\r\n${H}\r\n`],
+    ['TLS on a plain port', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
+  ];
+  for (const [title, bytes] of malformed)
+    test(`malformed: ${title} is answered 400 and closed`, async () => {
+      const r = await s.raw(Buffer.from(bytes, 'latin1'));
+      assert.match(r.text, /^HTTP\/1\.[01] (400|501) /, JSON.stringify(r.text.slice(0, 200)));
+      assert.equal(r.text.match(/HTTP\/1\.1 \d/g).length, 1, 'one answer, nothing smuggled');
+      assert.ok(r.closed, 'the connection is closed');
+    });
+
+  test('the old preface and other versions are 505', async () => {
+    for (const bytes of ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', `GET / HTTP/3.1\r\n${H}\r\n`])
+      assert.match((await s.raw(bytes)).text, /^HTTP\/1\.1 (505|400) /);
+  });
+
+  test('too long: target 414, headers 431, body 413 by length and by chunks', async () => {
+    assert.match((await s.raw(`GET /${'a'.repeat(9000)} HTTP/1.1\r\n${H}\r\n`)).text, /^HTTP\/1\.1 414 /);
+    assert.match((await s.raw(`GET / HTTP/1.1\r\n${H}X: ${'a'.repeat(20000)}\r\n\r\n`)).text, /^HTTP\/1\.1 431 /);
+    assert.match((await s.raw(`GET / HTTP/1.1\r\n${H}${'X-A: 1\r\n'.repeat(150)}\r\n`)).text, /^HTTP\/1\.1 431 /);
+    const json = 'Content-Type: application/json\r\n';
+    assert.match((await s.raw(`POST /api/auth/login HTTP/1.1\r\n${H}${json}Content-Length: 2000000\r\n\r\n`)).text, /^HTTP\/1\.1 413 /);
+    const chunk = `10000\r\n${'a'.repeat(65536)}\r\n`;
+    assert.match((await s.raw(`POST /api/auth/login HTTP/1.1\r\n${H}${json}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(20)}0\r\n\r\n`)).text, /^HTTP\/1\.1 413 /);
+  });
+
+  test('keep-alive, pipelining in order, HTTP/1.0, Connection: close', async () => {
+    const one = `GET /health HTTP/1.1\r\n${H}\r\n`;
+    const n = (t) => (t.match(/HTTP\/1\.1 200 /g) ?? []).length;
+    const r = await s.raw(one.repeat(50), { done: (t) => n(t) === 50 && t.endsWith('{"status":"ok"}') });
+    assert.equal(n(r.text), 50);
+    const mixed = await s.raw(`${one}GET /nowhere HTTP/1.1\r\n${H}\r\n${one.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')}`);
+    assert.deepEqual(mixed.text.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 200', 'HTTP/1.1 404', 'HTTP/1.1 200']);
+    assert.ok(mixed.closed);
+    const old = await s.raw('GET /health HTTP/1.0\r\n\r\n');
+    assert.match(old.text, /^HTTP\/1\.[01] 200 /);
+    assert.ok(old.closed);
+  });
+
+  test('chunked bodies and 100-continue', async () => {
+    const body = '{"email":"x@y.zz","password":"nope nope"}';
+    const head = `POST /api/auth/login HTTP/1.1\r\n${H}Content-Type: application/json\r\nConnection: close\r\n`;
+    const chunks = [...body].map((c) => `1\r\n${c}\r\n`).join('');
+    assert.match((await s.raw(`${head}Transfer-Encoding: chunked\r\n\r\n${chunks}0\r\nX-Trailer: 1\r\n\r\n`)).text, /^HTTP\/1\.1 401 /);
+    assert.match((await s.raw(`${head}Expect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n${body}`)).text, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 401 /);
+    assert.doesNotMatch((await s.raw(`${head}Expect: 100-continue\r\nContent-Length: 5000000\r\n\r\n`)).text, /100 Continue/);
+  });
+
+  test('404, 405 with Allow, 415', async () => {
+    assertError(await s.get('/api/nowhere'), 404);
+    const r = await s.delete('/api/auth/login');
+    assertError(r, 405);
+    assert.match(r.headers.allow, /POST/);
+    assertError(await s.request('POST', '/api/auth/login', { body: 'email=x', headers: { 'Content-Type': 'application/x-www-form-urlencoded' } }), 415);
+    assertError(await s.request('POST', '/api/auth/login', { body: '{}', json: false }), 415);
+    assert.equal((await s.request('POST', '/api/auth/login', { body: '{}', headers: { 'Content-Type': 'application/json; charset=utf-8' } })).status, 400);
+  });
+
+  test('ids are made, kept when valid, and never echoed when hostile', async () => {
+    const a = await s.get('/health');
+    assert.ok(a.headers['x-request-id']);
+    assert.match(a.headers.traceparent, /^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/);
+    const kept = await s.get('/api/nowhere', { headers: { 'X-Request-Id': 'my-id-1' } });
+    assert.equal(kept.headers['x-request-id'], 'my-id-1');
+    assert.equal(kept.body.request_id, 'my-id-1');
+    const trace = '4bf92f3577b34da6a3ce929d0e0e4736';
+    assert.ok((await s.get('/health', { headers: { traceparent: `00-${trace}-00f067aa0ba902b7-01` } })).headers.traceparent.includes(trace));
+    const bad = await s.get('/health', { headers: { 'X-Request-Id': 'x'.repeat(500), traceparent: 'nonsense' } });
+    assert.ok(bad.headers['x-request-id'].length <= 128);
+    assert.match(bad.headers.traceparent, /^00-[0-9a-f]{32}-/);
+  });
+
+  test('answers over 1 KiB are compressed as asked, and vary', async () => {
+    const path = '/api/coocook/chefs';
+    const plain = await s.get(path);
+    assert.equal(plain.headers['content-encoding'], undefined);
+    assert.ok(plain.raw.length > 1024);
+    for (const [accept, name, open] of [['gzip', 'gzip', zlib.gunzipSync], ['br', 'br', zlib.brotliDecompressSync], ['gzip;q=0.5, br', 'br', zlib.brotliDecompressSync], ['br;q=0, gzip', 'gzip', zlib.gunzipSync]]) {
+      const r = await s.get(path, { headers: { 'Accept-Encoding': accept } });
+      assert.equal(r.headers['content-encoding'], name, accept);
+      assert.match(r.headers.vary, /Accept-Encoding/i);
+      assert.equal(open(r.raw).toString(), plain.text);
+      assert.equal((await s.get(path, { headers: { 'Accept-Encoding': accept, 'If-None-Match': r.headers.etag } })).status, 304);
+    }
+    assert.equal((await s.get(path, { headers: { 'Accept-Encoding': 'identity, gzip;q=0' } })).headers['content-encoding'], undefined);
+    assert.equal((await s.get('/health', { headers: { 'Accept-Encoding': 'gzip' } })).headers['content-encoding'], undefined);
+  });
+
+  test('CORS: listed origins only', async () => {
+    const origin = 'https://app.example.com';
+    const pre = await s.request('OPTIONS', '/api/coocook/bookings', { headers: { Origin: origin, 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'authorization, content-type' } });
+    assert.ok([200, 204].includes(pre.status));
+    assert.equal(pre.headers['access-control-allow-origin'], origin);
+    assert.match(pre.headers['access-control-allow-methods'], /POST/);
+    assert.match(pre.headers['access-control-allow-headers'], /authorization/i);
+    const r = await s.get('/api/coocook/chefs', { headers: { Origin: origin } });
+    assert.equal(r.headers['access-control-allow-origin'], origin);
+    assert.match(r.headers.vary, /Origin/i);
+    const other = await s.get('/api/coocook/chefs', { headers: { Origin: 'https://evil.example.com' } });
+    assert.equal(other.headers['access-control-allow-origin'], undefined);
+  });
+
+  test('static files: types, ETag, ranges, precompressed, caching, pages', async () => {
+    const index = await s.get('/');
+    assert.match(index.headers['content-type'], /^text\/html; charset=utf-8/);
+    assert.match(index.headers['content-security-policy'], /default-src 'self'/);
+    assert.equal(index.headers['x-content-type-options'], 'nosniff');
+    const js = await s.get('/app.0123abcd.js', { headers: { 'Accept-Encoding': 'br, gzip' } });
+    assert.equal(js.headers['content-encoding'], 'br');
+    assert.match(js.headers['cache-control'], /max-age=31536000.*immutable/);
+    assert.match(zlib.brotliDecompressSync(js.raw).toString(), /^export const big/);
+    assert.equal((await s.get('/app.0123abcd.js', { headers: { 'If-None-Match': js.headers.etag, 'Accept-Encoding': 'br' } })).status, 304);
+    const part = await s.get('/plain.txt', { headers: { Range: 'bytes=10-19' } });
+    assert.equal(part.status, 206);
+    assert.equal(part.text, '0123456789');
+    assert.equal(part.headers['content-range'], 'bytes 10-19/1000');
+    assert.equal((await s.get('/plain.txt', { headers: { Range: 'bytes=-3' } })).text, '789');
+    assert.equal((await s.get('/plain.txt', { headers: { Range: 'bytes=5000-' } })).status, 416);
+    assert.equal((await s.get('/sub/page')).text, '<p>sub</p>');
+    const lost = await s.get('/no/such/page');
+    assert.equal(lost.status, 404);
+    assert.match(lost.text, /nothing here/);
+  });
+
+  test('no path leaves the folder, no hidden file is served', async () => {
+    for (const path of ['/../../etc/passwd', '/..%2f..%2fetc/passwd', '/%2e%2e/%2e%2e/etc/passwd', '/sub/../../etc/passwd', '//etc/passwd', '/sub/%2e%2e/.secret', '/.secret', '/%2esecret', '/..\\..\\etc\\passwd', '/sub/..%5c..%5cetc', '/plain.txt%00.html', '/%c0%ae%c0%ae/etc/passwd']) {
+      const r = await s.raw(`GET ${path} HTTP/1.1\r\n${H}Connection: close\r\n\r\n`);
+      assert.match(r.text, /^HTTP\/1\.1 (404|400) /, path);
+      assert.doesNotMatch(r.text, /root:|secret/, path);
+    }
+  });
+
+  test('limits answer 429 with headers and spare /health', async () => {
+    const t = await Server.start({ env: { RATE_LIMIT_AUTH: '5', RATE_LIMIT_API: '50' } });
+    try {
+      const codes = [];
+      for (let i = 0; i < 8; i++) codes.push(await t.post('/api/auth/login', { email: 'a@b.cc', password: 'xxxxxxxx' }));
+      assert.equal(codes.filter((r) => r.status === 401).length, 5);
+      const limited = codes.at(-1);
+      assertError(limited, 429);
+      assert.ok(Number(limited.headers['retry-after']) >= 1);
+      assert.equal(limited.headers['ratelimit-limit'], '5');
+      assert.equal(limited.headers['ratelimit-remaining'], '0');
+      assert.ok(codes[0].headers['ratelimit-reset']);
+      const forged = await t.post('/api/auth/login', { email: 'a@b.cc', password: 'xxxxxxxx' }, { headers: { 'X-Forwarded-For': '9.9.9.9' } });
+      assert.equal(forged.status, 429, 'a forged address does not help');
+      for (let i = 0; i < 100; i++) assert.equal((await t.get('/health')).status, 200);
+    } finally {
+      await t.stop();
+    }
+  });
+});

@@ -1,0 +1,117 @@
+// Health, products, dashboard, administration of users, and the demo account.
+import { after, before, describe, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { Server, onEachEngine } from '../lib/server.mjs';
+import { assertDocumented, assertError } from '../lib/contract.mjs';
+
+const SLUGS = ['ai-automation', 'coocook', 'experience', 'review', 'sns-auto', 'webapp-builder'];
+
+onEachEngine(describe, after, 'platform', (engine) => {
+  let s, doc, admin, demo;
+  before(async () => {
+    s = await Server.start({ engine, demo: true });
+    doc = (await s.get('/api/openapi.json')).body;
+    admin = await s.demoUser('admin');
+    demo = await s.demoUser('demo');
+  });
+  after(() => s?.stop());
+  const call = async (method, path, options) => {
+    const a = await s.request(method, path, options);
+    assertDocumented(doc, method, path, a);
+    return a;
+  };
+
+  test('health, ready and infrastructure', async () => {
+    assert.deepEqual((await call('GET', '/health')).body, { status: 'ok' });
+    const ready = await call('GET', '/ready');
+    assert.equal(ready.status, 200);
+    assert.equal(ready.body.checks.database, 'ok');
+    const infra = (await call('GET', '/api/infrastructure/health')).body;
+    assert.equal(infra.overall_status, 'healthy');
+    assert.equal(infra.database_status, 'healthy');
+    assertError(await call('GET', '/api/infrastructure/processes', { token: demo.token }), 403);
+    const processes = (await call('GET', '/api/infrastructure/processes', { token: admin.token })).body;
+    assert.equal(processes.total_count, processes.processes.length);
+    assert.ok(processes.processes.filter((p) => p.name.includes('worker')).length >= 2);
+    for (const p of processes.processes) process.kill(p.pid, 0);
+  });
+
+  test('products and plans are public and cacheable', async () => {
+    const r = await call('GET', '/api/platform/products');
+    assert.deepEqual(r.body.map((p) => p.slug).sort(), SLUGS);
+    for (const p of r.body) assert.ok(Number.isInteger(p.monthly_price) && p.currency === 'KRW' && p.is_active === true);
+    assert.match(r.headers['cache-control'], /^public, max-age=3600, stale-while-revalidate=\d+$/);
+    const again = await s.get('/api/platform/products', { headers: { 'If-None-Match': r.headers.etag } });
+    assert.equal(again.status, 304);
+    assert.equal(again.text, '');
+    assert.deepEqual((await call('GET', '/api/payment/plans')).body.map((p) => p.slug).sort(), SLUGS);
+  });
+
+  test('the dashboard shows each product and whether it is subscribed', async () => {
+    const mine = (await call('GET', '/api/platform/dashboard', { token: demo.token })).body;
+    assert.equal(mine.user.email, 'demo@softfactory.com');
+    assert.equal(mine.subscription_count, 6);
+    assert.ok(mine.products.every((p) => p.subscribed && p.subscription));
+    const fresh = await s.user();
+    const theirs = (await call('GET', '/api/platform/dashboard', { token: fresh.token })).body;
+    assert.equal(theirs.subscription_count, 0);
+    assert.ok(theirs.products.every((p) => p.subscribed === false));
+    assertError(await call('GET', '/api/platform/dashboard'), 401);
+  });
+
+  test('demo_token is user 1 with every subscription', async () => {
+    const me = await call('GET', '/api/auth/me', { token: 'demo_token' });
+    assert.equal(me.body.id, 1);
+    assert.equal((await call('GET', '/api/coocook/bookings', { token: 'demo_token' })).status, 200);
+    assertError(await call('GET', '/api/platform/admin/users', { token: 'demo_token' }), 403);
+  });
+
+  test('administration of users: list, search, paging bounds', async () => {
+    const list = (query = '', token = admin.token) => call('GET', `/api/platform/admin/users${query}`, { token });
+    assertError(await list('', null), 401);
+    assertError(await list('', demo.token), 403);
+    const u = await s.user({ name: '홍길동 검색' });
+    const found = (await list(`?q=${encodeURIComponent('홍길동')}`)).body;
+    assert.ok(found.users.some((x) => x.id === u.id));
+    assert.ok(found.users.every((x) => !('password_hash' in x)));
+    assert.equal((await list(`?q=${u.email}`)).body.total, 1);
+    assert.equal((await list('?q=100%25_nobody')).body.total, 0, 'wildcards are text');
+    for (const q of ['page=0', 'page=-1', 'page=x', 'per_page=0', 'per_page=101', 'page=1.5', 'page=99999999999999999999'])
+      assertError(await list(`?${q}`), 400, { field: q.split('=')[0] });
+    const past = (await list('?page=1000')).body;
+    assert.deepEqual(past.users, []);
+    assert.ok(past.total >= 4);
+  });
+
+  test('an admin changes role and activity, and the user feels it at once', async () => {
+    const u = await s.user();
+    const change = (id, body) => call('PUT', `/api/platform/admin/users/${id}`, { token: admin.token, body });
+    assert.equal((await change(u.id, { is_active: false })).status, 200);
+    assert.equal((await s.get('/api/auth/me', { token: u.token })).status, 401);
+    assertError(await call('POST', '/api/auth/login', { body: { email: u.email, password: u.password } }), 403);
+    assert.equal((await change(u.id, { is_active: true, role: 'admin' })).status, 200);
+    const again = await s.login(u.email, u.password);
+    assert.equal((await s.get('/api/platform/admin/users', { token: again.token })).status, 200);
+    await change(u.id, { role: 'user' });
+    assert.equal((await s.get('/api/platform/admin/users', { token: again.token })).status, 401);
+    assertError(await change(u.id, { role: 'king' }), 400, { field: 'role' });
+    assertError(await change(999999, { role: 'user' }), 404);
+    assertError(await change(admin.id, { is_active: false }), 409);
+  });
+
+  test('subscriptions gate sub: routes', async () => {
+    const u = await s.user();
+    assertError(await call('GET', '/api/coocook/bookings', { token: u.token }), 403);
+    assert.equal((await call('GET', '/api/coocook/bookings', { token: demo.token })).status, 200);
+    assert.equal((await call('GET', '/api/payment/subscriptions', { token: demo.token })).status, 200);
+  });
+
+  test('the document is of version 3.1 and the metrics name the routes', async () => {
+    assert.equal(doc.openapi.slice(0, 3), '3.1');
+    const m = await s.get('/metrics');
+    assert.equal(m.status, 200);
+    assert.match(m.text, /^http_requests_total\{.*endpoint="\/api\/auth\/login".*\} \d+$/m);
+    assert.match(m.text, /^http_request_duration_seconds_bucket\{/m);
+    assert.match(m.text, /^db_connections_open/m);
+  });
+});

@@ -1,0 +1,34 @@
+// Steps that tests of CooCook share: chefs, subscribed users, dates.
+import assert from 'node:assert/strict';
+import { exec } from './proc.mjs';
+import { sql } from './pg.mjs';
+
+/** YYYY-MM-DD, `days` from today in UTC. */
+export const day = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
+
+/** Runs SQL on the server's database, whichever engine it is (for what no route can do). */
+export async function onDatabase(server, text) {
+  if (server.engine === 'postgres') return sql(server.database.url, text);
+  const r = await exec('sqlite3', ['-cmd', '.timeout 10000', '-separator', '\t', server.database.path, text]);
+  assert.equal(r.code, 0, r.stderr);
+  return r.stdout.split('\n').filter(Boolean).map((l) => l.split('\t'));
+}
+
+/** A registered user with an active subscription to `slug`. */
+export async function subscriber(server, slug = 'coocook', user = {}) {
+  const u = await server.user(user);
+  const now = new Date().toISOString().slice(0, 19).replace('T', ' ');
+  const end = day(300);
+  await onDatabase(server, `INSERT INTO subscriptions (user_id, product_id, plan_type, status, current_period_start, current_period_end, created_at)
+    SELECT ${u.id}, id, 'monthly', 'active', '${now}', '${end} 00:00:00', '${now}' FROM products WHERE slug = '${slug}'`);
+  return u;
+}
+
+/** A chef of a new user: {id, user, ...}. */
+export async function newChef(server, fields = {}) {
+  const user = await server.user();
+  const body = { name: '박셰프', cuisine_type: 'Korean', location: 'Seoul', price_per_session: 100_000, bio: '정성을 담은 집밥', ...fields };
+  const r = await server.post('/api/coocook/chefs', body, { token: user.token });
+  assert.equal(r.status, 201, r.text);
+  return { ...body, id: r.body.id, user };
+}
