@@ -162,7 +162,8 @@ SF_MUSTCHECK
 int sf_tx_commit(struct sf_dbh *tx);
 /* Ends it: rolls back what is open. NULL is fine; cannot fail, never suspends: the pool does the work. */
 void sf_tx_end(struct sf_dbh *tx);
-/* Runs fn(arg) from the loop after a commit succeeded (never after a rollback): cache tags, wake-ups. */
+/* Runs fn(arg) when the commit has succeeded (never after a rollback), before sf_tx_commit returns, in the order of the
+ * calls; fn must not suspend: cache tags, wake-ups. */
 void sf_tx_after(struct sf_dbh *tx, void (*fn)(void *arg), void *arg);
 struct sf_arena *sf_dbh_arena(const struct sf_dbh *h);
 enum sf_engine sf_dbh_engine(const struct sf_dbh *h);

@@ -24,6 +24,8 @@ struct sf_db {
 	struct sf_node holders; /* open transactions: struct sf_dbh.node */
 	char **owned_urls;      /* copies behind opts, freed by db.c */
 	bool closing;
+	void (*done)(void *arg); /* of sf_db_close */
+	void *done_arg;
 };
 
 struct sf_dbh { /* lifetime: its arena; a transaction's is out of use after sf_tx_end */

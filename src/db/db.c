@@ -1,0 +1,282 @@
+/* db: what both engines have in common: opening by URL, handles, transactions, counters and the slow-query log. */
+#include "db/internal.h"
+#include "core/log.h"
+#include "core/time.h"
+#include "loop/loop.h"
+#include <stdlib.h>
+
+#define SLOW_US 100000
+
+struct sf_db__hook { /* lifetime: the transaction's arena */
+	struct sf_db__hook *next;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+/* ---- the database ------------------------------------------------------------------------------------------ */
+
+static const struct sf_db__engine *engine_of(const char *url) {
+	if (!strncmp(url, "postgresql://", 13) || !strncmp(url, "postgres://", 11)) return &sf_db__pg;
+	if (!strncmp(url, "sqlite:///", 10)) return &sf_db__lite;
+	return NULL;
+}
+
+static void free_urls(char **urls) {
+	for (size_t i = 0; urls && urls[i]; i++) free(urls[i]);
+	free(urls);
+}
+
+/* The options with defaults filled in and strings copied: owned[0] is the URL, the rest are the replicas'. */
+static struct sf_db_opts own_opts(const struct sf_db_opts *o, enum sf_engine kind, char ***owned) {
+	struct sf_db_opts out = *o;
+	size_t n = 0;
+	while (o->replica_urls && o->replica_urls[n]) n++;
+	char **urls = sf_calloc(n + 2, sizeof *urls);
+	urls[0] = sf_strdup(o->url);
+	for (size_t i = 0; i < n; i++) urls[i + 1] = sf_strdup(o->replica_urls[i]);
+	out.url = urls[0];
+	out.replica_urls = n ? (const char *const *)urls + 1 : NULL;
+	if (out.pool_size <= 0) out.pool_size = 20;
+	if (out.pool_overflow < 0) out.pool_overflow = 0;
+	if (!o->pool_size && !o->pool_overflow) out.pool_overflow = 10;
+	if (out.recycle_ms <= 0) out.recycle_ms = 1800000;
+	if (out.wait_ms <= 0) out.wait_ms = kind == SF_PG ? 250 : 5000;
+	if (!out.wait_max) out.wait_max = 1000;
+	if (out.statement_ms <= 0) out.statement_ms = 10000;
+	if (out.readers <= 0) out.readers = 2;
+	*owned = urls;
+	return out;
+}
+
+int sf_db_open(struct sf_loop *l, const struct sf_db_opts *o, struct sf_db **out, struct sf_str *why) {
+	const struct sf_db__engine *eng = o->url ? engine_of(o->url) : NULL;
+	struct sf_db *db = NULL;
+	char **owned = NULL;
+	if (!eng) {
+		*why = SF_STR("a database URL starts with postgresql://, postgres:// or sqlite:///");
+		return SF_EINVAL;
+	}
+	struct sf_db_opts opts = own_opts(o, eng->kind, &owned);
+	int err = eng->open(l, &opts, &db, why);
+	if (err) {
+		free_urls(owned);
+		return err;
+	}
+	db->eng = eng, db->loop = l, db->opts = opts, db->owned_urls = owned;
+	sf_list_init(&db->holders);
+	*out = db;
+	return 0;
+}
+
+void sf_db_close(struct sf_db *db, void (*done)(void *arg), void *arg) {
+	SF_BUG_ON(db->closing);
+	db->closing = true, db->done = done, db->done_arg = arg;
+	db->eng->close(db);
+}
+
+void sf_db__closed(struct sf_db *db) {
+	void (*done)(void *arg) = db->done;
+	void *arg = db->done_arg;
+	free_urls(db->owned_urls);
+	db->eng->free(db);
+	if (done) done(arg);
+}
+
+enum sf_engine sf_db_engine(const struct sf_db *db) {
+	return db->eng->kind;
+}
+
+int sf_db_ping(struct sf_db *db) {
+	return db->closing ? SF_EUNAVAILABLE : db->eng->ping(db);
+}
+
+void sf_db_stats(const struct sf_db *db, struct sf_db_stats *out) {
+	*out = db->stats;
+	db->eng->stats(db, out);
+}
+
+size_t sf_db_holders(const struct sf_db *db, struct sf_db_holder *out, size_t n) {
+	size_t i = 0;
+	int64_t now = sf_clock_ns();
+	for (const struct sf_node *at = db->holders.next; at != &db->holders && i < n; at = at->next, i++) {
+		const struct sf_dbh *h = SF_CONTAINER(at, const struct sf_dbh, node);
+		out[i].label = h->label;
+		out[i].query = h->last ? h->last->name : "";
+		out[i].age_ms = (now - h->since_ns) / 1000000;
+	}
+	return i;
+}
+
+/* ---- handles ------------------------------------------------------------------------------------------------ */
+
+static struct sf_dbh *handle(struct sf_db *db, struct sf_arena *arena, const char *label) {
+	struct sf_dbh *h = sf_arena_zalloc(arena, sizeof *h);
+	h->db = db, h->arena = arena, h->label = label ? label : "";
+	h->statement_ms = db->opts.statement_ms;
+	h->constraint = SF_STR("");
+	h->hooks_end = &h->hooks;
+	sf_list_init(&h->node);
+	return h;
+}
+
+struct sf_dbh *sf_db_auto(struct sf_db *db, struct sf_arena *arena, enum sf_read pref, const char *label) {
+	struct sf_dbh *h = handle(db, arena, label);
+	h->pref = pref;
+	return h;
+}
+
+struct sf_arena *sf_dbh_arena(const struct sf_dbh *h) {
+	return h->arena;
+}
+enum sf_engine sf_dbh_engine(const struct sf_dbh *h) {
+	return h->db->eng->kind;
+}
+const char *sf_db_constraint(const struct sf_dbh *h) {
+	return h->constraint.p;
+}
+void sf_db__constraint(struct sf_dbh *h, struct sf_str name) {
+	h->constraint = sf_arena_str(h->arena, name);
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------ */
+
+static void count_error(struct sf_db_stats *s, int err) {
+	s->errors++;
+	if (err == SF_EDEADLINE) s->timeouts++;
+	if (err == SF_EOVERLOAD) s->refused++;
+}
+
+static void count_time(struct sf_dbh *h, const char *what, int64_t started_ns) {
+	static const int64_t upto[] = { 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 1000000 };
+	struct sf_db_stats *s = &h->db->stats;
+	int64_t us = (sf_clock_ns() - started_ns) / 1000;
+	size_t i = 0;
+	while (i < SF_COUNT(upto) && us > upto[i]) i++;
+	s->queries++;
+	s->query_us_sum += (uint64_t)us;
+	s->query_us_bucket[i]++;
+	if (us <= SLOW_US) return;
+	s->slow++;
+	sf_log(SF_WARN, "slow query", SF_KV("query", what), SF_KV("ms", us / 1000), SF_KV("label", h->label),
+		   SF_KV("transaction", h->tx));
+}
+
+/* Refuses what may not follow: a statement after a failed one, after the commit, or on a database that closes. */
+static int usable(const struct sf_dbh *h, const char *what) {
+	if (h->tx && (!h->open || h->failed)) {
+		sf_log(SF_ERROR, "a transaction is used after its end or after an error", SF_KV("query", what),
+			   SF_KV("label", h->label));
+		return SF_EDB;
+	}
+	return h->db->closing && !h->tx ? SF_EUNAVAILABLE : 0;
+}
+
+static int run(struct sf_dbh *h, const struct sf_query *q, const void *in, struct sf_db__result *res) {
+	struct sf_db *db = h->db;
+	int err = usable(h, q->name);
+	if (err) return err;
+	int64_t started = sf_clock_ns();
+	h->last = q;
+	h->constraint = SF_STR("");
+	err = db->eng->run(h, q, in, res);
+	count_time(h, q->name, started);
+	if (err) {
+		count_error(&db->stats, err);
+		h->failed = true;
+	} else if (!h->tx && q->write) {
+		db->stats.commits++;
+	}
+	return err;
+}
+
+int sf_db_one(struct sf_dbh *h, const struct sf_query *q, const void *in, void *row) {
+	struct sf_db__result res = { 0 };
+	SF_BUG_ON(q->kind != SF_Q_ONE);
+	int err = run(h, q, in, &res);
+	if (err) return err;
+	if (!res.n) return SF_ENOTFOUND;
+	memcpy(row, res.at, q->row_size);
+	return 0;
+}
+
+int sf_db_all(struct sf_dbh *h, const struct sf_query *q, const void *in, struct sf_rows *rows) {
+	struct sf_db__result res = { 0 };
+	SF_BUG_ON(q->kind != SF_Q_MANY);
+	int err = run(h, q, in, &res);
+	if (err) return err;
+	*rows = (struct sf_rows) { .q = q, .at = res.at, .n = res.n };
+	return 0;
+}
+
+int sf_db_exec(struct sf_dbh *h, const struct sf_query *q, const void *in, int64_t *changed) {
+	struct sf_db__result res = { 0 };
+	SF_BUG_ON(q->kind != SF_Q_EXEC);
+	int err = run(h, q, in, &res);
+	if (!err && changed) *changed = res.changed;
+	return err;
+}
+
+/* ---- transactions ------------------------------------------------------------------------------------------- */
+
+/* The arena goes and the transaction was never ended: a bug of the caller, but the connection must come back. */
+static void forgotten(void *arg) {
+	struct sf_dbh *tx = arg;
+	if (sf_list_empty(&tx->node)) return;
+	sf_log(SF_ERROR, "a transaction was not ended", SF_KV("label", tx->label),
+		   SF_KV("query", tx->last ? tx->last->name : ""));
+	sf_tx_end(tx);
+}
+
+int sf_tx_begin(struct sf_db *db, struct sf_arena *arena, const char *label, struct sf_dbh **out) {
+	if (db->closing) return SF_EUNAVAILABLE;
+	struct sf_dbh *tx = handle(db, arena, label);
+	tx->tx = true;
+	int err = db->eng->begin(tx);
+	if (err) {
+		count_error(&db->stats, err);
+		return err;
+	}
+	tx->open = true;
+	tx->since_ns = sf_clock_ns();
+	sf_list_push(&db->holders, &tx->node);
+	sf_arena_defer(arena, forgotten, tx);
+	*out = tx;
+	return 0;
+}
+
+int sf_tx_commit(struct sf_dbh *tx) {
+	struct sf_db *db = tx->db;
+	int err = usable(tx, "commit");
+	if (err) return err;
+	err = sf_co_canceled(sf_co_self());
+	if (err) return err;
+	int64_t started = sf_clock_ns();
+	sf_co_shield(true);
+	err = db->eng->commit(tx);
+	sf_co_shield(false);
+	tx->open = false;
+	count_time(tx, "commit", started);
+	if (err) {
+		db->stats.rollbacks++;
+		count_error(&db->stats, err);
+		return err;
+	}
+	db->stats.commits++;
+	for (struct sf_db__hook *h = tx->hooks; h; h = h->next) h->fn(h->arg);
+	return 0;
+}
+
+void sf_tx_end(struct sf_dbh *tx) {
+	if (!tx || sf_list_empty(&tx->node)) return;
+	if (tx->open) tx->db->stats.rollbacks++;
+	tx->open = false;
+	sf_list_del(&tx->node);
+	tx->db->eng->end(tx);
+}
+
+void sf_tx_after(struct sf_dbh *tx, void (*fn)(void *arg), void *arg) {
+	struct sf_db__hook *h = sf_arena_alloc(tx->arena, sizeof *h);
+	*h = (struct sf_db__hook) { .fn = fn, .arg = arg };
+	*tx->hooks_end = h;
+	tx->hooks_end = &h->next;
+}
