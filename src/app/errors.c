@@ -1,0 +1,103 @@
+/* errors: what a handler says about a failure, and the error body a client gets. Nothing of the inside shows in it: the
+ * sentence is the handler's own or the default of its code. */
+#include "app/internal.h"
+#include "core/json.h"
+
+#include <stdio.h>
+
+int sf_fail(struct sf_req *r, int err, const char *field, const char *fmt, ...) {
+	char few[256], *text = few;
+	va_list args, again;
+	va_start(args, fmt);
+	va_copy(again, args);
+	int n = vsnprintf(few, sizeof few, fmt, args);
+	if (n >= (int)sizeof few) {
+		text = sf_arena_alloc(r->http->arena, (size_t)n + 1);
+		vsnprintf(text, (size_t)n + 1, fmt, again);
+	}
+	va_end(again);
+	va_end(args);
+	r->sentence = sf_arena_str(r->http->arena, (struct sf_str) { text, n > 0 ? (size_t)n : 0 });
+	if (field) sf_fail_field(r, field, r->sentence.p);
+	return err;
+}
+
+/* The first reason of a field stays: later rules look at a value that is already known to be wrong. */
+void sf_fail_field(struct sf_req *r, const char *field, const char *why) {
+	for (const struct sf_app__problem *p = r->problems; p; p = p->next)
+		if (strcmp(p->field, field) == 0) return;
+	struct sf_app__problem *p = sf_arena_alloc(r->http->arena, sizeof *p);
+	*p = (struct sf_app__problem) { .field = field, .why = sf_arena_str(r->http->arena, sf_str(why)) };
+	if (!r->problems_end) r->problems_end = &r->problems;
+	*r->problems_end = p;
+	r->problems_end = &p->next;
+}
+
+/* "duration_hours" → "Duration hours" */
+static void human_name(struct sf_buf *b, const char *name, bool first) {
+	for (; *name; name++, first = false)
+		sf_buf_char(b, first && *name >= 'a' && *name <= 'z' ? (char)(*name - 32)
+					   : *name == '_'                        ? ' '
+															 : *name);
+}
+
+/* One sentence about the fields: the reason of a single one, the names of several. */
+static struct sf_str fields_sentence(struct sf_arena *a, const struct sf_req *r) {
+	struct sf_buf b;
+	sf_buf_init(&b, a);
+	const struct sf_app__problem *p = r->problems;
+	if (!p->next) {
+		human_name(&b, p->field, true);
+		sf_buf_char(&b, ' ');
+		sf_buf_str(&b, p->why);
+	} else {
+		sf_buf_cstr(&b, "Some fields are not valid: ");
+		for (; p; p = p->next) {
+			human_name(&b, p->field, false);
+			if (p->next) sf_buf_cstr(&b, ", ");
+		}
+	}
+	sf_buf_char(&b, '.');
+	return b.failed ? SF_STR_NULL : sf_buf_view(&b);
+}
+
+static void add_headers(struct sf_http_req *http, const struct sf_req *r, int err, int status) {
+	if (status == 401)
+		sf_http_add(http, "WWW-Authenticate",
+					r && r->bad_token ? SF_STR("Bearer error=\"invalid_token\"") : SF_STR("Bearer"));
+	if (err == SF_EMETHOD && r) sf_http_add(http, "Allow", sf_app__allow(http->arena, r->allowed));
+	int64_t wait = r && r->retry_s ? r->retry_s : status == 429 || status == 503 ? 1 : 0;
+	if (wait == 0) return;
+	struct sf_buf text;
+	sf_buf_init(&text, http->arena);
+	sf_buf_int(&text, wait);
+	sf_http_add(http, "Retry-After", sf_buf_view(&text));
+}
+
+void sf_app__error_write(struct sf_http_req *http, struct sf_req *r, struct sf_str id, int err) {
+	int status = sf_err_status(err);
+	sf_http_answer_reset(http);
+	http->status = status;
+	if (err == SF_ECANCELED) { /* nobody reads it */
+		http->close = true;
+		return;
+	}
+	struct sf_str sentence = r ? r->sentence : SF_STR_NULL;
+	if (!sentence.p && r && r->problems) sentence = fields_sentence(http->arena, r);
+	if (!sentence.p || status == 500) sentence = sf_str(sf_err_text(err));
+	add_headers(http, r, err, status);
+	http->type = SF_STR("application/json");
+	struct sf_json j = sf_json(&http->out);
+	sf_json_obj(&j);
+	sf_json_add(&j, SF_KV("error", sentence), SF_KV("code", sf_err_code(err)), SF_KV("request_id", id));
+	if (r && r->problems && status != 500) {
+		sf_json_key(&j, "fields");
+		sf_json_obj(&j);
+		for (const struct sf_app__problem *p = r->problems; p; p = p->next) {
+			sf_json_key(&j, p->field);
+			sf_json_str(&j, p->why);
+		}
+		sf_json_obj_end(&j);
+	}
+	sf_json_obj_end(&j);
+}

@@ -1,0 +1,85 @@
+/* openapi parts: the components that the operations of the document share. */
+#include "app/internal.h"
+#include "core/json.h"
+
+#define HEADER(name, schema, text)                                                                           \
+	"\"" name "\":{\"description\":\"" text "\",\"schema\":{\"type\":\"" schema "\"}}"
+
+static const char security[] = "{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\",\"bearerFormat\":"
+							   "\"JWT\",\"description\":\"The access token of POST /api/auth/login.\"},"
+							   "\"session\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"sf_session\","
+							   "\"description\":\"The browser's session.\"},"
+							   "\"csrf\":{\"type\":\"apiKey\",\"in\":\"header\",\"name\":\"X-CSRF-Token\","
+							   "\"description\":\"With the session cookie, on everything but GET and "
+							   "HEAD.\"}}";
+
+static const char parameters[] =
+	"{\"IdempotencyKey\":{\"name\":\"Idempotency-Key\",\"in\":\"header\",\"required\":false,\"description\":"
+	"\"Makes a repetition safe: the same key "
+	"and body within 24 hours get the first answer again (with Idempotent-Replayed), another body 422, and "
+	"409 while the first still "
+	"runs.\",\"schema\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":255,\"pattern\":\"^[!-~]+$\"}},"
+	"\"IfNoneMatch\":{\"name\":\"If-None-Match\",\"in\":\"header\",\"required\":false,\"description\":\"An "
+	"ETag got earlier: 304 when nothing "
+	"changed.\",\"schema\":{\"type\":\"string\"}}}";
+
+static const char headers[] =
+	"{" HEADER("RequestId", "string",
+			   "The X-Request-Id of the request, or one made for it.") "," HEADER("Traceparent", "string", "W3C trace context: the request's trace, our span.") "," HEADER("CacheControl",
+																																										   "string", "How long the answer may be kept, and by whom.") "," HEADER("ETag",
+																																																												 "string", "Names this very answer; send it in If-None-Match.") "," HEADER("IdempotentReplayed", "string", "true when the answer is the stored one of an earlier request with this Idempotency-Key.") "," HEADER("TotalCount",
+																																																																																																																 "integer", "Entries on all pages.") "," HEADER("RateLimitLimit", "integer", "Requests a minute.") "," HEADER("RateLimitRemaining",
+																																																																																																																																											  "integer",
+																																																																																																																																											  "Requests left in this minute.") "," HEADER("RateLimitReset", "integer", "Seconds until the minute is over.") "," HEADER("RetryAfter", "integer", "Seconds to wait.") "," HEADER("WwwAuthenticate",
+																																																																																																																																																																																							   "string",
+																																																																																																																																																																																							   "Bearer.") "}";
+
+static const char error_schema[] =
+	"{\"Error\":{\"type\":\"object\",\"required\":[\"error\",\"code\",\"request_id\"],\"properties\":{"
+	"\"error\":{\"type\":\"string\",\"description\":\"A sentence for a person.\"},"
+	"\"code\":{\"type\":\"string\",\"description\":\"For programs.\"},"
+	"\"request_id\":{\"type\":\"string\",\"description\":\"Quote it when asking for help.\"},"
+	"\"fields\":{\"type\":\"object\",\"description\":\"By field, what is wrong with "
+	"it.\",\"additionalProperties\":{\"type\":\"string\"}}}}}";
+
+static void example(struct sf_json *j, int err) {
+	sf_json_key(j, sf_err_code(err));
+	sf_json_obj(j);
+	sf_json_key(j, "value");
+	sf_json_obj(j);
+	sf_json_add(
+		j, SF_KV("error", err == SF_EINVAL ? "Duration hours must be between 1 and 24." : sf_err_text(err)),
+		SF_KV("code", sf_err_code(err)), SF_KV("request_id", "5f0c1d2e3a4b59687f0e1d2c3b4a5968"));
+	if (err == SF_EINVAL) {
+		sf_json_key(j, "fields");
+		sf_json_raw(j, SF_STR("{\"duration_hours\":\"must be between 1 and 24\"}"));
+	}
+	sf_json_obj_end(j);
+	sf_json_obj_end(j);
+}
+
+void sf_app__openapi_components(struct sf_json *j) {
+	sf_json_key(j, "components");
+	sf_json_obj(j);
+	sf_json_key(j, "securitySchemes");
+	sf_json_raw(j, sf_str(security));
+	sf_json_key(j, "schemas");
+	sf_json_raw(j, sf_str(error_schema));
+	sf_json_key(j, "parameters");
+	sf_json_raw(j, sf_str(parameters));
+	sf_json_key(j, "headers");
+	sf_json_raw(j, sf_str(headers));
+	sf_json_key(j, "responses");
+	sf_json_raw(j, SF_STR("{\"NotModified\":{\"description\":\"The answer the caller has is still right; no "
+						  "body.\",\"headers\":{\"ETag\":{\"$ref\":"
+						  "\"#/components/headers/ETag\"}}}}"));
+	sf_json_key(j, "examples");
+	sf_json_obj(j);
+	for (int e = 1; e < SF_ERR_COUNT; e++) {
+		bool seen = false; /* two errors may share a code */
+		for (int k = 1; k < e && !seen; k++) seen = strcmp(sf_err_code(-k), sf_err_code(-e)) == 0;
+		if (!seen) example(j, -e);
+	}
+	sf_json_obj_end(j);
+	sf_json_obj_end(j);
+}
