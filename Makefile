@@ -21,7 +21,7 @@ OPT    := -O1 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=al
 HARDEN := -fPIE
 LDHARD := -pie -fsanitize=$(SAN)
 endif
-CFLAGS := -std=gnu17 -g $(OPT) $(WARN) $(HARDEN) -D_GNU_SOURCE -Isrc -I$(B)/gen $(CFLAGS_PKG) $(EXTRA_CFLAGS)
+CFLAGS := -std=gnu17 -g $(OPT) $(WARN) $(HARDEN) -D_GNU_SOURCE -Isrc -isystem /usr/share/include -I$(B)/gen $(CFLAGS_PKG) $(EXTRA_CFLAGS)
 LDFLAGS := $(LDHARD) $(EXTRA_LDFLAGS)
 COMPILE = $(CCACHE) $(CC) $(CFLAGS) -MMD -MP
 
@@ -67,7 +67,7 @@ $(B)/obj/%.o: src/%.c Makefile | $(B)/gen/.done
 # llhttp from Debian's node-llhttp package, which ships its C sources
 $(B)/lib/llhttp.a: $(addprefix /usr/share/llhttp/,api.c http.c llhttp.c)
 	@mkdir -p $(B)/obj/llhttp $(@D)
-	@for f in api http llhttp; do $(CCACHE) $(CC) -std=gnu17 -g $(OPT) -w $(HARDEN) -I/usr/share/include/llhttp -c -o $(B)/obj/llhttp/$$f.o /usr/share/llhttp/$$f.c || exit 1; done
+	@for f in api http llhttp; do $(CCACHE) $(CC) -std=gnu17 -g $(OPT) -w -DLLHTTP_STRICT_MODE=1 $(HARDEN) -I/usr/share/include/llhttp -c -o $(B)/obj/llhttp/$$f.o /usr/share/llhttp/$$f.c || exit 1; done
 	@rm -f $@ && ar rcs $@ $(B)/obj/llhttp/*.o
 
 include mk/gen.mk mk/web.mk mk/test.mk mk/bench.mk mk/lint.mk

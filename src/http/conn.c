@@ -1,0 +1,362 @@
+/* A connection's life: bytes in, one request at a time, answers out in order, and its end.
+ *
+ *     IDLE ──first byte──▶ HEAD ──▶ BODY ──▶ RUN ──answered──▶ IDLE (or WRITE until the socket takes it)
+ *       │                   │  too late: 408  │                 └─ last answer ─▶ LINGER ─▶ CLOSED
+ *       └── idle_ms, EOF ──▶ CLOSED           └── EOF: the coroutine is cancelled, closed when it has unwound
+ *
+ * Reading stays on all the time, so a client that goes away is noticed while its request runs and no system call
+ * is spent on switching it. What comes early waits in `pend`, at most SF_HTTP__PEND_MAX bytes. A message that
+ * comes in one read passes through HEAD and BODY without entering their lists.
+ *
+ * Invariants: (1) `msg` is set in HEAD, BODY and RUN, and in WRITE while the socket still reads its body. (2) A
+ * connection whose coroutine runs is never closed: `gone` is set, the coroutine cancelled, and its end closes.
+ * (3) Memory is freed in uv_close's callback, so a pointer is good for the rest of an event. */
+#include "http/http.h"
+#include "http/internal.h"
+
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <linux/sockios.h>
+
+#include "loop/loop.h"
+
+/* ---- states --------------------------------------------------------------------------------- */
+
+static void conn_count(struct sf_http_server *s, enum sf_http__state state, int by) {
+	if (state == SF_CONN_IDLE) s->stats.idle += (size_t)by;
+}
+
+void sf_http__conn_state(struct sf_http_conn *c, enum sf_http__state state, int64_t in_ms) {
+	struct sf_http_server *s = c->server;
+	conn_count(s, c->state, -1);
+	conn_count(s, state, 1);
+	c->state = (uint8_t)state;
+	c->due = sf_loop_now(s->loop) + in_ms;
+	sf_list_del(&c->node);
+	sf_list_push(&s->conns[state], &c->node);
+}
+
+static void go_idle(struct sf_http_conn *c) {
+	struct sf_http_server *s = c->server;
+	sf_http__conn_state(c, SF_CONN_IDLE, s->draining ? s->drain_idle_ms : s->opts.idle_ms);
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static void pend_drop(struct sf_http_conn *c) {
+	free(c->pend);
+	c->pend = NULL;
+	c->pend_at = c->pend_n = c->pend_cap = 0;
+}
+
+static void on_closed(uv_handle_t *h) {
+	struct sf_http_conn *c = (struct sf_http_conn *)h;
+	struct sf_http_server *s = c->server;
+	sf_list_del(&c->node);
+	if (c->shed)
+		s->nshed--;
+	else
+		s->stats.conns--;
+	s->stats.closed++;
+	pend_drop(c);
+	if (!c->later)
+		free(c);
+	else
+		c->server = NULL; /* resume() frees it */
+	sf_http__conn_freed(s);
+}
+
+static void close_now(struct sf_http_conn *c) {
+	if (c->state == SF_CONN_CLOSED) return;
+	sf_http__conn_state(c, SF_CONN_CLOSED, 0);
+	if (c->server->wowner == c) c->server->wowner = NULL, c->server->wn = 0;
+	uv_close((uv_handle_t *)&c->tcp, on_closed);
+	sf_http__msg_free(c->msg);
+	c->msg = NULL;
+}
+
+void sf_http__conn_gone(struct sf_http_conn *c) {
+	c->gone = true;
+	if (c->state == SF_CONN_RUN) {
+		if (c->msg && c->msg->co) sf_co_cancel(c->msg->co, SF_ECANCELED);
+	} else {
+		close_now(c);
+	}
+}
+
+void sf_http__conn_linger(struct sf_http_conn *c) {
+	uv_os_fd_t fd;
+	if (c->gone || uv_fileno((uv_handle_t *)&c->tcp, &fd) < 0 || shutdown(fd, SHUT_WR) < 0) {
+		close_now(c);
+		return;
+	}
+	c->progress = 0;
+	pend_drop(c);
+	sf_http__conn_state(c, SF_CONN_LINGER, SF_HTTP__LINGER_MS);
+	if (c->stopped && sf_http__conn_start(c) < 0) close_now(c);
+}
+
+/* ---- input ---------------------------------------------------------------------------------- */
+
+static bool reads_messages(const struct sf_http_conn *c) {
+	return c->state == SF_CONN_IDLE || c->state == SF_CONN_HEAD || c->state == SF_CONN_BODY;
+}
+
+static void request_ready(struct sf_http_conn *c) {
+	struct sf_http_server *s = c->server;
+	struct sf_http__msg *m = c->msg;
+	sf_http__conn_state(c, SF_CONN_RUN, 0);
+	s->stats.requests++;
+	if (s->recycle_at && s->stats.requests == s->recycle_at && s->opts.on_recycle)
+		sf_loop_later(s->loop, s->opts.on_recycle, s->opts.arg);
+	if (SF_LIKELY(!m->err))
+		sf_http__run(m);
+	else
+		sf_http__refuse(m, m->err);
+}
+
+/* After a read that left the message unfinished. */
+static void wait_for_more(struct sf_http_conn *c) {
+	struct sf_http_server *s = c->server;
+	struct sf_http__msg *m = c->msg;
+	if (!m->head_done) {
+		if (c->state != SF_CONN_HEAD) sf_http__conn_state(c, SF_CONN_HEAD, s->opts.head_ms);
+		return;
+	}
+	if (m->expect) {
+		static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+		if (!m->body.n) sf_http__send(c, go_on, sizeof(go_on) - 1);
+		m->expect = false;
+	}
+	c->progress = m->req.bytes_in;
+	if (c->state == SF_CONN_BODY) return;
+	c->since = sf_loop_now(s->loop);
+	sf_http__conn_state(c, SF_CONN_BODY, s->opts.body_ms < 1000 ? s->opts.body_ms : 1000);
+}
+
+/* Empty lines between messages are no message (RFC 9112 §2.2): they neither cost nor keep anything. */
+static size_t skip_lines(const char *data, size_t n) {
+	size_t at = 0;
+	while (at < n && (data[at] == '\r' || data[at] == '\n')) at++;
+	return at;
+}
+
+/* Hands bytes to messages, one after the other, as long as they are answered at once. Returns how many were used. */
+static size_t feed(struct sf_http_conn *c, const char *data, size_t n) {
+	size_t at = 0;
+	c->feeding = true;
+	while (at < n && reads_messages(c) && c->writes == 0 && !c->gone) {
+		if (!c->msg) {
+			at += skip_lines(data + at, n - at);
+			if (at == n) break;
+			c->msg = sf_http__msg_new(c->server, c);
+		}
+		at += sf_http__parse(c->msg, data + at, n - at);
+		if (c->msg->body_unread) c->server->stats.parse_errors++;
+		if (c->msg->done || c->msg->err)
+			request_ready(c);
+		else
+			wait_for_more(c);
+	}
+	c->feeding = false;
+	sf_http__flush(c);
+	if (c->gone && c->state != SF_CONN_RUN)
+		close_now(c);
+	else if (c->writes && c->state == SF_CONN_IDLE)
+		sf_http__conn_next(c);
+	return at;
+}
+
+/* Keeps what came ahead of its turn; past the limit the client has to wait. */
+static void keep(struct sf_http_conn *c, const char *data, size_t n) {
+	if (c->pend_at) {
+		memmove(c->pend, c->pend + c->pend_at, c->pend_n - c->pend_at);
+		c->pend_n -= c->pend_at;
+		c->pend_at = 0;
+	}
+	if (c->pend_n + n > c->pend_cap) {
+		size_t cap = c->pend_cap ? c->pend_cap * 2 : 1024;
+		while (cap < c->pend_n + n) cap *= 2;
+		char *p = sf_try_realloc(c->pend, cap);
+		if (!p) {
+			sf_http__conn_gone(c);
+			return;
+		}
+		c->pend = p, c->pend_cap = (uint32_t)cap;
+	}
+	memcpy(c->pend + c->pend_n, data, n);
+	c->pend_n += (uint32_t)n;
+	if (c->pend_n < SF_HTTP__PEND_MAX || c->stopped) return;
+	uv_read_stop((uv_stream_t *)&c->tcp);
+	c->stopped = true;
+}
+
+/* Goes on with kept bytes, from the loop. */
+static void resume(void *arg) {
+	struct sf_http_conn *c = arg;
+	c->later = false;
+	if (!c->server) {
+		free(c);
+		return;
+	}
+	size_t used = feed(c, c->pend + c->pend_at, c->pend_n - c->pend_at);
+	if (!c->pend || c->state == SF_CONN_CLOSED) return; /* no more is wanted */
+	c->pend_at += (uint32_t)used;
+	if (c->pend_at < c->pend_n) return;
+	pend_drop(c);
+	if (c->stopped && sf_http__conn_start(c) < 0) sf_http__conn_gone(c);
+}
+
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf) {
+	(void)suggested;
+	*buf = uv_buf_init(((struct sf_http_conn *)h)->server->rbuf, SF_HTTP__READ_BUF);
+}
+
+/* The client closed its side. It may only have ended its sending and still want what it asked for, but the two look the
+ * same: an answer on its way is finished, a request still running is cancelled. */
+static void on_end(struct sf_http_conn *c) {
+	if (c->state == SF_CONN_WRITE)
+		c->last = true, c->last_linger = false;
+	else
+		sf_http__conn_gone(c);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf) {
+	struct sf_http_conn *c = (struct sf_http_conn *)stream;
+	if (SF_UNLIKELY(nread < 0)) {
+		if (nread == UV_EOF)
+			on_end(c);
+		else
+			sf_http__conn_gone(c);
+		return;
+	}
+	size_t n = (size_t)nread, used = 0;
+	if (c->state == SF_CONN_LINGER) {
+		c->progress += n;
+		if (c->progress > SF_HTTP__LINGER_BYTES) close_now(c);
+		return;
+	}
+	if (SF_LIKELY(!c->pend_n)) used = feed(c, buf->base, n);
+	if (used == n || c->state == SF_CONN_CLOSED || c->state == SF_CONN_LINGER || c->gone) return;
+	if (c->last)
+		c->last_linger = true; /* what was not read must not turn the answer into a reset */
+	else
+		keep(c, buf->base + used, n - used);
+}
+
+int sf_http__conn_start(struct sf_http_conn *c) {
+	c->stopped = false;
+	return uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+}
+
+struct sf_http_conn *sf_http__conn_new(struct sf_http_server *s, bool shed) {
+	struct sf_http_conn *c = sf_calloc(1, sizeof(*c));
+	c->server = s;
+	sf_list_init(&c->node);
+	if (uv_tcp_init(s->uv, &c->tcp) < 0) {
+		free(c);
+		return NULL;
+	}
+	c->shed = shed;
+	if (shed)
+		s->nshed++;
+	else
+		s->stats.conns++;
+	s->stats.idle++; /* the state it is born with */
+	go_idle(c);
+	return c;
+}
+
+/* ---- after an answer ------------------------------------------------------------------------ */
+
+void sf_http__conn_more(struct sf_http_conn *c) {
+	if (c->pend_at == c->pend_n || c->feeding || c->later) return;
+	c->later = true;
+	sf_loop_later(c->server->loop, resume, c); /* not from here: this may be a coroutine */
+}
+
+static void wait_for_socket(struct sf_http_conn *c) {
+	c->progress = uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
+	c->since = sf_loop_now(c->server->loop);
+	sf_http__conn_state(c, SF_CONN_WRITE, 1000);
+}
+
+void sf_http__conn_next(struct sf_http_conn *c) {
+	if (c->state == SF_CONN_CLOSED) return;
+	if (c->last) sf_http__flush(c);
+	if (c->gone) {
+		go_idle(c);
+		if (!c->feeding) close_now(c); /* else feed() does */
+		return;
+	}
+	if (c->writes) {
+		wait_for_socket(c);
+		return;
+	}
+	sf_http__msg_free(c->msg);
+	c->msg = NULL;
+	if (!c->last) {
+		go_idle(c);
+		sf_http__conn_more(c);
+	} else if (c->last_linger || c->pend_at < c->pend_n) {
+		sf_http__conn_linger(c);
+	} else {
+		close_now(c);
+	}
+}
+
+/* ---- deadlines ------------------------------------------------------------------------------ */
+
+static void too_late(struct sf_http_conn *c) {
+	c->server->stats.timeouts++;
+	c->msg->err = SF_ETIMEOUT;
+	c->msg->body_unread = true;
+	request_ready(c);
+}
+
+/* Once a second: the whole body within body_ms, and never slower than 1 KiB/s after the first 5 s. */
+static void body_due(struct sf_http_conn *c) {
+	struct sf_http_server *s = c->server;
+	int64_t took = sf_loop_now(s->loop) - c->since, slack = took - 5000;
+	bool slow = slack > 0 && (int64_t)c->msg->req.bytes_in < slack * 1024 / 1000;
+	if (took >= s->opts.body_ms || slow)
+		too_late(c);
+	else
+		sf_http__conn_state(c, SF_CONN_BODY, s->opts.body_ms < 1000 ? s->opts.body_ms : 1000);
+}
+
+/* Once a second: the client has taken something since, or its kernel has. */
+static void write_due(struct sf_http_conn *c) {
+	struct sf_http_server *s = c->server;
+	size_t unsent = uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
+	uv_os_fd_t fd;
+	int queued = 0;
+	if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0 && ioctl(fd, SIOCOUTQ, &queued) == 0)
+		unsent += (size_t)queued;
+	if (unsent != c->progress) c->progress = unsent, c->since = sf_loop_now(s->loop);
+	if (sf_loop_now(s->loop) - c->since < s->opts.body_ms) {
+		sf_http__conn_state(c, SF_CONN_WRITE, 1000);
+		return;
+	}
+	s->stats.timeouts++;
+	close_now(c);
+}
+
+void sf_http__conn_due(struct sf_http_conn *c) {
+	switch ((enum sf_http__state)c->state) {
+	case SF_CONN_HEAD: too_late(c); break;
+	case SF_CONN_BODY: body_due(c); break;
+	case SF_CONN_WRITE: write_due(c); break;
+	case SF_CONN_IDLE:
+		if (c->server->draining)
+			sf_http__conn_linger(c); /* a request on its way meets an end, not a reset */
+		else
+			close_now(c);
+		break;
+	case SF_CONN_LINGER: close_now(c); break;
+	case SF_CONN_RUN:
+	case SF_CONN_CLOSED:
+	case SF_CONN_STATES: break;
+	}
+}

@@ -1,0 +1,222 @@
+/* Static files: a folder read into memory once, and found by path.
+ *
+ * Only what was read can be served: a request's path is looked up as a key and never touches the file system, so
+ * there is no path to climb out by, and no file that appears later, nor a link, nor a dotfile, is reachable. */
+#include "http/http.h"
+#include "http/internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/hash.h"
+#include "core/log.h"
+
+enum { DEPTH_MAX = 16 };
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+/* The whole of an open regular file. */
+static int read_whole(int fd, size_t size, struct sf_str *out) {
+	char *p = sf_try_realloc(NULL, size ? size : 1);
+	size_t n = 0;
+	if (!p) return SF_ENOMEM;
+	while (n < size) {
+		ssize_t got = read(fd, p + n, size - n);
+		if (got < 0 && errno == EINTR) continue;
+		if (got <= 0) break;
+		n += (size_t)got;
+	}
+	if (n < size) {
+		free(p);
+		return SF_EIO;
+	}
+	*out = (struct sf_str) { p, n };
+	return 0;
+}
+
+static struct sf_static__file *file_more(struct sf_static *s) {
+	if (s->n == s->cap) {
+		s->cap = s->cap ? s->cap * 2 : 64;
+		s->files = sf_realloc(s->files, s->cap * sizeof(*s->files));
+	}
+	struct sf_static__file *f = &s->files[s->n++];
+	*f = (struct sf_static__file) { 0 };
+	return f;
+}
+
+static int load_folder(struct sf_static *s, int fd, const char *prefix, int depth);
+
+static int load_entry(struct sf_static *s, int dir, const char *prefix, const char *name, int depth) {
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK), err = 0;
+	struct stat st;
+	char *path = NULL;
+	if (fd < 0) return errno == ELOOP ? 0 : SF_EIO; /* links are not followed */
+	if (fstat(fd, &st) < 0 || asprintf(&path, "%s/%s", prefix, name) < 0) {
+		err = SF_EIO;
+	} else if (S_ISDIR(st.st_mode)) {
+		err = load_folder(s, fd, path, depth + 1);
+		fd = -1;
+	} else if (S_ISREG(st.st_mode)) {
+		struct sf_str body;
+		err = read_whole(fd, (size_t)st.st_size, &body);
+		if (!err) {
+			struct sf_static__file *f = file_more(s);
+			f->path = sf_str(path), f->body = body;
+			path = NULL;
+		}
+	}
+	if (err) sf_log(SF_ERROR, "cannot read a static file", SF_KV("prefix", prefix), SF_KV("name", name));
+	free(path);
+	if (fd >= 0) close(fd);
+	return err;
+}
+
+/* Takes fd over. */
+static int load_folder(struct sf_static *s, int fd, const char *prefix, int depth) {
+	DIR *dir = depth <= DEPTH_MAX ? fdopendir(fd) : NULL;
+	int err = 0;
+	if (!dir) {
+		close(fd);
+		return SF_EIO;
+	}
+	for (struct dirent *e; !err && (e = readdir(dir));)
+		if (e->d_name[0] != '.') err = load_entry(s, dirfd(dir), prefix, e->d_name, depth);
+	closedir(dir);
+	return err;
+}
+
+/* ---- what is known of a file ---------------------------------------------------------------- */
+
+static struct sf_str type_of(struct sf_str path) {
+	static const struct {
+		const char *extension;
+		struct sf_str type;
+	} types[] = {
+		{ "html", SF_STR("text/html; charset=utf-8") },
+		{ "css", SF_STR("text/css; charset=utf-8") },
+		{ "js", SF_STR("text/javascript; charset=utf-8") },
+		{ "mjs", SF_STR("text/javascript; charset=utf-8") },
+		{ "json", SF_STR("application/json") },
+		{ "map", SF_STR("application/json") },
+		{ "webmanifest", SF_STR("application/manifest+json") },
+		{ "txt", SF_STR("text/plain; charset=utf-8") },
+		{ "md", SF_STR("text/markdown; charset=utf-8") },
+		{ "csv", SF_STR("text/csv; charset=utf-8") },
+		{ "xml", SF_STR("application/xml") },
+		{ "svg", SF_STR("image/svg+xml") },
+		{ "png", SF_STR("image/png") },
+		{ "jpg", SF_STR("image/jpeg") },
+		{ "jpeg", SF_STR("image/jpeg") },
+		{ "gif", SF_STR("image/gif") },
+		{ "webp", SF_STR("image/webp") },
+		{ "avif", SF_STR("image/avif") },
+		{ "ico", SF_STR("image/x-icon") },
+		{ "woff", SF_STR("font/woff") },
+		{ "woff2", SF_STR("font/woff2") },
+		{ "ttf", SF_STR("font/ttf") },
+		{ "otf", SF_STR("font/otf") },
+		{ "wasm", SF_STR("application/wasm") },
+		{ "pdf", SF_STR("application/pdf") },
+		{ "mp4", SF_STR("video/mp4") },
+		{ "webm", SF_STR("video/webm") },
+		{ "mp3", SF_STR("audio/mpeg") },
+	};
+	const char *dot = memrchr(path.p, '.', path.n);
+	for (size_t i = 0; dot && i < SF_COUNT(types); i++)
+		if (!strcasecmp(dot + 1, types[i].extension)) return types[i].type;
+	return SF_STR("application/octet-stream");
+}
+
+/* app.3f9c0d21.js: some part of the name between dots is a hash of at least 8 hex digits. */
+static bool hashed_name(struct sf_str path) {
+	const char *slash = memrchr(path.p, '/', path.n);
+	struct sf_str rest = { slash + 1, (size_t)(path.p + path.n - slash - 1) }, part;
+	bool first = true;
+	while (sf_str_cut(rest, '.', &part, &rest)) {
+		size_t hex = 0;
+		while (hex < part.n && strchr("0123456789abcdef", part.p[hex] | 32)) hex++;
+		if (!first && part.n >= 8 && hex == part.n) return true;
+		first = false;
+	}
+	return false;
+}
+
+static void describe(struct sf_static__file *f) {
+	uint64_t hash = sf_hash64_fixed(f->body.p, f->body.n);
+	snprintf(f->etag, sizeof(f->etag), "\"%016llx\"", (unsigned long long)hash);
+	f->type = type_of(f->path);
+	f->cache = hashed_name(f->path) ? SF_STR("public, max-age=31536000, immutable") : SF_STR("no-cache");
+}
+
+/* ---- the table ------------------------------------------------------------------------------ */
+
+static void table_build(struct sf_static *s) {
+	s->nslots = 16;
+	while (s->nslots < s->n * 2) s->nslots *= 2;
+	s->slots = sf_calloc(s->nslots, sizeof(*s->slots));
+	for (size_t i = 0; i < s->n; i++) {
+		struct sf_static__file *f = &s->files[i];
+		size_t at = sf_hash64(f->path.p, f->path.n) & (s->nslots - 1);
+		while (s->slots[at]) at = (at + 1) & (s->nslots - 1);
+		s->slots[at] = f;
+	}
+}
+
+struct sf_static__file *sf_static__find(const struct sf_static *s, struct sf_str path) {
+	size_t at = sf_hash64(path.p, path.n) & (s->nslots - 1);
+	for (; s->slots[at]; at = (at + 1) & (s->nslots - 1))
+		if (sf_str_eq(s->slots[at]->path, path)) return s->slots[at];
+	return NULL;
+}
+
+/* x.js.br and x.js.gz become forms of x.js and are not served by their own names. */
+static void neighbours(struct sf_static *s) {
+	for (size_t i = 0; i < s->n; i++) {
+		struct sf_static__file *f = &s->files[i];
+		struct sf_str stem = f->path;
+		if (stem.n < 4 || (memcmp(stem.p + stem.n - 3, ".br", 3) && memcmp(stem.p + stem.n - 3, ".gz", 3)))
+			continue;
+		stem.n -= 3;
+		struct sf_static__file *of = sf_static__find(s, stem);
+		if (!of) continue;
+		f->form_only = true;
+		if (f->body.n >= of->body.n) continue;
+		if (f->path.p[stem.n + 1] == 'b')
+			of->br = f->body;
+		else
+			of->gz = f->body;
+	}
+}
+
+int sf_static_load(const char *folder, struct sf_static **out) {
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) return SF_ENOTFOUND;
+	struct sf_static *s = sf_calloc(1, sizeof(*s));
+	int err = load_folder(s, fd, "", 0);
+	if (err) {
+		sf_static_free(s);
+		return err;
+	}
+	for (size_t i = 0; i < s->n; i++) describe(&s->files[i]);
+	table_build(s);
+	neighbours(s);
+	*out = s;
+	return 0;
+}
+
+void sf_static_free(struct sf_static *s) {
+	if (!s) return;
+	for (size_t i = 0; i < s->n; i++) {
+		free((char *)(uintptr_t)s->files[i].path.p);
+		free((char *)(uintptr_t)s->files[i].body.p);
+	}
+	free(s->files);
+	free(s->slots);
+	free(s);
+}

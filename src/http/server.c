@@ -1,0 +1,290 @@
+/* The worker's server: listening, accepting, the sweep of deadlines, draining. */
+#include "http/http.h"
+#include "http/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/hash.h"
+#include "core/log.h"
+#include "loop/loop.h"
+
+/* ---- the sweep ------------------------------------------------------------------------------ */
+
+static bool quiet(const struct sf_http_server *s) {
+	for (int i = 0; i < SF_CONN_CLOSED; i++)
+		if (!sf_list_empty(&s->conns[i])) return false;
+	return true;
+}
+
+/* What is left at the end of a drain. Requests unwind with SF_EDRAINING and may still answer. */
+static void drain_rest(struct sf_http_server *s) {
+	s->drain_until = INT64_MAX;
+	for (int i = 0; i < SF_CONN_CLOSED; i++) {
+		struct sf_node rest;
+		sf_list_init(&rest);
+		while (!sf_list_empty(&s->conns[i])) {
+			struct sf_node *n = s->conns[i].next;
+			struct sf_http_conn *c = SF_CONTAINER(n, struct sf_http_conn, node);
+			sf_list_del(n);
+			sf_list_push(&rest, n);
+			if (i != SF_CONN_RUN)
+				sf_http__conn_gone(c);
+			else if (c->msg && c->msg->co)
+				sf_co_cancel(c->msg->co, SF_EDRAINING);
+		}
+		while (!sf_list_empty(&rest)) {
+			struct sf_node *n = rest.next;
+			sf_list_del(n);
+			sf_list_push(&s->conns[i], n);
+		}
+	}
+}
+
+static void on_tick(uv_timer_t *t) {
+	struct sf_http_server *s = SF_CONTAINER(t, struct sf_http_server, timer);
+	int64_t now = sf_loop_now(s->loop);
+	for (int i = 0; i < SF_CONN_CLOSED; i++) {
+		if (i == SF_CONN_RUN) continue; /* their coroutines keep the time */
+		while (!sf_list_empty(&s->conns[i])) {
+			struct sf_http_conn *c = SF_CONTAINER(s->conns[i].next, struct sf_http_conn, node);
+			if (c->due > now) break;
+			sf_http__conn_due(c);
+		}
+	}
+	if (s->draining && now >= s->drain_until) drain_rest(s);
+	if (!quiet(s) || s->freed) return;
+	uv_timer_stop(t);
+	s->ticking = false;
+}
+
+void sf_http__tick(struct sf_http_server *s) {
+	if (s->ticking || s->freed) return;
+	s->ticking = uv_timer_start(&s->timer, on_tick, (uint64_t)s->tick_ms, (uint64_t)s->tick_ms) == 0;
+}
+
+/* ---- accepting ------------------------------------------------------------------------------ */
+
+static void peer_name(struct sf_http_conn *c) {
+	struct sockaddr_storage ss;
+	int n = sizeof(ss);
+	if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&ss, &n) < 0) return;
+	if (ss.ss_family == AF_INET) {
+		uv_ip4_name((struct sockaddr_in *)&ss, c->peer, sizeof(c->peer));
+	} else if (ss.ss_family == AF_INET6) {
+		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ss;
+		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+			uv_inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, c->peer, sizeof(c->peer));
+		else
+			uv_ip6_name(in6, c->peer, sizeof(c->peer));
+	}
+}
+
+static const char refusal[] =
+	"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+	"Content-Length: 77\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+	"{\"error\":\"The server is busy. Try again shortly.\",\"code\":\"overloaded\"}      \n";
+
+/* A connection past the limit hears 503 at once. It lingers so that the answer is not lost to a reset, unless too
+ * many do. */
+static void shed(struct sf_http_conn *c) {
+	struct sf_http_server *s = c->server;
+	s->stats.overloaded++;
+	sf_http__send(c, refusal, sizeof(refusal) - 1);
+	sf_http__flush(c);
+	if (c->gone || s->nshed > SF_HTTP__SHED_MAX || sf_http__conn_start(c) < 0) c->gone = true;
+	sf_http__conn_linger(c);
+}
+
+static void on_connection(uv_stream_t *listener, int status) {
+	struct sf_http_server *s = SF_CONTAINER(listener, struct sf_http_server, listener);
+	if (status < 0) {
+		/* out of descriptors: libuv spends its spare one on closing what waits */
+		if (!s->accept_logged)
+			sf_log(SF_ERROR, "accept failed", SF_KV("why", uv_strerror(status)),
+				   SF_KV("conns", s->stats.conns));
+		s->accept_logged = true;
+		return;
+	}
+	bool over = s->stats.conns >= s->opts.max_conns;
+	struct sf_http_conn *c = sf_http__conn_new(s, over);
+	if (!c) return;
+	s->stats.accepted++;
+	if (uv_accept(listener, (uv_stream_t *)&c->tcp) < 0) {
+		sf_http__conn_gone(c);
+		return;
+	}
+	sf_http__tick(s);
+	if (over) {
+		shed(c);
+		return;
+	}
+	peer_name(c);
+	if (sf_http__conn_start(c) < 0) sf_http__conn_gone(c);
+}
+
+struct sf_http_conn *sf_http__adopt(struct sf_http_server *s, int fd) {
+	struct sf_http_conn *c = sf_http__conn_new(s, false);
+	if (!c) {
+		close(fd);
+		return NULL;
+	}
+	s->stats.accepted++;
+	sf_http__tick(s);
+	int rc = uv_tcp_open(&c->tcp, fd);
+	if (rc < 0) close(fd);
+	if (rc < 0 || sf_http__conn_start(c) < 0) {
+		sf_http__conn_gone(c);
+		return NULL;
+	}
+	peer_name(c);
+	return c;
+}
+
+int sf_http_listen(struct sf_http_server *s, int fd) {
+	SF_BUG_ON(s->listening);
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3), one = 1;
+	if (own < 0) return SF_EIO;
+	/* accepted sockets inherit it: no system call a connection */
+	(void)setsockopt(own, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (uv_tcp_init(s->uv, &s->listener) < 0) {
+		close(own);
+		return SF_EIO;
+	}
+	s->handles++;
+	s->listening = true;
+	int rc = uv_tcp_open(&s->listener, own);
+	if (rc < 0)
+		close(own);
+	else
+		rc = uv_listen((uv_stream_t *)&s->listener, 4096, on_connection);
+	if (rc == 0) return 0;
+	sf_log(SF_ERROR, "cannot listen", SF_KV("why", uv_strerror(rc)));
+	return SF_EIO;
+}
+
+/* ---- beginning and end ---------------------------------------------------------------------- */
+
+static void server_free(struct sf_http_server *s) {
+	sf_http__encoders_free(s->encoders);
+	free(s->rbuf);
+	free(s->wbuf);
+	free(s);
+}
+
+static size_t conns_left(const struct sf_http_server *s) {
+	return s->stats.conns + s->nshed;
+}
+
+static void drain_end(struct sf_http_server *s) {
+	if (!s->draining || s->drained || conns_left(s)) return;
+	s->drained = true;
+	if (s->drain_done) sf_loop_later(s->loop, s->drain_done, s->drain_arg);
+}
+
+void sf_http__conn_freed(struct sf_http_server *s) {
+	drain_end(s);
+	if (s->freed && s->handles == 0 && conns_left(s) == 0) server_free(s);
+}
+
+static void on_handle_closed(uv_handle_t *h) {
+	struct sf_http_server *s = h->data;
+	s->handles--;
+	if (s->freed && s->handles == 0 && conns_left(s) == 0) server_free(s);
+}
+
+static void handle_close(struct sf_http_server *s, uv_handle_t *h) {
+	h->data = s;
+	uv_close(h, on_handle_closed);
+}
+
+void sf_http_drain(struct sf_http_server *s, int64_t limit_ms, void (*done)(void *arg), void *arg) {
+	int64_t now = sf_loop_now(s->loop);
+	SF_BUG_ON(s->draining);
+	s->draining = true;
+	s->drain_done = done, s->drain_arg = arg;
+	s->drain_until = now + limit_ms;
+	s->drain_idle_ms = limit_ms / 2 < 2000 ? limit_ms / 2 : 2000;
+	if (s->listening) handle_close(s, (uv_handle_t *)&s->listener);
+	s->listening = false;
+	struct sf_node *head = &s->conns[SF_CONN_IDLE];
+	for (struct sf_node *n = head->next; n != head; n = n->next)
+		SF_CONTAINER(n, struct sf_http_conn, node)->due = now + s->drain_idle_ms;
+	drain_end(s);
+}
+
+void sf_http_server_free(struct sf_http_server *s) {
+	if (!s || s->freed) return;
+	s->draining = true, s->drained = true;
+	drain_rest(s);
+	s->freed = true;
+	if (s->listening) handle_close(s, (uv_handle_t *)&s->listener);
+	handle_close(s, (uv_handle_t *)&s->timer);
+}
+
+void sf_http_stats(const struct sf_http_server *s, struct sf_http_stats *out) {
+	*out = s->stats;
+	out->conn_bytes = sizeof(struct sf_http_conn);
+}
+
+static void defaults(struct sf_http_opts *o) {
+	if (!o->head_max) o->head_max = 16 << 10;
+	if (!o->headers_max) o->headers_max = 100;
+	if (!o->body_max) o->body_max = 1 << 20;
+	if (!o->head_ms) o->head_ms = 10000;
+	if (!o->body_ms) o->body_ms = 30000;
+	if (!o->idle_ms) o->idle_ms = 75000;
+	if (!o->request_ms) o->request_ms = 30000;
+	if (!o->max_conns) o->max_conns = 15000;
+	if (!o->max_inflight) o->max_inflight = 1000;
+	/* descriptors are needed for more than clients: databases, files, libuv's spare */
+	struct rlimit rl;
+	if (getrlimit(RLIMIT_NOFILE, &rl) || rl.rlim_cur == RLIM_INFINITY || rl.rlim_cur < 256) return;
+	size_t most = (size_t)rl.rlim_cur - 128;
+	if (o->max_conns <= most) return;
+	sf_log(SF_WARN, "fewer connections than wanted, for lack of file descriptors",
+		   SF_KV("wanted", o->max_conns), SF_KV("max_conns", most));
+	o->max_conns = most;
+}
+
+static int64_t min3(int64_t a, int64_t b, int64_t c) {
+	int64_t least = a < b ? a : b;
+	return least < c ? least : c;
+}
+
+int sf_http_server_new(struct sf_loop *l, const struct sf_http_opts *opts, struct sf_http_server **out) {
+	if (!opts->stages || !opts->finish) return SF_EINVAL;
+	struct sf_http_server *s = sf_calloc(1, sizeof(*s));
+	s->opts = *opts;
+	defaults(&s->opts);
+	s->loop = l;
+	s->uv = sf_loop_uv(l);
+	if (uv_timer_init(s->uv, &s->timer) < 0) {
+		free(s);
+		return SF_EIO;
+	}
+	uv_unref((uv_handle_t *)&s->timer);
+	s->handles = 1;
+	for (int i = 0; i < SF_CONN_STATES; i++) sf_list_init(&s->conns[i]);
+	s->tick_ms = min3(s->opts.head_ms, s->opts.body_ms, s->opts.idle_ms) / 4;
+	s->tick_ms = s->tick_ms < 10 ? 10 : s->tick_ms > 250 ? 250 : s->tick_ms;
+	if (s->opts.max_requests) {
+		uint32_t dice;
+		sf_random(&dice, sizeof(dice));
+		size_t tenth = s->opts.max_requests / 10;
+		s->recycle_at = s->opts.max_requests - tenth + dice % (2 * tenth + 1);
+	}
+	s->rbuf = sf_malloc(SF_HTTP__READ_BUF);
+	s->wbuf = sf_malloc(SF_HTTP__WRITE_BUF);
+	s->encoders = sf_http__encoders_new();
+	signal(SIGPIPE, SIG_IGN); /* a client that is gone is an error of write, not the end of the process */
+	*out = s;
+	return 0;
+}
