@@ -134,4 +134,90 @@ void sf_loop__cut(struct sf_wait *w, int reason);
 /* loop.c */
 extern __thread struct sf_loop *sf_loop__self;
 
+/* ---- supervisor ------------------------------------------------------------------------------ */
+
+/* One worker process of a slot. Lifetime: from fork until it is reaped and its handles are closed. */
+enum sf_loop__state { SF_PROC_STARTING, SF_PROC_READY, SF_PROC_DRAINING };
+struct sf_loop__proc {
+	struct sf_loop__slot *slot;
+	struct sf_node node; /* of the slot's line, oldest first */
+	int pid, ctrl, generation;
+	enum sf_loop__state state;
+	int64_t started;  /* wall clock µs */
+	int64_t ready_ms; /* when it got ready; 0: not yet */
+	uv_poll_t poll;   /* on ctrl: what the worker says */
+	uv_timer_t timer; /* STARTING: ready in time; DRAINING: gone in time */
+	int handles;
+};
+
+/* A place for a worker: its listening socket stays, whoever serves it. */
+struct sf_loop__slot {
+	struct sf_loop__super *super;
+	int index, listen_fd;
+	struct sf_node procs;
+	uv_timer_t respawn;
+	bool waiting;      /* respawn runs */
+	int failures;      /* in a row, of workers that did not serve for a while */
+	int restarts;      /* since the server was started */
+	int64_t minute_ms; /* start of the minute in which `exits` are counted */
+	int exits;
+};
+
+/* The server. Lifetime: sf_super_run. */
+struct sf_loop__super {
+	struct sf_loop *loop;
+	const struct sf_super_opts *opts;
+	char *path; /* of the binary on disk */
+	int port, generation, shm_fd, nslots;
+	struct sf_loop__slot *slots;
+	enum { SF_SUPER_RUNS, SF_SUPER_LEAVES, SF_SUPER_STOPS } phase; /* LEAVES: serves, but /ready says no */
+	bool told_up;
+	bool fast;
+	uv_signal_t signals[4];
+	uv_timer_t leave;
+	struct {         /* the new binary's trial before a re-exec */
+		int pid, fd; /* pid 0: none */
+		bool said_ok;
+		int64_t since_ms;
+	} trial;
+	int64_t started;
+};
+
+/* listen.c: n sockets on one port; *port 0 becomes the one found. Logs and returns an error. */
+SF_MUSTCHECK
+int sf_loop__listen(const char *host, int *port, int n, int *fds, bool shared);
+
+/* spawn.c */
+char *sf_loop__resolve(const char *argv0); /* path to exec; owned */
+void sf_loop__cloexec(int fd, bool on);
+/* Forks and execs `path argv` with the variables added; fds[] (ends with -1) stay open in it. Returns the pid or an error. */
+struct sf_loop__var {
+	const char *name;
+	int64_t value;
+};
+SF_MUSTCHECK
+int sf_loop__spawn(const char *path, char **argv, const struct sf_loop__var *vars, const int *fds);
+
+/* procs.c: what everybody may know, in shared memory */
+void sf_loop__procs_publish(const struct sf_loop__super *s);
+void sf_loop__procs_draining(bool on);
+
+/* slot.c */
+void sf_loop__slot_init(struct sf_loop__slot *slot, struct sf_loop__super *s, int index, int listen_fd);
+void sf_loop__slot_spawn(struct sf_loop__slot *slot);
+void sf_loop__slot_adopt(struct sf_loop__slot *slot, int pid, int ctrl, int generation, int state,
+						 int64_t started);
+void sf_loop__slot_stop(struct sf_loop__slot *slot); /* no successor any more; drains all */
+void sf_loop__slot_kill(struct sf_loop__slot *slot); /* SIGKILL to all */
+bool sf_loop__slot_reaped(struct sf_loop__slot *slot, int pid, int status); /* false: not one of its own */
+
+/* supervisor.c: called by slots */
+void sf_loop__super_changed(struct sf_loop__super *s);
+
+/* reexec.c: hands everything to the binary on disk, in this process */
+void sf_loop__reexec(struct sf_loop__super *s); /* returns only when it failed */
+SF_MUSTCHECK
+int sf_loop__reexec_take(struct sf_loop__super *s, const char *text);
+#define SF_LOOP_REEXEC_VERSION 1 /* of the text handed over */
+
 #endif

@@ -119,6 +119,9 @@ struct sf_super_opts {
 	int64_t drain_wait_ms;    /* keep accepting that long after /ready turned 503 */
 	int max_restarts_per_min; /* of one slot before backoff reaches its longest (30 s); 0: 20 */
 	char **argv;              /* of this process, for the re-exec and the workers */
+	/* Called once, when every worker serves for the first time (not again after a re-exec); may be NULL. */
+	void (*on_up)(int port, void *arg);
+	void *arg;
 };
 /* Runs until a signal ends it; returns the exit code. */
 int sf_super_run(const struct sf_super_opts *opts);

@@ -1,0 +1,269 @@
+/* slot: keeps one place of the server manned.
+ *
+ *   spawn ──▶ STARTING ──"ready"──▶ READY ──a younger one is ready, or the end──▶ DRAINING ──▶ gone
+ *                 │                   │
+ *                 └──dies, too late───┴──dies──▶ wait ──▶ spawn
+ *
+ * At most one worker of a slot is starting. When it is ready the older ones are drained: so a recycled worker, an upgrade
+ * and a restart are one thing, and a successor that never gets ready leaves the old worker where it is. All share the slot's
+ * socket, so a connection that waits in its queue is taken by whoever is there.
+ *
+ * The wait before a new try: 100 ms after a worker that had served for a while; each failure in a row
+ * doubles it, up to 30 s, which too many ends within a minute reach at once. */
+#include "loop/internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/time.h"
+
+#define BACKOFF_FIRST_MS 100
+#define BACKOFF_MAX_MS   30000
+#define SERVED_MS        5000  /* a worker ready that long was no failure */
+#define READY_MS         60000 /* a worker that is not ready by then is taken for stuck */
+#define GRACE_MS         3000  /* after drain_ms: closing what is left, before SIGKILL */
+
+/* ---- a worker -------------------------------------------------------------------------------- */
+
+static void proc_closed(uv_handle_t *h) {
+	struct sf_loop__proc *p = h->data;
+	if (--p->handles > 0) return;
+	close(p->ctrl);
+	free(p);
+}
+
+static void proc_gone(struct sf_loop__proc *p) {
+	sf_list_del(&p->node);
+	uv_close((uv_handle_t *)&p->poll, proc_closed);
+	uv_close((uv_handle_t *)&p->timer, proc_closed);
+}
+
+static void proc_late(uv_timer_t *t) {
+	struct sf_loop__proc *p = t->data;
+	sf_log(SF_ERROR,
+		   p->state == SF_PROC_STARTING ? "worker not ready in time, killed"
+										: "worker did not end in time, killed",
+		   SF_KV("slot", p->slot->index), SF_KV("pid", p->pid), SF_KV("generation", p->generation));
+	kill(p->pid, SIGKILL);
+}
+
+static void proc_drain(struct sf_loop__proc *p, const char *why) {
+	if (p->state == SF_PROC_DRAINING) return;
+	p->state = SF_PROC_DRAINING;
+	sf_log(SF_INFO, "worker drains", SF_KV("slot", p->slot->index), SF_KV("pid", p->pid),
+		   SF_KV("generation", p->generation), SF_KV("why", why));
+	kill(p->pid, SIGTERM);
+	uv_timer_start(&p->timer, proc_late, (uint64_t)(p->slot->super->opts->drain_ms + GRACE_MS), 0);
+}
+
+static void proc_ready(struct sf_loop__proc *p) {
+	if (p->state != SF_PROC_STARTING) return;
+	struct sf_loop__slot *slot = p->slot;
+	p->state = SF_PROC_READY;
+	p->ready_ms = sf_loop_now(slot->super->loop);
+	uv_timer_stop(&p->timer);
+	sf_log(SF_INFO, "worker ready", SF_KV("slot", slot->index), SF_KV("pid", p->pid),
+		   SF_KV("generation", p->generation), SF_KV("after_ms", (sf_time_now() - p->started) / 1000));
+	bool younger = false;
+	for (struct sf_node *n = slot->procs.next; n != &slot->procs; n = n->next) { /* oldest first */
+		struct sf_loop__proc *other = SF_CONTAINER(n, struct sf_loop__proc, node);
+		if (other == p)
+			younger = true;
+		else if (!younger)
+			proc_drain(other, "its successor serves");
+		else if (other->state == SF_PROC_READY)
+			proc_drain(p, "its successor serves already");
+	}
+	sf_loop__super_changed(slot->super);
+}
+
+static struct sf_loop__proc *starting(struct sf_loop__slot *slot) {
+	for (struct sf_node *n = slot->procs.next; n != &slot->procs; n = n->next) {
+		struct sf_loop__proc *p = SF_CONTAINER(n, struct sf_loop__proc, node);
+		if (p->state == SF_PROC_STARTING && p->generation == slot->super->generation) return p;
+	}
+	return NULL;
+}
+
+static void proc_recycle(struct sf_loop__proc *p) {
+	struct sf_loop__slot *slot = p->slot;
+	if (p->state != SF_PROC_READY || slot->super->phase != SF_SUPER_RUNS) return;
+	if (starting(slot) || slot->waiting) return; /* a successor is on its way */
+	sf_log(SF_INFO, "worker asks for a successor", SF_KV("slot", slot->index), SF_KV("pid", p->pid));
+	sf_loop__slot_spawn(slot);
+}
+
+/* The worker speaks in single letters: R ready, C recycle. Its end of the socket closes when it dies. */
+static void proc_says(uv_poll_t *h, int status, int events) {
+	(void)status, (void)events;
+	struct sf_loop__proc *p = h->data;
+	char said[64];
+	ssize_t n = recv(p->ctrl, said, sizeof said, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+	if (n <= 0) {
+		uv_poll_stop(h); /* reaping it will say why */
+		return;
+	}
+	for (ssize_t i = 0; i < n; i++) {
+		if (said[i] == 'R') proc_ready(p);
+		if (said[i] == 'C') proc_recycle(p);
+	}
+}
+
+static struct sf_loop__proc *proc_new(struct sf_loop__slot *slot, int pid, int ctrl) {
+	uv_loop_t *uv = sf_loop_uv(slot->super->loop);
+	struct sf_loop__proc *p = sf_calloc(1, sizeof *p);
+	p->slot = slot, p->pid = pid, p->ctrl = ctrl;
+	p->generation = slot->super->generation;
+	p->handles = 2;
+	SF_BUG_ON(uv_poll_init(uv, &p->poll, ctrl) != 0 || uv_timer_init(uv, &p->timer) != 0);
+	p->poll.data = p->timer.data = p;
+	uv_poll_start(&p->poll, UV_READABLE | UV_DISCONNECT, proc_says);
+	sf_list_push(&slot->procs, &p->node);
+	return p;
+}
+
+/* ---- the slot -------------------------------------------------------------------------------- */
+
+static void respawn(uv_timer_t *t) {
+	struct sf_loop__slot *slot = t->data;
+	slot->waiting = false;
+	sf_loop__slot_spawn(slot);
+}
+
+static void spawn_later(struct sf_loop__slot *slot) {
+	struct sf_loop__super *s = slot->super;
+	int64_t now = sf_loop_now(s->loop), delay = BACKOFF_FIRST_MS;
+	int most = s->opts->max_restarts_per_min > 0 ? s->opts->max_restarts_per_min : 20;
+	if (now - slot->minute_ms > 60000) slot->minute_ms = now, slot->exits = 0;
+	for (int i = 1; i < slot->failures && delay < BACKOFF_MAX_MS; i++) delay *= 2;
+	if (delay > BACKOFF_MAX_MS || ++slot->exits > most) delay = BACKOFF_MAX_MS;
+	slot->waiting = true;
+	uv_timer_start(&slot->respawn, respawn, (uint64_t)delay, 0);
+	sf_log(delay >= 1000 ? SF_ERROR : SF_WARN, "worker will be started again", SF_KV("slot", slot->index),
+		   SF_KV("in_ms", delay), SF_KV("failures", slot->failures));
+}
+
+void sf_loop__slot_init(struct sf_loop__slot *slot, struct sf_loop__super *s, int index, int listen_fd) {
+	*slot = (struct sf_loop__slot) { .super = s, .index = index, .listen_fd = listen_fd };
+	sf_list_init(&slot->procs);
+	SF_BUG_ON(uv_timer_init(sf_loop_uv(s->loop), &slot->respawn) != 0);
+	slot->respawn.data = slot;
+}
+
+void sf_loop__slot_spawn(struct sf_loop__slot *slot) {
+	struct sf_loop__super *s = slot->super;
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+		sf_log(SF_ERROR, "no control channel for a worker", SF_KV("error", (const char *)strerror(errno)));
+		slot->failures++;
+		spawn_later(slot);
+		return;
+	}
+	const struct sf_loop__var vars[] = {
+		{ "SF_WORKER", slot->index }, { "SF_LISTEN_FD", slot->listen_fd }, { "SF_CTRL_FD", pair[1] },
+		{ "SF_SHM_FD", s->shm_fd },   { "SF_GENERATION", s->generation },  { NULL, 0 },
+	};
+	int pid =
+		sf_loop__spawn(s->path, s->opts->argv, vars, (int[]) { slot->listen_fd, pair[1], s->shm_fd, -1 });
+	close(pair[1]);
+	if (pid < 0) {
+		close(pair[0]);
+		slot->failures++;
+		spawn_later(slot);
+		return;
+	}
+	struct sf_loop__proc *p = proc_new(slot, pid, pair[0]);
+	p->started = sf_time_now();
+	uv_timer_start(&p->timer, proc_late, READY_MS, 0);
+	sf_log(SF_INFO, "worker started", SF_KV("slot", slot->index), SF_KV("pid", pid),
+		   SF_KV("generation", s->generation));
+	sf_loop__super_changed(s);
+}
+
+void sf_loop__slot_adopt(struct sf_loop__slot *slot, int pid, int ctrl, int generation, int state,
+						 int64_t started) {
+	struct sf_loop__proc *p = proc_new(slot, pid, ctrl);
+	p->generation = generation, p->started = started;
+	p->state = (enum sf_loop__state)state;
+	p->ready_ms = state == SF_PROC_STARTING ? 0 : 1;
+	if (state == SF_PROC_DRAINING)
+		uv_timer_start(&p->timer, proc_late, (uint64_t)(slot->super->opts->drain_ms + GRACE_MS), 0);
+}
+
+void sf_loop__slot_stop(struct sf_loop__slot *slot) {
+	slot->waiting = false;
+	uv_timer_stop(&slot->respawn);
+	for (struct sf_node *n = slot->procs.next; n != &slot->procs; n = n->next)
+		proc_drain(SF_CONTAINER(n, struct sf_loop__proc, node), "the server stops");
+}
+
+void sf_loop__slot_kill(struct sf_loop__slot *slot) {
+	for (struct sf_node *n = slot->procs.next; n != &slot->procs; n = n->next)
+		kill(SF_CONTAINER(n, struct sf_loop__proc, node)->pid, SIGKILL);
+}
+
+/* ---- deaths ---------------------------------------------------------------------------------- */
+
+static void log_death(const struct sf_loop__proc *p, int status) {
+	bool asked = p->state == SF_PROC_DRAINING && ((WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
+												  (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM));
+	char name[32] = "";
+	if (WIFSIGNALED(status)) {
+		const char *abbrev = sigabbrev_np(WTERMSIG(status));
+		snprintf(name, sizeof name, "SIG%s", abbrev ? abbrev : "?");
+	}
+	if (asked)
+		sf_log(SF_INFO, "worker ended", SF_KV("slot", p->slot->index), SF_KV("pid", p->pid),
+			   SF_KV("generation", p->generation));
+	else if (WIFSIGNALED(status))
+		sf_log(SF_ERROR, "worker died of a signal", SF_KV("slot", p->slot->index), SF_KV("pid", p->pid),
+			   SF_KV("signal", (const char *)name), SF_KV("generation", p->generation));
+	else
+		sf_log(SF_ERROR, "worker exited", SF_KV("slot", p->slot->index), SF_KV("pid", p->pid),
+			   SF_KV("status", WEXITSTATUS(status)), SF_KV("generation", p->generation),
+			   SF_KV("hint", WEXITSTATUS(status) == 127 ? "the program could not be run" : ""));
+}
+
+/* Whether somebody serves the slot, or is about to. */
+static bool manned(struct sf_loop__slot *slot, bool *serves) {
+	bool any = slot->waiting || starting(slot) != NULL;
+	*serves = false;
+	for (struct sf_node *n = slot->procs.next; n != &slot->procs; n = n->next) {
+		const struct sf_loop__proc *p = SF_CONTAINER(n, struct sf_loop__proc, node);
+		if (p->state == SF_PROC_READY) *serves = true;
+	}
+	return any || *serves;
+}
+
+bool sf_loop__slot_reaped(struct sf_loop__slot *slot, int pid, int status) {
+	struct sf_loop__proc *p = NULL;
+	for (struct sf_node *n = slot->procs.next; n != &slot->procs && !p; n = n->next)
+		if (SF_CONTAINER(n, struct sf_loop__proc, node)->pid == pid)
+			p = SF_CONTAINER(n, struct sf_loop__proc, node);
+	if (!p) return false;
+	log_death(p, status);
+	struct sf_loop__super *s = slot->super;
+	bool was_starting = p->state == SF_PROC_STARTING, serves;
+	bool served = p->ready_ms && sf_loop_now(s->loop) - p->ready_ms >= SERVED_MS;
+	bool wanted = p->state != SF_PROC_DRAINING;
+	proc_gone(p);
+	bool taken_care_of = manned(slot, &serves);
+	if (s->phase != SF_SUPER_STOPS && (wanted || !taken_care_of)) {
+		slot->restarts++;
+		slot->failures = served ? 1 : slot->failures + 1;
+		if (was_starting && serves)
+			sf_log(SF_ERROR, "the successor did not get ready; the old worker goes on serving",
+				   SF_KV("slot", slot->index));
+		/* a starting one that died is tried again although the old one serves: it was to be replaced */
+		if (!slot->waiting && !starting(slot) && (was_starting || !serves)) spawn_later(slot);
+	}
+	sf_loop__super_changed(s);
+	return true;
+}
