@@ -1,0 +1,96 @@
+/* databases: one pool for each database URL that the settings name, and which service uses which. */
+#include "cli/internal.h"
+
+#include <stdlib.h>
+
+#include "app/app.h"
+#include "core/config.h"
+#include "core/log.h"
+#include "db/db.h"
+#include "services/services.h"
+
+#define DATABASES_MAX 16
+
+static struct {
+	struct {
+		const char *url;
+		struct sf_db *db;
+	} pool[DATABASES_MAX];
+	size_t n, closing;
+	void (*done)(void *arg);
+	void *arg;
+} databases;
+
+static const char *url_of(const char *service) {
+	const char *own = sf_config_service(service, "_DATABASE_URL");
+	return own ? own : sf_config_text("DATABASE_URL");
+}
+
+static struct sf_db *find(const char *url) {
+	for (size_t i = 0; i < databases.n; i++)
+		if (strcmp(databases.pool[i].url, url) == 0) return databases.pool[i].db;
+	return NULL;
+}
+
+static int open_one(struct sf_loop *l, const char *url) {
+	if (find(url)) return 0;
+	if (databases.n == DATABASES_MAX) {
+		sf_log(SF_ERROR, "too many databases", SF_KV("most", DATABASES_MAX));
+		return SF_EINVAL;
+	}
+	bool lite = strncmp(url, "sqlite", 6) == 0;
+	struct sf_db_opts o = {
+		.url = url,
+		.pool_size = (int)sf_config_int("DB_POOL_SIZE"),
+		.pool_overflow = (int)sf_config_int("DB_POOL_OVERFLOW"),
+		.recycle_ms = sf_config_int("DB_POOL_RECYCLE"),
+		.wait_ms = lite ? 5000 : sf_config_int("DB_POOL_WAIT"),
+		.wait_max = 1000,
+		.statement_ms = sf_config_int("DB_STATEMENT_TIMEOUT"),
+		.readers = (int)sf_config_int("DB_READERS"),
+	};
+	struct sf_str why = SF_STR_NULL;
+	struct sf_db *db;
+	int err = sf_db_open(l, &o, &db, &why);
+	if (err) {
+		sf_log(SF_ERROR, "the database cannot be opened", SF_KV("why", why),
+			   SF_KV("error", sf_err_symbol(err)));
+		return err;
+	}
+	databases.pool[databases.n].url = url;
+	databases.pool[databases.n++].db = db;
+	return 0;
+}
+
+int cli_databases_open(struct sf_loop *l) {
+	int err = open_one(l, sf_config_text("DATABASE_URL"));
+	for (size_t i = 0; !err && sf_services[i]; i++) err = open_one(l, url_of(sf_services[i]->name));
+	return err;
+}
+
+struct sf_db *cli_database_of(const char *service) {
+	return find(url_of(service));
+}
+
+size_t cli_databases(struct sf_db **out, size_t n) {
+	size_t k = 0;
+	for (; k < databases.n && k < n; k++) out[k] = databases.pool[k].db;
+	return k;
+}
+
+static void one_closed(void *arg) {
+	(void)arg;
+	if (--databases.closing > 0) return;
+	databases.n = 0;
+	databases.done(databases.arg);
+}
+
+void cli_databases_close(void (*done)(void *arg), void *arg) {
+	databases.done = done, databases.arg = arg;
+	databases.closing = databases.n;
+	if (databases.n == 0) {
+		done(arg);
+		return;
+	}
+	for (size_t i = 0, n = databases.n; i < n; i++) sf_db_close(databases.pool[i].db, one_closed, NULL);
+}

@@ -1,0 +1,57 @@
+/* cli: what the subcommands share. One file a subcommand; main.c holds their table. */
+#ifndef SF_CLI_INTERNAL_H
+#define SF_CLI_INTERNAL_H
+
+#include "core/core.h"
+
+struct sf_loop;
+struct sf_db;
+struct sf_app;
+struct sf_arena;
+
+struct cli_command {
+	const char *name;
+	int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit code */
+	const char *args;                  /* "[--json] [name]" */
+	const char *summary;               /* one line of `softfactory --help` */
+	const char *help;                  /* the rest of `softfactory <command> --help` */
+	bool settings;                     /* also takes the flags of the settings */
+};
+
+int cli_serve(int argc, char **argv);
+int cli_config(int argc, char **argv);
+int cli_routes(int argc, char **argv);
+int cli_openapi(int argc, char **argv);
+int cli_db(int argc, char **argv);
+int cli_version(int argc, char **argv);
+
+/* Prints "softfactory: <sentence>" on standard error; returns 2, the exit code of wrong use. */
+SF_PRINTF(1, 2) int cli_wrong(const char *fmt, ...);
+/* Reads the settings from environment and flags; what is no flag stays in argv[1..]. Returns 0, or 2 after saying why. */
+int cli_settings(int *argc, char **argv);
+void cli_print(struct sf_buf *b); /* to standard output, and empties it */
+
+/* ---- the running program: databases and application, shared by serve and the tools --------------------- */
+
+/* Opens the database of every service (one pool for services that share a URL). 0, or a code after a log line. */
+SF_MUSTCHECK
+int cli_databases_open(struct sf_loop *l);
+struct sf_db *cli_database_of(const char *service); /* NULL: unknown service */
+size_t cli_databases(struct sf_db **out, size_t n); /* each pool once */
+void cli_databases_close(void (*done)(void *arg), void *arg);
+
+/* The application over all services with what the settings say; 0, or a code after a log line. */
+struct sf_static;
+SF_MUSTCHECK
+int cli_app_new(const struct sf_static *files, struct sf_app **out);
+
+/* ~ Applies the migrations to every database, replays revoked tokens, and in demo mode puts the demo data in. */
+SF_MUSTCHECK
+int cli_prepare(struct sf_arena *a);
+
+/* Runs fn(arg) as a coroutine on a loop of its own with the databases open; returns fn's exit code. For tools. */
+int cli_task(int (*fn)(void *arg), void *arg);
+
+int cli_worker_run(void); /* the body of a worker process; returns its exit code */
+
+#endif

@@ -1,0 +1,108 @@
+/* main: the table of subcommands, and --help. */
+#include "cli/internal.h"
+
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/config.h"
+#include "core/log.h"
+
+static const struct cli_command commands[] = {
+	{ "serve", cli_serve, "[settings]", "run the platform",
+	  "Starts a supervisor and its workers on PORT (8000). Logs are JSON lines on standard error.\n"
+	  "SIGTERM drains and ends, SIGHUP starts new workers from the binary on disk.\n",
+	  true },
+	{ "config", cli_config, "[--json] [settings]", "print the settings in force and where they come from",
+	  "Secrets are hidden. A wrong value is named, and the exit code is 2.\n", true },
+	{ "routes", cli_routes, "[--json]", "list the routes of all services", "", false },
+	{ "openapi", cli_openapi, "", "print the OpenAPI 3.1 document", "", false },
+	{ "db", cli_db, "migrate | status | queries [--json] [name]",
+	  "apply migrations, show their state, print the SQL",
+	  "  migrate   applies what is missing, under a lock, each in a transaction\n"
+	  "  status    every migration, whether it was applied and whether its text changed since\n"
+	  "  queries   the named queries with their SQL for both engines (for EXPLAIN and for reading)\n",
+	  true },
+	{ "version", cli_version, "", "print the version", "", false },
+	{ 0 },
+};
+
+int cli_wrong(const char *fmt, ...) {
+	va_list ap;
+	va_start(ap, fmt);
+	fputs("softfactory: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+	va_end(ap);
+	return 2;
+}
+
+void cli_print(struct sf_buf *b) {
+	fwrite(b->p, 1, b->n, stdout);
+	sf_buf_fini(b);
+}
+
+int cli_settings(int *argc, char **argv) {
+	char why[512] = "";
+	char **rest = sf_calloc((size_t)*argc + 1, sizeof *rest);
+	int n = 0;
+	int err = sf_config_load(*argc - 1, argv + 1, rest, &n, why, sizeof why);
+	if (!err) {
+		for (int i = 0; i < n; i++) argv[i + 1] = rest[i];
+		*argc = n + 1;
+		argv[*argc] = NULL;
+	}
+	free(rest);
+	return err ? cli_wrong("%s", why) : 0;
+}
+
+static int usage(FILE *to) {
+	fputs("SoftFactory: a business platform in one binary.\n\nUsage: softfactory <command> [arguments]\n\n",
+		  to);
+	for (const struct cli_command *c = commands; c->name; c++)
+		fprintf(to, "  %-10s %s\n", c->name, c->summary);
+	fputs("\n`softfactory <command> --help` says more. Settings are environment variables or flags: "
+		  "`softfactory config`.\n",
+		  to);
+	return to == stdout ? 0 : 2;
+}
+
+static int command_help(const struct cli_command *c) {
+	printf("Usage: softfactory %s %s\n\n%s.\n%s%s", c->name, c->args, c->summary, *c->help ? "\n" : "",
+		   c->help);
+	if (c->settings) {
+		struct sf_buf b = { 0 };
+		fputs("\nSettings:\n", stdout);
+		sf_config_help(&b);
+		cli_print(&b);
+	}
+	return 0;
+}
+
+static bool asks_help(const char *word) {
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+int main(int argc, char **argv) {
+	setlocale(LC_ALL, "C.UTF-8");
+	setenv("TZ", "UTC", 1);
+	signal(SIGPIPE, SIG_IGN);
+	if (argc < 2) return usage(stderr);
+	if (asks_help(argv[1]) || strcmp(argv[1], "help") == 0) return usage(stdout);
+	if (strcmp(argv[1], "--version") == 0) return cli_version(1, argv + 1);
+	for (const struct cli_command *c = commands; c->name; c++) {
+		if (strcmp(c->name, argv[1]) != 0) continue;
+		for (int i = 2; i < argc; i++)
+			if (asks_help(argv[i])) return command_help(c);
+		/* a copy that cli_settings may reorder; the process keeps argv for its re-exec */
+		char **args = sf_calloc((size_t)argc + 1, sizeof *args);
+		memcpy(args, argv + 1, (size_t)(argc - 1) * sizeof *args);
+		int code = c->run(argc - 1, args);
+		free(args);
+		sf_log_flush();
+		return code;
+	}
+	return cli_wrong("there is no command \"%s\"; `softfactory --help` lists them", argv[1]);
+}
