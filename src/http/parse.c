@@ -158,6 +158,7 @@ static int check_headers(struct sf_http__msg *m, struct sf_http_header **host) {
 		while (h->value.n && (h->value.p[h->value.n - 1] == ' ' || h->value.p[h->value.n - 1] == '\t'))
 			h->value.n--;
 		switch (h->name.n) {
+		case 0: return SF_EMALFORMED;
 		case 4:
 			if (!strncasecmp(h->name.p, "host", 4)) *host = h, hosts++;
 			break;
@@ -302,15 +303,19 @@ static void head_grow(struct sf_http__msg *m, size_t n) {
 	}
 }
 
+/* The first word, as far as it has come, could be a method that nobody knows. */
+static bool method_shaped(const struct sf_http__msg *m) {
+	uint32_t i = 0;
+	while (i < m->head_n && ((m->head[i] >= 'A' && m->head[i] <= 'Z') || m->head[i] == '-')) i++;
+	return i > 0 && (i == m->head_n || m->head[i] == ' ');
+}
+
 /* What llhttp refused, as an error of ours. */
 static int error_of(const struct sf_http__msg *m, llhttp_errno_t rc) {
 	switch (rc) {
 	case HPE_INVALID_VERSION:
 	case HPE_PAUSED_H2_UPGRADE: return SF_EVERSION;
-	case HPE_INVALID_METHOD: /* a method that nobody knows, or no method at all */
-		for (uint32_t i = 0; i < m->head_n && m->head[i] != ' '; i++)
-			if (!((m->head[i] >= 'A' && m->head[i] <= 'Z') || m->head[i] == '-')) return SF_EMALFORMED;
-		return SF_EMETHOD;
+	case HPE_INVALID_METHOD: return method_shaped(m) ? SF_EMETHOD : SF_EMALFORMED;
 	default: return SF_EMALFORMED;
 	}
 }

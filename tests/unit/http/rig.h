@@ -226,7 +226,7 @@ struct peer {
 struct answer {
 	int status;
 	char head[8192];
-	char *body; /* in the peer's buffer until the next answer */
+	char *body; /* the test frees it with answer_free */
 	size_t n;
 	size_t length; /* Content-Length, SIZE_MAX when there is none */
 };
@@ -312,7 +312,7 @@ static SF_UNUSED bool peer_answer(struct peer *p, struct answer *a, bool head_on
 	a->n = bodiless ? 0 : a->length;
 	while (p->n < head + a->n)
 		if (!peer_fill(p)) return false;
-	a->body = sf_malloc(a->n + 1); /* kept to the end of the test program: the tests are short */
+	a->body = sf_malloc(a->n + 1);
 	memcpy(a->body, p->buf + head, a->n);
 	a->body[a->n] = 0;
 	memmove(p->buf, p->buf + head + a->n, p->n - head - a->n);
