@@ -134,7 +134,8 @@ struct sf_worker {
 	void (*on_drain)(void *arg); /* SIGTERM from the supervisor, or the supervisor is gone */
 	void *arg;
 };
-/* Fills *w from the environment; false when this process is no worker. */
+/* Fills *w from the environment (on_drain and arg stay as they are) and opens the shared memory; false when this process is
+ * no worker. May be asked again; the first time before any sf_shm_area. */
 bool sf_worker_self(struct sf_worker *w);
 /* Installs signals and the control pipe on the loop; call on_drain at most once. w stays valid. */
 SF_MUSTCHECK

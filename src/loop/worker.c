@@ -14,12 +14,15 @@
 #include "core/log.h"
 
 static struct {
+	bool known; /* the environment was read */
+	int slot;   /* -1: no worker */
+	int listen_fd, generation;
 	int ctrl; /* -1: none */
 	bool attached, drained;
 	struct sf_worker *w;
 	uv_signal_t term;
 	uv_poll_t poll;
-} worker = { .ctrl = -1 };
+} worker = { .slot = -1, .ctrl = -1 };
 
 static int from_env(const char *name, int fallback) {
 	const char *text = getenv(name);
@@ -28,21 +31,30 @@ static int from_env(const char *name, int fallback) {
 	return (int)v;
 }
 
-bool sf_worker_self(struct sf_worker *w) {
-	int slot = from_env("SF_WORKER", -1), listen_fd = from_env("SF_LISTEN_FD", -1);
+/* Once a process: takes hold of what was inherited. */
+static void inherit(void) {
 	int shm = from_env("SF_SHM_FD", -1);
-	if (slot < 0 || listen_fd < 0) return false;
-	w->slot = slot, w->listen_fd = listen_fd;
-	w->generation = from_env("SF_GENERATION", 0);
-	worker.ctrl = from_env("SF_CTRL_FD", -1);
-	sf_loop__cloexec(listen_fd, true);
-	if (worker.ctrl >= 0) sf_loop__cloexec(worker.ctrl, true);
-	if (shm >= 0) {
-		sf_loop__cloexec(shm, true);
-		if (sf_shm_open(shm, 0, NULL) != 0)
-			sf_log(SF_ERROR,
-				   "shared memory of the supervisor cannot be used; counters are this worker's alone");
+	worker.known = true;
+	worker.slot = from_env("SF_WORKER", -1);
+	worker.listen_fd = from_env("SF_LISTEN_FD", -1);
+	if (worker.slot < 0 || worker.listen_fd < 0) {
+		worker.slot = -1;
+		return;
 	}
+	worker.generation = from_env("SF_GENERATION", 0);
+	worker.ctrl = from_env("SF_CTRL_FD", -1);
+	sf_loop__cloexec(worker.listen_fd, true);
+	if (worker.ctrl >= 0) sf_loop__cloexec(worker.ctrl, true);
+	if (shm < 0) return;
+	sf_loop__cloexec(shm, true);
+	if (sf_shm_open(shm, 0, NULL) != 0)
+		sf_log(SF_ERROR, "shared memory of the supervisor cannot be used; counters are this worker's alone");
+}
+
+bool sf_worker_self(struct sf_worker *w) {
+	if (!worker.known) inherit();
+	if (worker.slot < 0) return false;
+	w->slot = worker.slot, w->listen_fd = worker.listen_fd, w->generation = worker.generation;
 	return true;
 }
 

@@ -4,9 +4,20 @@
 
 struct sf_service;
 struct sf_identity;
+struct sf_db;
+struct sf_arena;
 
 extern const struct sf_service platform_service;     /* accounts, products, subscriptions, health */
 extern const struct sf_service coocook_service;      /* chef bookings */
 extern const struct sf_service *const sf_services[]; /* all, NULL-terminated */
+
+/* ---- of platform, for the start of a worker (cli/) ---- */
+
+extern const struct sf_identity platform_identity; /* for sf_app_new */
+/* ~ Once the tables stand: puts into memory what the workers share of it (revoked tokens). 0 or a database error. */
+int platform_start(struct sf_db *db, struct sf_arena *a);
+/* Why /ready of this worker answers 503 although its database is well ("migrations are being applied"); static text, NULL
+ * (as at first): no reason. */
+void platform_not_ready(const char *why);
 
 #endif
