@@ -22,11 +22,20 @@
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(UNDER_ASAN)
 #include <sanitizer/asan_interface.h>
-#define POISON(p, n)   __asan_poison_memory_region(p, n)
-#define UNPOISON(p, n) __asan_unpoison_memory_region(p, n)
+/* not inlined: gcc would warn that the runtime is shown memory that was never written */
+static __attribute__((noinline)) void poison(void *p, size_t n) {
+	__asan_poison_memory_region(p, n);
+}
+static __attribute__((noinline)) void unpoison(void *p, size_t n) {
+	__asan_unpoison_memory_region(p, n);
+}
 #else
-#define POISON(p, n)   ((void)(p), (void)(n))
-#define UNPOISON(p, n) ((void)(p), (void)(n))
+static inline void poison(void *p, size_t n) {
+	(void)p, (void)n;
+}
+static inline void unpoison(void *p, size_t n) {
+	(void)p, (void)n;
+}
 #endif
 
 #define ALIGN        16u
@@ -75,7 +84,7 @@ static void spare_free(void *arg) {
 	struct spare *s = arg;
 	while (s->list) {
 		struct block *b = s->list;
-		UNPOISON(b->data, b->size);
+		unpoison(b->data, b->size);
 		s->list = b->next;
 		free(b);
 	}
@@ -95,13 +104,13 @@ static struct block *block_take(void) {
 	}
 	b = sf_malloc(BLOCK);
 	b->size = BLOCK - sizeof(*b);
-	POISON(b->data, b->size);
+	poison(b->data, b->size);
 	return b;
 }
 
 static void block_give(struct block *b) {
 	if (b->size != BLOCK - sizeof(*b) || spare.n >= KEEP) {
-		UNPOISON(b->data, b->size);
+		unpoison(b->data, b->size);
 		free(b);
 		return;
 	}
@@ -110,7 +119,7 @@ static void block_give(struct block *b) {
 		pthread_once(&spare_once, spare_key_make);
 		pthread_setspecific(spare_key, &spare);
 	}
-	POISON(b->data, b->size);
+	poison(b->data, b->size);
 	b->next = spare.list;
 	spare.list = b;
 	spare.n++;
@@ -128,7 +137,7 @@ static void start_block(struct sf_arena *a, struct block *b) {
 
 struct sf_arena *sf_arena_new(size_t budget) {
 	struct block *b = block_take();
-	UNPOISON(b->data, sizeof(struct sf_arena));
+	unpoison(b->data, sizeof(struct sf_arena));
 	struct sf_arena *a = (struct sf_arena *)b->data;
 	*a = (struct sf_arena) { .budget = budget ? budget : BUDGET };
 	start_block(a, b);
@@ -175,7 +184,7 @@ void sf_arena_reset(struct sf_arena *a) {
 	a->used = 0;
 	a->at = a->blocks->data + rounded(sizeof(*a));
 	a->end = a->blocks->data + a->blocks->size;
-	POISON(a->at, (size_t)(a->end - a->at));
+	poison(a->at, (size_t)(a->end - a->at));
 }
 
 size_t sf_arena_used(const struct sf_arena *a) {
@@ -203,13 +212,13 @@ static __attribute__((noinline)) void *take_slow(struct sf_arena *a, size_t n, s
 		b = malloc(LARGE_BLOCK);
 		if (!b) return NULL;
 		b->size = LARGE_BLOCK - sizeof(*b);
-		POISON(b->data, b->size);
+		poison(b->data, b->size);
 	}
 	start_block(a, b);
 	void *p = a->at;
 	a->at += whole;
 	a->used += whole;
-	UNPOISON(p, n);
+	unpoison(p, n);
 	return p;
 }
 
@@ -220,7 +229,7 @@ static inline void *take(struct sf_arena *a, size_t n) {
 	void *p = a->at;
 	a->at += whole;
 	a->used += whole;
-	UNPOISON(p, n);
+	unpoison(p, n);
 	return p;
 }
 
@@ -258,7 +267,7 @@ void *sf_core__arena_grow(struct sf_arena *a, void *p, size_t old, size_t n) {
 	if ((char *)p + whole == a->at && more <= (size_t)(a->end - a->at)) {
 		a->at += more;
 		a->used += more;
-		UNPOISON(p, n);
+		unpoison(p, n);
 		return p;
 	}
 	void *q = sf_arena_try(a, n);

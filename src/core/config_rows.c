@@ -29,7 +29,7 @@ const struct sf_config_row sf_config_rows[] = {
 	  .help = "SQLite threads a worker reads with." },
 	{ "DB_STATEMENT_TIMEOUT", "--db-statement-timeout", SF_CFG_MSEC, "10s", .min = 10, .max = 60 * MIN,
 	  .help = "Longest time a statement may run." },
-	{ "DEMO_MODE", "--demo", SF_CFG_BOOL, "false",
+	{ "DEMO_MODE", "--demo-mode", SF_CFG_BOOL, "false",
 	  .help = "Fill an empty database with demo data and accept the demo token: never on a public server." },
 	{ "DRAIN_TIMEOUT", "--drain-timeout", SF_CFG_MSEC, "30s", .min = 0, .max = 60 * MIN,
 	  .help = "Time that requests in flight have to finish when a worker stops." },

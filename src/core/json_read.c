@@ -57,6 +57,11 @@ int sf_json_parse(struct sf_arena *a, struct sf_str text, struct json_t **out, s
 								   line, SF_JSON_DEPTH);
 		return SF_EMALFORMED;
 	}
+	/* a NUL byte is the end of the text to jansson, whatever follows it */
+	if (text.n && memchr(text.p, 0, text.n)) {
+		if (why) *why = SF_STR("The JSON could not be read: it holds a NUL byte.");
+		return SF_EMALFORMED;
+	}
 	json_error_t error;
 	json_t *v = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (!v) {

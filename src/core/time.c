@@ -92,10 +92,11 @@ static void put_micros(unsigned us, char *p) {
 
 /* Splits into day, second of the day and microsecond; the whole is clamped to the years 1..9999. */
 static int64_t split(int64_t t, unsigned *second, unsigned *micro) {
-	int64_t day = sf_date_of(t), rest = t - day * SF_DAY_USEC;
+	int64_t rest = t % SF_DAY_USEC;
+	if (rest < 0) rest += SF_DAY_USEC;
 	*second = (unsigned)(rest / SF_USEC);
 	*micro = (unsigned)(rest % SF_USEC);
-	return clamp_day(day);
+	return clamp_day(sf_date_of(t));
 }
 
 size_t sf_time_format(int64_t t, char *buf) {

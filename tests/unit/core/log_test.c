@@ -1,0 +1,153 @@
+/* log: lines are JSON, levels hold back, long values are cut, nothing is lost on errors. */
+#include "core/test.h"
+#include "core/json.h"
+#include "core/log.h"
+
+#include <jansson.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int fds[2];
+static char text[1 << 20];
+
+static void begin(enum sf_level level) {
+	assert_int_equal(pipe(fds), 0);
+	sf_log_setup(level, fds[1]);
+}
+
+/* All that was logged; the pipe is closed. */
+static const char *end(void) {
+	sf_log_setup(SF_INFO, 2);
+	close(fds[1]);
+	size_t n = 0;
+	for (ssize_t got; (got = read(fds[0], text + n, sizeof(text) - 1 - n)) > 0;) n += (size_t)got;
+	text[n] = 0;
+	close(fds[0]);
+	return text;
+}
+
+static void a_line_is_an_object(void **state) {
+	(void)state;
+	begin(SF_INFO);
+	sf_log_context((const struct sf_kv[]) { SF_KV("slot", 3), { 0 } });
+	char when[32];
+	sf_log(SF_INFO, "started \"x\"", SF_KV("pid", 41), SF_KV("ratio", 0.5), SF_KV("on", (bool)true),
+		   SF_KV("name", "a\nb"), SF_KV("none", (const char *)NULL), SF_KV("bad", SF_STR("\xff")),
+		   sf_kv_time("at", 0, when));
+	sf_log(SF_WARN, "bare");
+	sf_log_context((const struct sf_kv[]) { { 0 } });
+	sf_log(SF_INFO, "without");
+	char *line = strtok((char *)(uintptr_t)end(), "\n");
+	json_t *v = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(v);
+	assert_string_equal(json_string_value(json_object_get(v, "level")), "info");
+	assert_string_equal(json_string_value(json_object_get(v, "msg")), "started \"x\"");
+	assert_int_equal(json_integer_value(json_object_get(v, "slot")), 3);
+	assert_int_equal(json_integer_value(json_object_get(v, "pid")), 41);
+	assert_true(json_is_true(json_object_get(v, "on")));
+	assert_true(json_is_null(json_object_get(v, "none")));
+	assert_string_equal(json_string_value(json_object_get(v, "name")), "a\nb");
+	assert_string_equal(json_string_value(json_object_get(v, "at")), "1970-01-01T00:00:00Z");
+	json_decref(v);
+	line = strtok(NULL, "\n");
+	assert_non_null(strstr(line, "\"level\":\"warn\",\"msg\":\"bare\",\"slot\":3}"));
+	line = strtok(NULL, "\n");
+	assert_non_null(strstr(line, "\"msg\":\"without\"}"));
+	assert_null(strtok(NULL, "\n"));
+}
+
+static int evaluated;
+static int64_t evaluate(void) {
+	return ++evaluated;
+}
+
+static void levels_hold_back(void **state) {
+	(void)state;
+	begin(SF_WARN);
+	sf_log(SF_INFO, "no", SF_KV("n", evaluate()));
+	sf_log(SF_DEBUG, "no", SF_KV("n", evaluate()));
+	assert_int_equal(evaluated, 0);
+	sf_log(SF_WARN, "yes", SF_KV("n", evaluate()));
+	assert_int_equal(evaluated, 1);
+	assert_null(strstr(end(), "no"));
+	enum sf_level level = SF_ERROR;
+	assert_int_equal(sf_log_parse_level(SF_STR("debug"), &level), 0);
+	assert_int_equal(level, SF_DEBUG);
+	assert_int_equal(sf_log_parse_level(SF_STR("loud"), &level), SF_EINVAL);
+	assert_int_equal(level, SF_DEBUG);
+}
+
+static void errors_are_written_at_once(void **state) {
+	(void)state;
+	begin(SF_INFO);
+	char one[4096];
+	sf_log(SF_ERROR, "now");
+	ssize_t n = read(fds[0], one, sizeof(one)); /* would wait for ever if nothing was written */
+	assert_true(n > 0);
+	end();
+}
+
+static void long_values_are_cut_between_characters(void **state) {
+	(void)state;
+	char *big = malloc(90001);
+	for (size_t i = 0; i < 90000; i += 3) memcpy(big + i, "한", 3);
+	begin(SF_INFO);
+	sf_log(SF_INFO, "big", SF_KV("text", ((struct sf_str) { big, 90000 })), SF_KV("after", 1));
+	const char *line = end();
+	assert_true(strlen(line) < 9000);
+	json_t *v = json_loads(line, 0, NULL);
+	assert_non_null(v);
+	assert_int_equal(json_string_length(json_object_get(v, "text")), 8190);
+	assert_null(strstr(line, "\xEF\xBF\xBD"));
+	json_decref(v);
+	free(big);
+}
+
+static void *log_some(void *arg) {
+	for (int i = 0; i < 200; i++) sf_log(SF_INFO, "from a thread", SF_KV("i", i));
+	return arg;
+}
+
+static void threads_do_not_mix_lines(void **state) {
+	(void)state;
+	begin(SF_INFO);
+	sf_log_setup(SF_INFO, fds[1]);
+	pthread_t t[2];
+	for (size_t i = 0; i < 2; i++) assert_int_equal(pthread_create(&t[i], NULL, log_some, NULL), 0);
+	for (size_t i = 0; i < 2; i++) assert_int_equal(pthread_join(t[i], NULL), 0);
+	char *line = strtok((char *)(uintptr_t)end(), "\n");
+	int n = 0;
+	for (; line; line = strtok(NULL, "\n"), n++) {
+		json_t *v = json_loads(line, 0, NULL);
+		assert_non_null(v);
+		json_decref(v);
+	}
+	assert_int_equal(n, 400);
+}
+
+static void a_reader_that_stands_still_stops_nobody(void **state) {
+	(void)state;
+	begin(SF_INFO);
+	assert_int_equal(fcntl(fds[1], F_SETFL, O_NONBLOCK), 0);
+	for (int i = 0; i < 2000; i++)
+		sf_log(SF_INFO, "a line that fills the pipe, and then the buffer, until lines are dropped");
+	char drain[65536];
+	while (read(fds[0], drain, sizeof(drain)) == (ssize_t)sizeof(drain)) break;
+	sf_log_flush();
+	sf_log(SF_INFO, "again");
+	assert_non_null(strstr(end(), "log lines were lost"));
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_line_is_an_object),
+		cmocka_unit_test(levels_hold_back),
+		cmocka_unit_test(errors_are_written_at_once),
+		cmocka_unit_test(long_values_are_cut_between_characters),
+		cmocka_unit_test(threads_do_not_mix_lines),
+		cmocka_unit_test(a_reader_that_stands_still_stops_nobody),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
