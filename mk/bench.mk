@@ -1,4 +1,12 @@
 # Benchmarks beside their peers in one run; the report goes to $(B)/bench/report.md.
+# floor: a bare epoll loop. fixed: http/ with nothing above it.
 .PHONY: bench
-bench: $(B)/softfactory
+bench: $(B)/softfactory $(B)/bench/floor $(B)/bench/fixed
 	SF_BIN=$(abspath $(B))/softfactory node bench/run.mjs $(B)/bench
+
+$(B)/bench/floor: bench/floor.c
+	@mkdir -p $(@D)
+	$(CCACHE) $(CC) -std=gnu17 -g -O2 $(WARN) -D_GNU_SOURCE -o $@ $<
+$(B)/bench/fixed: bench/fixed.c $(patsubst %,$(B)/lib/%.a,http loop core llhttp)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
