@@ -1,0 +1,53 @@
+// Money, dates and counts as a person reads them. Amounts are integers of the smallest unit; KRW has none below the won.
+const won = new Intl.NumberFormat('en', { style: 'currency', currency: 'KRW', currencyDisplay: 'narrowSymbol', maximumFractionDigits: 0 });
+const number = new Intl.NumberFormat('en');
+const dayLong = new Intl.DateTimeFormat('en', { weekday: 'long', month: 'long', day: 'numeric', timeZone: 'UTC' });
+const dayShort = new Intl.DateTimeFormat('en', { weekday: 'short', month: 'short', day: 'numeric', timeZone: 'UTC' });
+const dayYear = new Intl.DateTimeFormat('en', { month: 'short', day: 'numeric', year: 'numeric', timeZone: 'UTC' });
+const monthYear = new Intl.DateTimeFormat('en', { month: 'long', year: 'numeric', timeZone: 'UTC' });
+const moment = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+
+export const money = (amount) => won.format(amount ?? 0);
+export const count = (n) => number.format(n ?? 0);
+export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
+export const rating = (value) => (value ?? 0).toFixed(1);
+
+/* Days are 'YYYY-MM-DD' without a time zone; they are counted as if in UTC, so no shift of clocks moves them. */
+const asUtc = (day) => new Date(`${day.slice(0, 10)}T00:00:00Z`);
+export const day = (iso) => dayLong.format(asUtc(iso));
+export const shortDay = (iso) => dayShort.format(asUtc(iso));
+export const dayOfYear = (iso) => dayYear.format(asUtc(iso));
+export const month = (iso) => monthYear.format(asUtc(iso));
+export const time = (iso) => moment.format(new Date(iso));
+
+export const isoDay = (date) => date.toISOString().slice(0, 10);
+export const addDays = (iso, n) => isoDay(new Date(asUtc(iso).getTime() + n * 86_400_000));
+export const weekday = (iso) => asUtc(iso).getUTCDay(); // 0: Sunday
+/* Today where the meals are cooked: Korea, hours ahead of UTC, all year (see booking.js). */
+export const AHEAD_H = 9;
+export const today = () => isoDay(new Date(Date.now() + AHEAD_H * 3_600_000));
+export function addMonths(iso, n) {
+  const d = asUtc(`${iso.slice(0, 7)}-01`);
+  d.setUTCMonth(d.getUTCMonth() + n);
+  return isoDay(d);
+}
+
+/** "in 3 days", "yesterday": whole days between an ISO day and today. */
+export function fromToday(iso) {
+  const days = Math.round((asUtc(iso) - asUtc(today())) / 86_400_000);
+  if (Math.abs(days) >= 60) return relative.format(Math.round(days / 30), 'month');
+  return relative.format(days, 'day');
+}
+
+/** "2 hours ago" of a moment in time. */
+export function ago(iso) {
+  const minutes = Math.round((new Date(iso) - Date.now()) / 60_000);
+  if (Math.abs(minutes) < 60) return relative.format(minutes, 'minute');
+  if (Math.abs(minutes) < 48 * 60) return relative.format(Math.round(minutes / 60), 'hour');
+  return relative.format(Math.round(minutes / 1440), 'day');
+}
+
+export const clock = (hour) => `${String(hour % 24).padStart(2, '0')}:00`;
+export const hours = (n) => plural(n, 'hour');
+export const initials = (name) => [...(name ?? '').trim()].slice(0, /^[\p{Script=Hangul}]/u.test(name ?? '') ? 2 : 1).join('').toUpperCase();

@@ -1,0 +1,80 @@
+// Client-side addresses: real paths, ordinary links. A click on a link of this site changes the view without
+// loading a page anew; every address also works when it is loaded anew, since the build makes a page for each.
+import { createStore, useStore } from './store.js';
+
+const here = () => ({ path: normal(location.pathname), search: location.search, hash: location.hash });
+const normal = (path) => path.replace(/(\/index)?\.html$/, '').replace(/(.)\/+$/, '$1') || '/';
+
+const place = createStore(here());
+export const useLocation = () => useStore(place);
+export const currentAddress = () => location.pathname + location.search;
+
+const scrolls = new Map(); // history entry → how far down it was
+
+/** Goes to an address of this app. replace: without a history entry. keepScroll: stays where the reader is. */
+export function navigate(to, { replace = false, keepScroll = false } = {}) {
+  const url = new URL(to, location.href);
+  if (url.origin !== location.origin) throw new Error('navigate() is for addresses of this site');
+  rememberScroll();
+  const state = replace ? { ...history.state } : { id: crypto.randomUUID() };
+  history[replace ? 'replaceState' : 'pushState'](state, '', url);
+  place.set(here());
+  if (!keepScroll && !url.hash) scrollTo(0, 0);
+}
+
+/** [params, change]: the query of the address as an object, and a way to change parts of it (null takes one out). */
+export function useQuery() {
+  const { search } = useLocation();
+  const params = Object.fromEntries(new URLSearchParams(search));
+  const change = (parts, opts) => {
+    const next = new URLSearchParams(location.search);
+    for (const [k, v] of Object.entries(parts)) {
+      if (v === null || v === undefined || v === '') next.delete(k); else next.set(k, v);
+    }
+    const text = next.toString();
+    navigate(location.pathname + (text ? `?${text}` : ''), { keepScroll: true, ...opts });
+  };
+  return [params, change];
+}
+
+/** A path of this site to return to after signing in; anything else becomes `fallback`. */
+export function safeReturn(text, fallback = '/dashboard') {
+  if (!text || !/^\/(?![/\\])/.test(text)) return fallback;
+  const url = new URL(text, location.origin);
+  return url.origin === location.origin ? url.pathname + url.search + url.hash : fallback;
+}
+
+function rememberScroll() {
+  if (history.state?.id) scrolls.set(history.state.id, scrollY);
+}
+
+/** The content of the place comes later than the place: try again until the page is tall enough, for a second. */
+function restoreScroll() {
+  const y = scrolls.get(history.state?.id) ?? 0;
+  const end = performance.now() + 1000;
+  const step = () => {
+    scrollTo(0, y);
+    if (Math.abs(scrollY - y) > 2 && performance.now() < end) requestAnimationFrame(step);
+  };
+  requestAnimationFrame(step);
+}
+
+function onClick(event) {
+  if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  const link = event.target.closest?.('a[href]');
+  if (!link || link.target || link.hasAttribute('download') || link.dataset.native !== undefined) return;
+  const url = new URL(link.href);
+  if (url.origin !== location.origin || /\.\w+$/.test(url.pathname) || /^\/(api|auth|metrics|health)(\/|$)/.test(url.pathname)) return;
+  if (url.hash && normal(url.pathname) === normal(location.pathname) && url.search === location.search) return; // the browser's own jump
+  event.preventDefault();
+  navigate(url.href);
+}
+
+export function startRouter() {
+  history.scrollRestoration = 'manual';
+  if (!history.state?.id) history.replaceState({ id: crypto.randomUUID() }, '');
+  document.addEventListener('click', onClick);
+  addEventListener('popstate', () => { place.set(here()); restoreScroll(); });
+  addEventListener('pagehide', rememberScroll);
+  document.addEventListener('scroll', rememberScroll, { passive: true });
+}

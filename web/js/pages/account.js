@@ -1,0 +1,60 @@
+// The caller's own name and password.
+import { html } from '../lib/html.js';
+import { found, need, needPassword, useForm } from '../lib/form.js';
+import { dayOfYear } from '../lib/format.js';
+import { logout, updateMe, useSession } from '../lib/session.js';
+import { toast } from '../lib/toast.js';
+import { Avatar } from '../ui/cover.js';
+import { FormError, PasswordField, Submit, TextField } from '../ui/field.js';
+import { Icon } from '../ui/icon.js';
+
+function NameForm({ user }) {
+  const form = useForm({
+    initial: { name: user.name },
+    check: (v) => found({ name: need(v.name, 'your name') }),
+    send: async (v) => { await updateMe({ name: v.name.trim() }); toast.ok('Your name is saved.'); },
+  });
+  return html`<form class="form" novalidate onSubmit=${form.submit}>
+    <${FormError} error=${form.general} />
+    <${TextField} label="Name" autocomplete="name" ...${form.bind('name')} />
+    <${Submit} busy=${form.busy}>Save the name<//>
+  </form>`;
+}
+
+function PasswordForm() {
+  const empty = { current_password: '', password: '', repeat: '' };
+  const form = useForm({
+    initial: empty,
+    check: (v) => found({
+      current_password: need(v.current_password, 'your present password'),
+      password: needPassword(v.password),
+      repeat: v.repeat === v.password ? undefined : 'The two do not match.',
+    }),
+    send: async ({ current_password, password }) => {
+      await updateMe({ current_password, password });
+      form.setValues(empty);
+      toast.ok('Your password is changed.');
+    },
+  });
+  return html`<form class="form" novalidate onSubmit=${form.submit}>
+    <${FormError} error=${form.general} />
+    <${PasswordField} label="Present password" autocomplete="current-password" ...${form.bind('current_password')} />
+    <${PasswordField} label="New password" autocomplete="new-password" hint="At least 8 characters." ...${form.bind('password')} />
+    <${PasswordField} label="New password again" autocomplete="new-password" ...${form.bind('repeat')} />
+    <${Submit} busy=${form.busy}>Change the password<//>
+  </form>`;
+}
+
+export default function Account() {
+  const { user } = useSession();
+  return html`<div class="wrap wrap--narrow page">
+    <header class="page-head page-head--person"><${Avatar} name=${user.name} class="avatar--large" />
+      <div><h1>${user.name}</h1><p>${user.email}${user.created_at ? `, here since ${dayOfYear(user.created_at)}` : ''}</p></div></header>
+    <div class="cards">
+      <section class="card" aria-labelledby="name"><h2 id="name">Name</h2><p class="card__lead">Chefs see it with your bookings.</p><${NameForm} user=${user} /></section>
+      <section class="card" aria-labelledby="password"><h2 id="password">Password</h2><p class="card__lead">Other devices are signed out when it changes.</p><${PasswordForm} /></section>
+      <section class="card card--flat" aria-labelledby="leave"><h2 id="leave">Sign out</h2><p class="card__lead">Of this browser.</p>
+        <button type="button" class="button" onClick=${logout}><${Icon} name="logout" /><span>Sign out</span></button></section>
+    </div>
+  </div>`;
+}

@@ -1,0 +1,77 @@
+// The caller's start: products, subscriptions, next bookings, and chefs they may like.
+import { html, cx } from '../lib/html.js';
+import { get } from '../lib/api.js';
+import { dayOf, span } from '../lib/booking.js';
+import { dayOfYear, fromToday, money, today } from '../lib/format.js';
+import { useResource } from '../lib/resource.js';
+import { useSession } from '../lib/session.js';
+import { ChefCard } from '../ui/chef-card.js';
+import { Avatar } from '../ui/cover.js';
+import { Icon } from '../ui/icon.js';
+import { modules } from '../ui/modules.js';
+import { Empty, Loaded, Skeleton } from '../ui/states.js';
+import { Status } from '../ui/status.js';
+
+const moduleOf = (slug) => modules.find((m) => m.id === slug) ?? { icon: 'grid', hue: 'olive' };
+
+function Product({ product: p }) {
+  const m = moduleOf(p.slug);
+  return html`<li class=${cx('product', `hue-${m.hue}`, p.subscribed && 'product--on')}>
+    <span class="module__icon"><${Icon} name=${m.icon} /></span>
+    <div class="product__main">
+      <h3>${p.subscribed && m.href ? html`<a class="card-link" href=${m.href}>${p.name}</a>` : p.name}</h3>
+      <p>${p.description}</p>
+    </div>
+    <div class="product__end">
+      ${p.subscribed ? html`<span class="chip chip--on">Subscribed</span>${p.subscription?.current_period_end ? html`<span class="product__small">until ${dayOfYear(p.subscription.current_period_end)}</span>` : null}`
+        : html`<span class="price"><strong>${money(p.monthly_price)}</strong> <span class="price__unit">/ month</span></span><span class="product__small">Not subscribed</span>`}
+    </div>
+  </li>`;
+}
+
+/** The bookings to come, nearest first; an account without CooCook has none. */
+async function nextBookings(signal) {
+  const ask = (status) => get('/api/coocook/bookings', { status, per_page: 50 }, { signal });
+  const [pending, confirmed] = await Promise.all([ask('pending'), ask('confirmed')]);
+  return [...pending, ...confirmed].filter((b) => dayOf(b) >= today()).sort((a, b) => a.starts_at.localeCompare(b.starts_at)).slice(0, 4);
+}
+
+function Next() {
+  const next = useResource(nextBookings, []);
+  if (next.error?.status === 403) return html`<${Empty} icon="calendar" level=${3} title="No bookings"><p>CooCook is not among your products.</p><//>`;
+  return html`<${Loaded} resource=${next} skeleton=${html`<${Skeleton} shape="row" count=${3} />`} title="Your bookings did not load">
+    ${(list) => (list.length ? html`<ul class="agenda">${list.map((b) => html`<li key=${b.id} class="agenda__item">
+      <${Avatar} name=${b.chef_name} cuisine=${b.chef_cuisine} />
+      <div><p><strong>${b.chef_name}</strong></p><p class="agenda__when">${span(b)}, ${fromToday(dayOf(b))}</p></div>
+      <${Status} status=${b.status} /></li>`)}</ul>`
+      : html`<${Empty} icon="calendar" level=${3} title="Nothing in the book"><p>Your next table is a few clicks away.</p><a class="button button--primary" href="/chefs">Find a chef</a><//>`)}
+  <//>`;
+}
+
+function Recommended() {
+  const list = useResource((signal) => get('/api/coocook/recommendations', null, { signal }), []);
+  if (list.error) return null; // an extra: the page is whole without it
+  const chefs = list.data ? (list.data.chefs ?? list.data) : null;
+  if (chefs && !chefs.length) return null;
+  return html`<section aria-labelledby="for-you"><header class="section-head"><h2 id="for-you">For you</h2><a class="more" href="/chefs">All chefs<${Icon} name="arrow-right" /></a></header>
+    ${chefs ? html`<ul class="rail">${chefs.slice(0, 6).map((c) => html`<li key=${c.id}><${ChefCard} chef=${c} level=${3} /></li>`)}</ul>` : html`<${Skeleton} shape="card" count=${3} />`}
+  </section>`;
+}
+
+export default function Dashboard() {
+  const { user } = useSession();
+  const board = useResource((signal) => get('/api/platform/dashboard', null, { signal }), []);
+  return html`<div class="wrap page dashboard">
+    <header class="page-head"><h1>Hello, ${user.name}</h1><p>Here is what is on.</p></header>
+    <div class="dashboard__columns">
+      <section aria-labelledby="next" class="card"><header class="section-head"><h2 id="next">Next bookings</h2><a class="more" href="/bookings">All<${Icon} name="arrow-right" /></a></header><${Next} /></section>
+      <section aria-labelledby="products" class="card"><header class="section-head"><h2 id="products">Products</h2></header>
+        <${Loaded} resource=${board} skeleton=${html`<${Skeleton} shape="row" count=${4} />`} title="Your products did not load">
+          ${(data) => (data.products.length ? html`<ul class="products">${[...data.products].sort((a, b) => b.subscribed - a.subscribed).map((p) => html`<${Product} key=${p.id} product=${p} />`)}</ul>`
+            : html`<${Empty} icon="grid" level=${3} title="No products"><p>The shelf is empty.</p><//>`)}
+        <//>
+      </section>
+    </div>
+    <${Recommended} />
+  </div>`;
+}

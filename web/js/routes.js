@@ -1,0 +1,43 @@
+// Every page: its path, the HTML file the build makes for it, its title and description, and the module that draws it.
+// who: 'user' or 'admin' asks for signing in first; frame: 'plain' leaves out footer and tabs.
+export const routes = [
+  { path: '/', file: 'index.html', title: 'SoftFactory: the workshop your business runs on',
+    description: 'Nine modules for a small company on one platform: book private chefs today, run posts, campaigns and automation from the same account.',
+    load: () => import('./pages/landing.js') },
+  { path: '/login', file: 'login.html', title: 'Sign in · SoftFactory', frame: 'plain',
+    description: 'Sign in to your SoftFactory account.',
+    load: () => import('./pages/login.js') },
+  { path: '/register', file: 'register.html', title: 'Create an account · SoftFactory', frame: 'plain',
+    description: 'Create a SoftFactory account: one account for every module.',
+    load: () => import('./pages/register.js') },
+  { path: '/dashboard', file: 'dashboard.html', title: 'Dashboard · SoftFactory', who: 'user',
+    description: 'Your products, subscriptions and next bookings.',
+    load: () => import('./pages/dashboard.js') },
+  { path: '/chefs', file: 'chefs.html', title: 'Find a chef · SoftFactory',
+    description: 'Browse private chefs by cuisine, city and price, and book one for your table.',
+    load: () => import('./pages/chefs.js') },
+  { path: '/chef', file: 'chef.html', title: 'Chef · SoftFactory',
+    description: 'A private chef: prices, free days and what guests say.',
+    load: () => import('./pages/chef.js') },
+  { path: '/bookings', file: 'bookings.html', title: 'My bookings · SoftFactory', who: 'user',
+    description: 'Your chef bookings: pay, cancel and review.',
+    load: () => import('./pages/bookings.js') },
+  { path: '/chef-desk', file: 'chef-desk.html', title: "Chef's desk · SoftFactory", who: 'user',
+    description: 'For chefs: requests, calendar and profile.',
+    load: () => import('./pages/chef-desk.js') },
+  { path: '/account', file: 'account.html', title: 'Account · SoftFactory', who: 'user',
+    description: 'Your name and password.',
+    load: () => import('./pages/account.js') },
+  { path: '/admin', file: 'admin.html', title: 'Users · SoftFactory', who: 'admin',
+    description: 'For administrators: the people of this platform.',
+    load: () => import('./pages/admin.js') },
+  { path: '/docs', file: 'docs.html', title: 'API · SoftFactory',
+    description: 'Every route of the SoftFactory API with parameters, schemas and examples.',
+    load: () => import('./pages/docs.js') },
+  { path: null, file: '404.html', title: 'Not found · SoftFactory',
+    description: 'There is no page at this address.',
+    load: () => import('./pages/notfound.js') },
+];
+
+export const notFound = routes.find((r) => r.path === null);
+export const routeOf = (path) => routes.find((r) => r.path === path) ?? notFound;

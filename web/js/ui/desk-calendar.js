@@ -1,0 +1,28 @@
+// The chef's month: how much is booked each day, and the bookings of the day chosen.
+import { useState } from 'preact/hooks';
+import { html } from '../lib/html.js';
+import { dayOf } from '../lib/booking.js';
+import { day as dayText, plural, today } from '../lib/format.js';
+import { Calendar } from './calendar.js';
+import { Empty } from './states.js';
+
+export function DeskCalendar({ bookings, card }) {
+  const [chosen, setChosen] = useState(today());
+  const [month, setMonth] = useState(`${today().slice(0, 7)}-01`);
+  const byDay = new Map();
+  for (const b of bookings) byDay.set(dayOf(b), [...(byDay.get(dayOf(b)) ?? []), b]);
+  const info = (d) => {
+    const list = byDay.get(d);
+    if (!list) return {};
+    const waits = list.some((b) => b.status === 'pending');
+    return { tone: waits ? 'few' : 'free', mark: list.length, text: `${plural(list.length, 'booking')}${waits ? ', one waits for you' : ''}` };
+  };
+  const list = (byDay.get(chosen) ?? []).sort((a, b) => a.starts_at.localeCompare(b.starts_at));
+  return html`<div class="desk__calendar">
+    <div class="card"><${Calendar} label="Your bookings by day" value=${chosen} onValue=${setChosen} month=${month} onMonth=${setMonth} info=${info} /></div>
+    <section aria-live="polite" aria-label="Bookings of the day chosen">
+      <h2 class="desk__sub">${dayText(chosen)}</h2>
+      ${list.length ? html`<ul class="booking-list">${list.map(card)}</ul>` : html`<${Empty} icon="calendar" level=${3} title="A free day"><p>Nobody has booked it.</p><//>`}
+    </section>
+  </div>`;
+}

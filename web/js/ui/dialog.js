@@ -1,0 +1,40 @@
+// A modal dialog on the browser's own <dialog>: it keeps the focus inside, closes with Escape, gives the focus back.
+import { useEffect, useId, useRef } from 'preact/hooks';
+import { html } from '../lib/html.js';
+import { Icon } from './icon.js';
+
+/** Stands open for as long as it is drawn; onClose is asked to take it away. */
+export function Dialog({ title, onClose, children }) {
+  const ref = useRef(null);
+  const id = useId();
+  useEffect(() => {
+    const before = document.activeElement;
+    ref.current.showModal();
+    document.documentElement.classList.add('has-dialog');
+    return () => {
+      document.documentElement.classList.remove('has-dialog');
+      if (before?.isConnected) before.focus();
+    };
+  }, []);
+  const onBackdrop = (e) => { if (e.target === ref.current) onClose(); };
+  return html`<dialog class="dialog" ref=${ref} aria-labelledby=${id} onCancel=${(e) => { e.preventDefault(); onClose(); }} onPointerDown=${onBackdrop}>
+    <div class="dialog__body">
+      <header class="dialog__head">
+        <h2 class="dialog__title" id=${id}>${title}</h2>
+        <button type="button" class="icon-button" aria-label="Close" onClick=${onClose}><${Icon} name="close" /></button>
+      </header>
+      ${children}
+    </div>
+  </dialog>`;
+}
+
+/** Asks before something that cannot be undone. */
+export const Confirm = ({ title, children, yes, no = 'Keep it', danger, busy, onYes, onClose }) => html`<${Dialog} title=${title} onClose=${onClose}>
+  <div class="dialog__text">${children}</div>
+  <div class="dialog__buttons">
+    <button type="button" class="button" onClick=${onClose}>${no}</button>
+    <button type="button" class=${`button ${danger ? 'button--danger' : 'button--primary'}`} aria-disabled=${busy ? 'true' : undefined} onClick=${onYes}>
+      ${busy ? html`<span class="spinner" aria-hidden="true"></span>` : null}<span>${yes}</span>
+    </button>
+  </div>
+<//>`;
