@@ -181,7 +181,7 @@ static void errors_body(struct world *w) {
 	QUERY(none, SF_Q_ONE, false, "SELECT id FROM u WHERE id = 99", OUT(cols, struct number), .id = 10);
 	QUERY(three, SF_Q_EXEC, true, "UPDATE u SET name = name || '!'", .id = 11);
 	sql(w, "CREATE TABLE u (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, age INTEGER CONSTRAINT adult "
-		   "CHECK (age >= 18))");
+		   "CHECK (age >= 18), nick TEXT)");
 	sql(w, "CREATE UNIQUE INDEX u_nick ON u (lower(nick))");
 	sql(w, "CREATE TABLE v (u INTEGER REFERENCES u (id), d INTEGER REFERENCES u (id) DEFERRABLE INITIALLY "
 		   "DEFERRED)");
