@@ -3,7 +3,21 @@
 #include "core/config.h"
 #include "core/hash.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+/* The stages of http/ are given the request alone, so the application is the process's. */
+static struct app_process {
+	struct sf_app *serving;
+	char refusal[320]; /* why the last sf_app_new failed: outlives the application it refused */
+} process;
+
+void sf_app__serve(struct sf_app *app) {
+	process.serving = app;
+}
+struct sf_app *sf_app__serving(void) {
+	return process.serving;
+}
 
 static size_t count_rows(const struct sf_service *const *services) {
 	size_t n = 0;
@@ -46,8 +60,8 @@ int sf_app_new(const struct sf_app_opts *opts, struct sf_app **out, struct sf_st
 	sf_random(app->seed, sizeof app->seed);
 	int err = add_all(app, why);
 	if (err) {
-		/* the line outlives the application it refused */
-		*why = sf_str(sf_strdup(why->p));
+		snprintf(process.refusal, sizeof process.refusal, SF_PRI, SF_ARG(*why));
+		*why = sf_str(process.refusal);
 		sf_app_free(app);
 		return err;
 	}

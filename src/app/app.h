@@ -143,10 +143,10 @@ struct sf_arena *sf_req_arena(const struct sf_req *r);
 struct sf_http_req *sf_req_http(const struct sf_req *r);
 struct sf_app *sf_req_app(const struct sf_req *r);
 const struct sf_route *sf_req_route(const struct sf_req *r);
-struct sf_str sf_req_id(const struct sf_req *r); /* X-Request-Id */
+struct sf_str sf_req_id(const struct sf_req *r);          /* X-Request-Id */
 struct sf_str sf_req_traceparent(const struct sf_req *r); /* W3C, our span: to be passed on */
-struct sf_str sf_req_ip(const struct sf_req *r); /* client address behind trusted proxies */
-int64_t sf_req_now(const struct sf_req *r);      /* wall clock µs, the same for the whole request */
+struct sf_str sf_req_ip(const struct sf_req *r);          /* client address behind trusted proxies */
+int64_t sf_req_now(const struct sf_req *r);               /* wall clock µs, the same for the whole request */
 struct sf_page {
 	int64_t page, per_page, limit, offset;
 };

@@ -14,16 +14,6 @@
 #include "app/internal.h"
 #include "core/log.h"
 
-/* The stages of http/ are given the request alone, so the application is the process's. */
-static struct app_process { struct sf_app *serving; } process;
-
-void sf_app__serve(struct sf_app *app) {
-	process.serving = app;
-}
-struct sf_app *sf_app__serving(void) {
-	return process.serving;
-}
-
 /* ---- before the body ------------------------------------------------------------------------------ */
 
 /* "application/json" in a Content-Type, with or without parameters; a charset other than UTF-8 is another type. */
@@ -60,7 +50,7 @@ static bool is_api(struct sf_str path) {
 int sf_app__on_head(struct sf_http_req *http, size_t *body_max) {
 	struct sf_req *r = sf_arena_zalloc(http->arena, sizeof *r);
 	r->http = http;
-	r->app = process.serving;
+	r->app = sf_app__serving();
 	http->app = r;
 	sf_app__headers_read(r);
 	sf_app__ids_take(r);
@@ -138,9 +128,10 @@ const struct sf_http_stage sf_app__stages[] = {
 
 /* A request that http/ refused before it had headers: an error body with an id is still owed. */
 static void finish_early(struct sf_http_req *http, int err) {
-	struct sf_str id = sf_app__id_new(process.serving, http->arena);
+	struct sf_app *app = sf_app__serving();
+	struct sf_str id = sf_app__id_new(app, http->arena);
 	sf_app__error_write(http, NULL, id, err < 0 ? err : SF_EINTERNAL);
-	sf_buf_str(&http->head, process.serving->security);
+	sf_buf_str(&http->head, app->security);
 	sf_http_add(http, "X-Request-Id", id);
 }
 
@@ -153,7 +144,7 @@ void sf_app__finish(struct sf_http_req *http, int err) {
 	if (err >= 0 && http->out.failed) err = SF_ENOMEM;
 	if (err >= 0 && http->status == 0) err = SF_EINTERNAL;
 	if (err < 0) sf_app__error_write(http, r, r->id, err);
-	if (sf_err_status(err) == 500)
+	if (err < 0 && sf_err_status(err) == 500)
 		sf_log(SF_ERROR, "request failed", SF_KV("error", sf_err_symbol(err)),
 			   SF_KV("route", r->row ? r->row->label : http->path), SF_KV("request_id", r->id));
 	sf_app__cors_write(r);

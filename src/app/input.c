@@ -120,8 +120,7 @@ static int check_body(struct sf_req *r) {
 	if (sf_str_trim(r->http->body).n > 0) {
 		struct sf_str why = SF_STR_NULL;
 		int err = sf_json_parse(a, r->http->body, &root, &why);
-		if (err == SF_EMALFORMED && why.p)
-			return sf_fail(r, err, NULL, "The body is not valid JSON: " SF_PRI, SF_ARG(why));
+		if (err == SF_EMALFORMED && why.p) return sf_fail(r, err, NULL, SF_PRI, SF_ARG(why));
 		if (err) return err;
 	}
 	/* a POST whose fields are all optional may come without a body */

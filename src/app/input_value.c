@@ -208,7 +208,7 @@ static const char *check_count(struct sf_arena *a, const struct sf_field *f, siz
 	return NULL;
 }
 
-static const struct sf_field element_text = { .name = "", .type = SF_F_TEXT, .required = true };
+static const struct sf_field element_text = { .name = "", .type = SF_F_TEXT, .min = 1 };
 
 /* ---- from a query ------------------------------------------------------------------------------------ */
 

@@ -107,6 +107,11 @@ static inline bool sf_app__is_read(enum sf_method m) {
 	return m == SF_GET || m == SF_HEAD;
 }
 
+/* ---- app.c ---- */
+/* The application that this process serves: stages are given the request alone. One a process. */
+void sf_app__serve(struct sf_app *app);
+struct sf_app *sf_app__serving(void);
+
 /* ---- rows.c: start-up checks ---- */
 /* Fills row from route; SF_EINVAL and *why when the row is wrong. */
 SF_MUSTCHECK
@@ -188,9 +193,6 @@ void sf_app__error_write(struct sf_http_req *http, struct sf_req *r, struct sf_s
 extern const struct sf_http_stage sf_app__stages[];
 int sf_app__on_head(struct sf_http_req *http, size_t *body_max);
 void sf_app__finish(struct sf_http_req *http, int err);
-/* The application that this process serves: stages are given the request alone. One a process. */
-void sf_app__serve(struct sf_app *app);
-struct sf_app *sf_app__serving(void);
 
 /* ---- stats.c ---- */
 void sf_app__stats_open(struct sf_app *app);
