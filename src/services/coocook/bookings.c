@@ -1,0 +1,195 @@
+/* bookings: asking for a chef's hours, and what becomes of the request.
+ *
+ * No two bookings of a chef overlap. POST locks the chef's row, so that bookings of one chef are made one after the other:
+ * each sees what the one before it took, picks its hours, and a loser is told what is free. Should a writer come past that
+ * lock, the database itself refuses (bookings_slot in migrations/0001_init.sql), and the answer is the same 409. */
+#include "services/coocook/internal.h"
+
+/* ---- lists and one ---------------------------------------------------------------------------- */
+
+int coocook_booking_list(struct sf_req *r) { /* the caller's own, newest first */
+	const struct coocook_bookings_query *q = sf_req_query(r);
+	int64_t user = sf_req_caller(r)->user, offset = (q->page - 1) * q->per_page, total = 0;
+	struct coocook_q_bookings_of_user_in all = { .user_id = user, .limit = q->per_page, .offset = offset };
+	struct coocook_q_bookings_of_user_by_status_in some = {
+		.user_id = user, .status = q->status, .limit = q->per_page, .offset = offset
+	};
+	struct sf_dbh *h = sf_req_db(r);
+	struct sf_rows rows;
+	int err = q->status.p ? coocook__page(h, &coocook_bookings_of_user_by_status_desc, &some, &rows, &total)
+						  : coocook__page(h, &coocook_bookings_of_user_desc, &all, &rows, &total);
+	if (err) return err;
+	sf_reply_header(r, "X-Total-Count", sf_arena_printf(sf_req_arena(r), "%lld", (long long)total));
+	return sf_reply_rows(r, 200, &rows);
+}
+
+int coocook_booking_get(struct sf_req *r) { /* 404 unless its guest or its chef */
+	struct coocook_q_booking_get_in in = { .id = sf_path_int(r, "id") };
+	struct coocook_q_booking_get_row row;
+	int64_t user = sf_req_caller(r)->user;
+	int err = coocook_q_booking_get(sf_req_db(r), &in, &row);
+	if (err) return err;
+	if (row.user_id != user && row.chef_user_id != user) return SF_ENOTFOUND;
+	return sf_reply_row(r, 200, coocook__hide_last(sf_req_arena(r), &coocook_booking_get_desc), &row);
+}
+
+/* ---- booking ---------------------------------------------------------------------------------- */
+
+#define OFFERS       3  /* free times that a refusal names */
+#define OFFER_WITHIN 14 /* days from the one asked for */
+
+/* ~ Refuses with 409 and says when the chef is free next. Outside the transaction: the chef is not kept locked. */
+static int refuse(struct sf_req *r, const struct coocook_booking_body *body, struct coocook_when when) {
+	struct sf_dbh *h = sf_req_db(r);
+	struct coocook_span *busy = NULL, window = { when.window.from, sf_date_start(when.day + OFFER_WITHIN) };
+	int64_t starts[OFFERS];
+	size_t n = 0;
+	int err = coocook__busy(h, body->chef_id, window, &busy, &n);
+	if (err) return err;
+	n = coocook_next_free(busy, n, window, body->duration_hours, starts, OFFERS);
+	struct sf_buf text;
+	sf_buf_init(&text, sf_req_arena(r));
+	for (size_t i = 0; i < n; i++) {
+		char at[32];
+		sf_time_format(starts[i], at);
+		sf_buf_printf(&text, "%s%s", i ? ", " : " Free next: ", at);
+	}
+	if (n == 0) sf_buf_printf(&text, " Nothing that long is free within %d days", OFFER_WITHIN);
+	return sf_fail(r, SF_ECONFLICT, "booking_date", "The chef is booked then." SF_PRI ".",
+				   SF_ARG(sf_buf_view(&text)));
+}
+
+/* ~ Locks the chef, checks who asks and finds the hours. SF_EDUP: they are taken. */
+static int take_hours(struct sf_req *r, struct sf_dbh *tx, const struct coocook_booking_body *body,
+					  struct coocook_when when, struct coocook_q_booking_add_in *add) {
+	struct coocook_q_chef_lock_row chef;
+	int err = coocook_q_chef_lock(tx, &(struct coocook_q_chef_lock_in) { .id = body->chef_id }, &chef);
+	if (err == SF_ENOTFOUND) return sf_fail(r, err, "chef_id", "There is no such chef.");
+	if (err) return err;
+	if (chef.user_id == sf_req_caller(r)->user)
+		return sf_fail(r, SF_EINVAL, "chef_id", "You cannot book yourself.");
+
+	struct coocook_span *busy = NULL, window = when.window;
+	size_t n = 0;
+	int64_t length = body->duration_hours * COOCOOK_HOUR, start = 0;
+	if (when.exact) window.to = window.from + length;
+	err = coocook__busy(tx, body->chef_id, window, &busy, &n);
+	if (err) return err;
+	if (!coocook_first_free(busy, n, window, body->duration_hours, &start)) return SF_EDUP;
+	add->booking_date = sf_date_of(start);
+	add->starts_at = start;
+	add->ends_at = start + length;
+	add->total_price = coocook_price(chef.price_per_session, body->duration_hours);
+	return 0;
+}
+
+int coocook_booking_create(struct sf_req *r) { /* 400 past or own, 404 no chef, 409 hours taken */
+	const struct coocook_booking_body *body = sf_req_body(r);
+	struct coocook_when when;
+	const char *why = NULL;
+	int err = coocook_when(body->booking_date, sf_req_now(r), &when, &why);
+	if (err) return sf_fail(r, err, "booking_date", "%s", why);
+	struct coocook_q_booking_add_in in = {
+		.user_id = sf_req_caller(r)->user,
+		.chef_id = body->chef_id,
+		.duration_hours = body->duration_hours,
+		.status = SF_STR("pending"),
+		.payment_status = SF_STR("unpaid"),
+		.special_requests = body->special_requests,
+		.created_at = sf_req_now(r),
+	};
+	struct coocook_q_booking_add_row row;
+	struct sf_dbh *tx = NULL;
+	bool taken = false;
+	err = sf_req_begin(r, &tx);
+	if (err) goto out;
+	err = take_hours(r, tx, body, when, &in);
+	taken = err == SF_EDUP;
+	if (err) goto out;
+	err = coocook_q_booking_add(tx, &in, &row);
+	taken = err == SF_EDUP || err == SF_ECONFLICT;
+	if (err) goto out;
+	char from[32], to[32];
+	sf_reply(r, 201, SF_KV("id", row.id), SF_KV("message", "Your request has been sent to the chef."),
+			 SF_KV("total_price", in.total_price), sf_kv_time("starts_at", in.starts_at, from),
+			 sf_kv_time("ends_at", in.ends_at, to));
+	err = sf_req_commit(r, tx);
+out:
+	sf_tx_end(tx);
+	return taken ? refuse(r, body, when) : err;
+}
+
+/* ---- changing --------------------------------------------------------------------------------- */
+
+int coocook__lock_booking(struct sf_req *r, struct sf_dbh *tx, int64_t id,
+						  struct coocook_q_booking_lock_row *row) {
+	int64_t user = sf_req_caller(r)->user;
+	int err = coocook_q_booking_lock(tx, &(struct coocook_q_booking_lock_in) { .id = id }, row);
+	if (err) return err;
+	return row->user_id == user || row->chef_user_id == user ? 0 : SF_ENOTFOUND;
+}
+
+/* ~ Writes the new status; a booking that is cancelled gives back what was paid. */
+static int turn(struct sf_dbh *tx, int64_t id, struct sf_str status, int64_t now, int64_t *refunded) {
+	*refunded = 0;
+	int err =
+		coocook_q_booking_turn(tx, &(struct coocook_q_booking_turn_in) { .id = id, .status = status }, NULL);
+	if (err || !sf_str_eq(status, SF_STR("cancelled"))) return err;
+	return coocook__refund(tx, id, now, refunded);
+}
+
+int coocook_booking_turn(struct sf_req *r) { /* 403 for the guest, 409 when the status does not lead there */
+	const struct coocook_status_body *body = sf_req_body(r);
+	int64_t id = sf_path_int(r, "id"), refunded = 0;
+	struct coocook_q_booking_lock_row b;
+	struct sf_dbh *tx = NULL;
+	int err = sf_req_begin(r, &tx);
+	if (err) goto out;
+	err = coocook__lock_booking(r, tx, id, &b);
+	if (err) goto out;
+	if (b.chef_user_id != sf_req_caller(r)->user) {
+		err = sf_fail(r, SF_EFORBIDDEN, NULL, "Only the chef can do this.");
+		goto out;
+	}
+	if (!coocook_may_turn(b.status, body->status)) {
+		err = sf_fail(r, SF_ECONFLICT, "status", "A booking that is " SF_PRI " cannot become " SF_PRI ".",
+					  SF_ARG(b.status), SF_ARG(body->status));
+		goto out;
+	}
+	err = turn(tx, id, body->status, sf_req_now(r), &refunded);
+	if (err) goto out;
+	sf_reply(r, 200, SF_KV("id", id), SF_KV("status", body->status), SF_KV("refunded_amount", refunded),
+			 SF_KV("message", "The booking is changed."));
+	err = sf_req_commit(r, tx);
+out:
+	sf_tx_end(tx);
+	return err;
+}
+
+int coocook_booking_cancel(struct sf_req *r) { /* 403 for the chef, 409 when it is over or cancelled */
+	int64_t id = sf_path_int(r, "id"), refunded = 0;
+	struct coocook_q_booking_lock_row b;
+	struct sf_dbh *tx = NULL;
+	int err = sf_req_begin(r, &tx);
+	if (err) goto out;
+	err = coocook__lock_booking(r, tx, id, &b);
+	if (err) goto out;
+	if (b.user_id != sf_req_caller(r)->user) {
+		err = sf_fail(r, SF_EFORBIDDEN, NULL, "Only the guest can do this.");
+		goto out;
+	}
+	if (!coocook_may_cancel(b.status)) {
+		err = sf_fail(r, SF_ECONFLICT, NULL, "A booking that is " SF_PRI " cannot be cancelled.",
+					  SF_ARG(b.status));
+		goto out;
+	}
+	err = turn(tx, id, SF_STR("cancelled"), sf_req_now(r), &refunded);
+	if (err) goto out;
+	sf_reply(
+		r, 200, SF_KV("id", id), SF_KV("status", "cancelled"), SF_KV("refunded_amount", refunded),
+		SF_KV("message", refunded ? "The booking is cancelled and refunded." : "The booking is cancelled."));
+	err = sf_req_commit(r, tx);
+out:
+	sf_tx_end(tx);
+	return err;
+}

@@ -1,0 +1,208 @@
+/* rules: CooCook's decisions. See rules.h. */
+#include "services/coocook/rules.h"
+
+/* ---- status ---------------------------------------------------------------------------------- */
+
+static const struct turn {
+	const char *from, *to;
+} turns[] = {
+	{ "pending", "confirmed" },
+	{ "pending", "cancelled" },
+	{ "confirmed", "completed" },
+	{ "confirmed", "cancelled" },
+};
+
+bool coocook_may_turn(struct sf_str from, struct sf_str to) {
+	for (size_t i = 0; i < SF_COUNT(turns); i++)
+		if (sf_str_eq(from, sf_str(turns[i].from)) && sf_str_eq(to, sf_str(turns[i].to))) return true;
+	return false;
+}
+
+bool coocook_may_cancel(struct sf_str status) {
+	return coocook_may_turn(status, SF_STR("cancelled"));
+}
+
+/* ---- money and ratings ------------------------------------------------------------------------ */
+
+int64_t coocook_price(int64_t per_hour, int64_t hours) {
+	return per_hour * hours;
+}
+
+double coocook_popularity(int64_t rating_sum, int64_t rating_count) {
+	return (double)(COOCOOK_PRIOR_SUM + rating_sum) / (double)(COOCOOK_PRIOR_N + rating_count);
+}
+
+/* Rounded in integers, as the query chef_rate does, so that both engines and this agree to the last bit. */
+double coocook_rating(int64_t rating_sum, int64_t rating_count) {
+	if (rating_count == 0) return 0;
+	return (double)((200 * rating_sum / rating_count + 1) / 2) / 100;
+}
+
+/* ---- time ------------------------------------------------------------------------------------- */
+
+static int64_t hour_up(int64_t t) {
+	int64_t over = ((t % COOCOOK_HOUR) + COOCOOK_HOUR) % COOCOOK_HOUR;
+	return over ? t + COOCOOK_HOUR - over : t;
+}
+
+int coocook_when(struct sf_str text, int64_t now, struct coocook_when *out, const char **why) {
+	static const char form[] = "The booking date must be YYYY-MM-DD, or a date-time on the hour.";
+	static const char past[] = "The booking date must not be in the past.";
+	struct coocook_when w = { 0 };
+	if (sf_date_parse(text, &w.day) == 0) {
+		w.window = (struct coocook_span) { sf_date_start(w.day), sf_date_start(w.day + 1) };
+		if (w.day < sf_date_of(now)) return *why = past, SF_EINVAL;
+		if (w.window.from < now) w.window.from = hour_up(now);
+	} else {
+		int64_t start = 0;
+		if (sf_time_parse(text, &start) != 0) return *why = form, SF_EINVAL;
+		if (hour_up(start) != start) return *why = form, SF_EINVAL;
+		if (start < now) return *why = past, SF_EINVAL;
+		w.day = sf_date_of(start), w.exact = true;
+		w.window = (struct coocook_span) { start, start + COOCOOK_MAX_HOURS * COOCOOK_HOUR };
+	}
+	if (w.day >= sf_date_join(9999, 1, 1)) return *why = "The booking date is too far ahead.", SF_EINVAL;
+	*out = w;
+	return 0;
+}
+
+bool coocook_first_free(const struct coocook_span *busy, size_t n, struct coocook_span window, int64_t hours,
+						int64_t *start) {
+	int64_t at = hour_up(window.from), need = hours * COOCOOK_HOUR;
+	for (size_t i = 0; i < n; i++) {
+		if (busy[i].to <= at) continue;
+		if (busy[i].from >= at + need) break;
+		at = hour_up(busy[i].to);
+	}
+	if (at + need > window.to) return false;
+	*start = at;
+	return true;
+}
+
+size_t coocook_next_free(const struct coocook_span *busy, size_t n, struct coocook_span window, int64_t hours,
+						 int64_t *starts, size_t max) {
+	size_t found = 0;
+	while (found < max && coocook_first_free(busy, n, window, hours, &starts[found]))
+		window.from = starts[found++] + hours * COOCOOK_HOUR;
+	return found;
+}
+
+size_t coocook_free(const struct coocook_span *busy, size_t n, struct coocook_span window,
+					struct coocook_span *out) {
+	size_t found = 0;
+	int64_t at = hour_up(window.from);
+	for (size_t i = 0; i <= n; i++) {
+		int64_t end = i < n && busy[i].from < window.to ? busy[i].from : window.to;
+		end -= end % COOCOOK_HOUR; /* what is left of a begun hour cannot be booked */
+		if (end > at) out[found++] = (struct coocook_span) { at, end };
+		if (i < n && busy[i].to > at) at = hour_up(busy[i].to);
+	}
+	return found;
+}
+
+int coocook_days(bool has_from, int64_t *from, bool has_to, int64_t *to, int64_t today, const char **why) {
+	int64_t first = has_from ? *from : has_to && *to < today ? *to : today;
+	int64_t last = has_to ? *to : first + 29;
+	if (last < first) return *why = "The last day must not be before the first.", SF_EINVAL;
+	if (last - first >= COOCOOK_MAX_DAYS) return *why = "Ask for at most 90 days at once.", SF_EINVAL;
+	*from = first, *to = last;
+	return 0;
+}
+
+/* ---- search ----------------------------------------------------------------------------------- */
+
+#define MAX_WORDS 10
+
+/* Length of the separator at p (valid UTF-8), or 0 when a letter or digit stands there: ASCII but letters and digits, Latin-1 signs
+ * (· ¿ «), general punctuation, CJK punctuation, full-width ASCII signs. */
+static size_t separator(const unsigned char *p, size_t n) {
+	if (p[0] < 0x80) return !((p[0] >= '0' && p[0] <= '9') || ((p[0] | 32) >= 'a' && (p[0] | 32) <= 'z'));
+	if (n >= 2 && p[0] == 0xC2) return p[1] == 0xAA || p[1] == 0xB5 || p[1] == 0xBA ? 0 : 2;
+	if (n < 3 || (p[0] & 0xF0) != 0xE0) return 0;
+	uint32_t c = (uint32_t)(p[0] & 15) << 12 | (uint32_t)(p[1] & 63) << 6 | (p[2] & 63);
+	if ((c >= 0x2000 && c <= 0x206F) || (c >= 0x3000 && c <= 0x3004) || (c >= 0x3008 && c <= 0x3020))
+		return 3;
+	if ((c >= 0xFF01 && c <= 0xFF0F) || (c >= 0xFF1A && c <= 0xFF20) || c == 0xFF5E) return 3;
+	return 0;
+}
+
+static size_t split(struct sf_str q, struct sf_str words[MAX_WORDS]) {
+	size_t n = 0, i = 0;
+	while (i < q.n && n < MAX_WORDS) {
+		size_t start = i, sep = 0;
+		while (i < q.n && (sep = separator((const unsigned char *)q.p + i, q.n - i)) == 0) i++;
+		if (i > start) words[n++] = (struct sf_str) { q.p + start, i - start };
+		i += sep;
+	}
+	return n;
+}
+
+static struct sf_str tsquery(struct sf_arena *a, const struct sf_str *words, size_t n, const char *weights) {
+	struct sf_buf b;
+	sf_buf_init(&b, a);
+	for (size_t i = 0; i < n; i++)
+		sf_buf_printf(&b, "%s'" SF_PRI "':*%s", i ? " & " : "", SF_ARG(words[i]), weights);
+	return sf_buf_view(&b);
+}
+
+static struct sf_str fts5(struct sf_arena *a, const struct sf_str *words, size_t n, const char *columns) {
+	struct sf_buf b;
+	sf_buf_init(&b, a);
+	for (size_t i = 0; i < n; i++)
+		sf_buf_printf(&b, "%s%s\"" SF_PRI "\" *", i ? " AND " : "", columns, SF_ARG(words[i]));
+	return sf_buf_view(&b);
+}
+
+void coocook_terms(struct sf_arena *a, struct sf_str q, enum coocook_fts lang, struct coocook_terms *out) {
+	struct sf_str words[MAX_WORDS];
+	*out = (struct coocook_terms) { .words = split(q, words) };
+	if (out->words == 0) return;
+	if (lang == COOCOOK_TSQUERY) {
+		out->all = tsquery(a, words, out->words, "");
+		out->name = tsquery(a, words, out->words, "A");
+		out->head = tsquery(a, words, out->words, "AB");
+	} else {
+		out->all = fts5(a, words, out->words, "");
+		out->name = fts5(a, words, out->words, "{name} : ");
+		out->head = fts5(a, words, out->words, "{name cuisine_type location} : ");
+	}
+}
+
+/* ---- taste ------------------------------------------------------------------------------------ */
+
+static bool ranks_before(struct sf_str a, int64_t na, struct sf_str b, int64_t nb) {
+	if (na != nb) return na > nb;
+	int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+	return order ? order < 0 : a.n < b.n;
+}
+
+static struct sf_str name_of(const struct coocook_taste *t, bool location) {
+	return location ? t->location : t->cuisine;
+}
+
+static int64_t total_of(const struct coocook_taste *t, size_t n, bool location, struct sf_str name) {
+	int64_t sum = 0;
+	for (size_t i = 0; i < n; i++)
+		if (sf_str_eq(name_of(&t[i], location), name)) sum += t[i].bookings;
+	return sum;
+}
+
+/* n is small (a guest's last bookings by kind), so each pick simply looks at all. */
+size_t coocook_favourites(const struct coocook_taste *t, size_t n, bool location, struct sf_str *out,
+						  size_t max) {
+	size_t found = 0;
+	while (found < max) {
+		struct sf_str best = SF_STR_NULL;
+		int64_t best_n = 0;
+		for (size_t i = 0; i < n; i++) {
+			struct sf_str name = name_of(&t[i], location);
+			bool taken = false;
+			for (size_t k = 0; k < found; k++) taken |= sf_str_eq(out[k], name);
+			int64_t sum = taken ? 0 : total_of(t, n, location, name);
+			if (!taken && (!best.p || ranks_before(name, sum, best, best_n))) best = name, best_n = sum;
+		}
+		if (!best.p) break;
+		out[found++] = best;
+	}
+	return found;
+}
