@@ -218,7 +218,7 @@ static void health(struct sf_lite *db, const struct sf_lite__job *job) {
 static void report(struct sf_lite *db, const struct sf_lite__job *job) {
 	health(db, job);
 	if (job->err != SF_EDB && job->err != SF_ENOMEM && !(job->err == SF_EOVERLOAD && job->why[0])) return;
-	sf_log(SF_ERROR, "a statement failed", SF_KV("query", job->q ? job->q->name : ""),
+	sf_log(SF_ERROR, "a statement failed", SF_KV("query", job->q ? job->q->name : "a script"),
 		   SF_KV("error", job->why), SF_KV("code", sf_err_code(job->err)));
 }
 
