@@ -53,13 +53,16 @@ FROM chefs WHERE is_active AND cuisine_type = :cuisine
 ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
 
 -- name: cuisine_by_newest :many
+-- By way of the ids, which only the right index holds: going through all of the newest looks cheap to the planner, and is not
+-- for a rare cuisine.
 -- in: cuisine text, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
 -- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+SELECT c.id, c.name, c.bio, c.cuisine_type, c.location, c.price_per_session, c.rating, c.rating_count,
     (SELECT chefs FROM chef_counts WHERE kind = 'cuisine' AND name = :cuisine) AS total
-FROM chefs WHERE is_active AND cuisine_type = :cuisine
-ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
+FROM (SELECT id, created_at FROM chefs WHERE is_active AND cuisine_type = :cuisine
+    ORDER BY created_at DESC, id DESC LIMIT 100 OFFSET :offset) p JOIN chefs c ON c.id = p.id
+ORDER BY p.created_at DESC, p.id DESC LIMIT :limit;
 
 -- name: location_by_rating :many
 -- in: location text, limit int, offset int
@@ -83,19 +86,23 @@ ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
 -- in: location text, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
 -- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+SELECT c.id, c.name, c.bio, c.cuisine_type, c.location, c.price_per_session, c.rating, c.rating_count,
     (SELECT chefs FROM chef_counts WHERE kind = 'location' AND name = :location) AS total
-FROM chefs WHERE is_active AND location = :location
-ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
+FROM (SELECT id, created_at FROM chefs WHERE is_active AND location = :location
+    ORDER BY created_at DESC, id DESC LIMIT 100 OFFSET :offset) p JOIN chefs c ON c.id = p.id
+ORDER BY p.created_at DESC, p.id DESC LIMIT :limit;
 
 -- name: chefs_priced_by_rating :many
+-- The price stands in the index of the order, which is walked alone as in the far pages. "+ 0" keeps the planner from going by
+-- price and sorting half the table.
 -- in: min_price int, max_price int, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
 -- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+SELECT c.id, c.name, c.bio, c.cuisine_type, c.location, c.price_per_session, c.rating, c.rating_count,
     (SELECT count(*) FROM chefs WHERE is_active AND price_per_session BETWEEN :min_price AND :max_price) AS total
-FROM chefs WHERE is_active AND price_per_session BETWEEN :min_price AND :max_price
-ORDER BY rating DESC, rating_count DESC, id LIMIT :limit OFFSET :offset;
+FROM (SELECT id, rating, rating_count FROM chefs WHERE is_active AND price_per_session + 0 BETWEEN :min_price AND :max_price
+    ORDER BY rating DESC, rating_count DESC, id LIMIT 100 OFFSET :offset) p JOIN chefs c ON c.id = p.id
+ORDER BY p.rating DESC, p.rating_count DESC, p.id LIMIT :limit;
 
 -- name: chefs_priced_by_price :many
 -- in: min_price int, max_price int, limit int, offset int
@@ -110,10 +117,11 @@ ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
 -- in: min_price int, max_price int, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
 -- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+SELECT c.id, c.name, c.bio, c.cuisine_type, c.location, c.price_per_session, c.rating, c.rating_count,
     (SELECT count(*) FROM chefs WHERE is_active AND price_per_session BETWEEN :min_price AND :max_price) AS total
-FROM chefs WHERE is_active AND price_per_session BETWEEN :min_price AND :max_price
-ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
+FROM (SELECT id, created_at FROM chefs WHERE is_active AND price_per_session + 0 BETWEEN :min_price AND :max_price
+    ORDER BY created_at DESC, id DESC LIMIT 100 OFFSET :offset) p JOIN chefs c ON c.id = p.id
+ORDER BY p.created_at DESC, p.id DESC LIMIT :limit;
 
 -- name: cuisine_priced_by_rating :many
 -- in: cuisine text, min_price int, max_price int, limit int, offset int
@@ -329,7 +337,7 @@ RETURNING rating, rating_count;
 
 -- name: chef_any :one
 -- out: id int
-SELECT id FROM chefs LIMIT 1;
+SELECT id FROM chefs ORDER BY id LIMIT 1;
 
 -- ==== bookings ====
 

@@ -41,9 +41,10 @@ CREATE TABLE chefs (
             '!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~', repeat(' ', 32)))) STORED
 -- all:
 );
-CREATE INDEX chefs_rating ON chefs (rating DESC, rating_count DESC, id) WHERE is_active;
+-- the price behind the order is for lists with a price range
+CREATE INDEX chefs_rating ON chefs (rating DESC, rating_count DESC, id, price_per_session) WHERE is_active;
 CREATE INDEX chefs_price ON chefs (price_per_session, id) WHERE is_active;
-CREATE INDEX chefs_newest ON chefs (created_at DESC, id DESC) WHERE is_active;
+CREATE INDEX chefs_newest ON chefs (created_at DESC, id DESC, price_per_session) WHERE is_active;
 CREATE INDEX chefs_popular ON chefs (popularity DESC, id) WHERE is_active;
 CREATE INDEX chefs_cuisine_rating ON chefs (cuisine_type, rating DESC, rating_count DESC, id) WHERE is_active;
 CREATE INDEX chefs_cuisine_price ON chefs (cuisine_type, price_per_session, id) WHERE is_active;
