@@ -1,0 +1,188 @@
+/* exposition: GET /metrics, the text format of Prometheus (version 0.0.4). */
+#include "telemetry/internal.h"
+
+#include <stdio.h>
+
+#include "app/app.h"
+#include "loop/loop.h"
+
+struct page {
+	struct sf_buf out;
+	size_t series; /* lines with a value */
+	const struct sf_app *app;
+	size_t route; /* index in sf_app_each order */
+};
+
+static void head(struct page *p, const char *name, const char *type, const char *help) {
+	sf_buf_printf(&p->out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+SF_PRINTF(3, 4) static void line(struct page *p, double value, const char *fmt, ...) {
+	char series[512];
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vsnprintf(series, sizeof series, fmt, ap);
+	va_end(ap);
+	SF_BUG_ON(n < 0 || (size_t)n >= sizeof series);
+	if (value >= 0 && value < 9e15 && value == (double)(int64_t)value)
+		sf_buf_printf(&p->out, "%s %lld\n", series, (long long)value);
+	else
+		sf_buf_printf(&p->out, "%s %.9g\n", series, value);
+	p->series++;
+}
+
+/* ---- routes -------------------------------------------------------------------------------------- */
+
+static const char *const classes[6] = { "499", "1xx", "2xx", "3xx", "4xx", "5xx" };
+static const char *const route_le[] = { "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025",
+										"0.05",    "0.1",    "0.25",  "0.5",    "1",     "5",    "+Inf" };
+static const char *const db_le[] = { "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005",
+									 "0.01",   "0.025",   "0.05",   "0.1",   "1",      "+Inf" };
+
+static void histogram(struct page *p, const char *name, const char *labels, const uint64_t *bucket,
+					  const char *const *le, size_t n, uint64_t sum_us) {
+	uint64_t total = 0;
+	const char *comma = *labels ? "," : "";
+	for (size_t i = 0; i < n; i++) {
+		total += bucket[i];
+		line(p, (double)total, "%s_bucket{%s%sle=\"%s\"}", name, labels, comma, le[i]);
+	}
+	line(p, (double)sum_us * 1e-6, *labels ? "%s_sum{%s}" : "%s_sum%s", name, labels);
+	line(p, (double)total, *labels ? "%s_count{%s}" : "%s_count%s", name, labels);
+}
+
+static void requests_of(struct page *p, const char *method, const char *path) {
+	struct sf_route_stats s;
+	sf_app_route_stats(p->app, p->route++, &s);
+	for (size_t i = 0; i < SF_COUNT(classes); i++)
+		if (s.status[i] || i == 2)
+			line(p, (double)s.status[i], "http_requests_total{method=\"%s\",endpoint=\"%s\",status=\"%s\"}",
+				 method, path, classes[i]);
+}
+
+static void durations_of(struct page *p, const char *method, const char *path) {
+	struct sf_route_stats s;
+	sf_app_route_stats(p->app, p->route++, &s);
+	uint64_t any = 0;
+	for (size_t i = 0; i < SF_COUNT(route_le); i++) any += s.bucket[i];
+	if (!any) return; /* sixteen lines that say nothing */
+	char labels[400];
+	snprintf(labels, sizeof labels, "method=\"%s\",endpoint=\"%.350s\"", method, path);
+	histogram(p, "http_request_duration_seconds", labels, s.bucket, route_le, SF_COUNT(route_le), s.us_sum);
+}
+
+static bool each_requests(const struct sf_service *s, const struct sf_route *r, void *arg) {
+	(void)s;
+	requests_of(arg, sf_method_name(r->method), r->path);
+	return true;
+}
+static bool each_durations(const struct sf_service *s, const struct sf_route *r, void *arg) {
+	(void)s;
+	durations_of(arg, sf_method_name(r->method), r->path);
+	return true;
+}
+
+static void routes(struct page *p) {
+	head(p, "http_requests_total", "counter",
+		 "Requests answered, by route and class of status; 499: the client went away.");
+	p->route = 0;
+	sf_app_each(p->app, each_requests, p);
+	requests_of(p, "", "unmatched"); /* files of the web app, unknown addresses, broken requests */
+	head(p, "http_request_duration_seconds", "histogram", "Time from a request's first byte to its answer.");
+	p->route = 0;
+	sf_app_each(p->app, each_durations, p);
+	durations_of(p, "", "unmatched");
+}
+
+/* ---- workers -------------------------------------------------------------------------------------- */
+
+struct each_slot {
+	struct page *p;
+	size_t metric;
+};
+static void of_slot(const char *name, void *at, size_t n, void *arg) {
+	const struct each_slot *e = arg;
+	const struct sf_telemetry__metric *m = &sf_telemetry__metrics[e->metric];
+	uint64_t v;
+	if (n != sizeof(struct sf_telemetry__slot) || !sf_telemetry__of_slot(at, e->metric, &v)) return;
+	line(e->p, (double)v * m->scale, "%s{worker=\"%.8s\"}", m->name, name + strlen(sf_telemetry__prefix()));
+}
+
+static const char *type_of(enum sf_telemetry__kind kind) {
+	return kind == SF_TM_COUNTER ? "counter" : "gauge";
+}
+
+static void workers(struct page *p) {
+	struct sf_telemetry__total t;
+	sf_telemetry__collect(&t);
+	double busy = 0, most = 0;
+	for (size_t i = 0; i < sf_telemetry__nmetrics; i++) {
+		const struct sf_telemetry__metric *m = &sf_telemetry__metrics[i];
+		head(p, m->name, type_of(m->kind), m->help);
+		if (m->kind == SF_TM_EACH)
+			sf_shm_each(sf_telemetry__prefix(), of_slot, &(struct each_slot) { p, i });
+		else
+			line(p, (double)t.value[i] * m->scale, "%s", m->name);
+		if (strcmp(m->name, "db_connections_busy") == 0) busy = (double)t.value[i];
+		if (strcmp(m->name, "db_connections_max") == 0) most = (double)t.value[i];
+	}
+	head(p, "database_connections_available", "gauge", "Database connections that may still be taken.");
+	line(p, most > busy ? most - busy : 0, "database_connections_available");
+	head(p, "db_query_duration_seconds", "histogram", "Time of a statement, from its start to its result.");
+	histogram(p, "db_query_duration_seconds", "", t.db_bucket, db_le, SF_COUNT(db_le), t.db_us);
+}
+
+static void processes(struct page *p, struct sf_arena *a) {
+	static const char *const states[] = { "starting", "ready", "draining", "backoff" };
+	enum { MOST = 512 };
+	struct sf_proc *list = sf_arena_alloc(a, MOST * sizeof *list);
+	size_t n = sf_super_processes(list, MOST);
+	head(p, "softfactory_workers", "gauge", "Worker processes by state.");
+	for (size_t s = 0; s < SF_COUNT(states); s++) {
+		int count = 0;
+		for (size_t i = 0; i < n; i++) count += list[i].slot >= 0 && strcmp(list[i].state, states[s]) == 0;
+		line(p, count, "softfactory_workers{state=\"%s\"}", states[s]);
+	}
+	int64_t restarts = 0;
+	for (size_t i = 0; i < n; i++) {
+		bool again = false; /* a slot shows its count with each of its processes */
+		for (size_t k = 0; k < i; k++) again |= list[k].slot == list[i].slot;
+		if (!again) restarts += list[i].restarts;
+	}
+	head(p, "softfactory_worker_restarts_total", "counter", "Workers started again because one had died.");
+	line(p, (double)restarts, "softfactory_worker_restarts_total");
+	if (n == 0) return;
+	head(p, "process_start_time_seconds", "gauge", "Start of the supervisor, seconds since 1970.");
+	line(p, (double)list[0].started * 1e-6, "process_start_time_seconds");
+}
+
+/* ---- the page -------------------------------------------------------------------------------------- */
+
+static int metrics_get(struct sf_req *r) {
+	struct page p = { .app = sf_req_app(r) };
+	sf_buf_init(&p.out, sf_req_arena(r));
+	routes(&p);
+	workers(&p);
+	processes(&p, sf_req_arena(r));
+	head(&p, "softfactory_draining", "gauge", "1 while the server is about to stop.");
+	line(&p, sf_super_draining(), "softfactory_draining");
+	head(&p, "softfactory_build_info", "gauge", "The running program.");
+	line(&p, 1, "softfactory_build_info{version=\"" SF_VERSION "\"}");
+	head(&p, "softfactory_telemetry_series", "gauge", "Series on this page, this one too.");
+	line(&p, (double)(p.series + 1), "softfactory_telemetry_series");
+	if (p.out.failed) return SF_ENOMEM;
+	return sf_reply_text(r, 200, "text/plain; version=0.0.4; charset=utf-8", sf_buf_view(&p.out));
+}
+
+static const struct sf_route routes_table[] = {
+	{ SF_GET, "/metrics", metrics_get, .auth = SF_PUBLIC, .rate = SF_RATE_NONE,
+	  .produces = "text/plain; version=0.0.4; charset=utf-8", .quiet = true,
+	  .summary = "Counters and gauges of all workers in Prometheus' text format" },
+	{ 0 },
+};
+
+const struct sf_service telemetry_service = {
+	.name = "telemetry",
+	.title = "Telemetry: metrics",
+	.routes = routes_table,
+};

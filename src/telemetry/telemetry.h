@@ -1,0 +1,30 @@
+/* telemetry: pulls the counters of http, db and loop from their owners once a second and shows those of all workers at
+ * GET /metrics, in Prometheus' text format.
+ *
+ * Label values come from tables of the program only (routes, states, slots), never from a request, so the number of
+ * series is bounded whatever clients send. */
+#ifndef SF_TELEMETRY_TELEMETRY_H
+#define SF_TELEMETRY_TELEMETRY_H
+
+#define SF_VERSION "0.1.0" /* of the program */
+
+struct sf_db;
+struct sf_http_server;
+struct sf_loop;
+struct sf_service;
+
+/* What a worker publishes. The arrays and objects live until sf_telemetry_stop. */
+struct sf_telemetry_opts {
+	struct sf_loop *loop;
+	struct sf_http_server *http;
+	struct sf_db *const *dbs; /* NULL-terminated */
+	int slot;
+};
+/* Publishes once a second until stopped; one at a time in a process. */
+void sf_telemetry_start(const struct sf_telemetry_opts *opts);
+void sf_telemetry_stop(
+	void); /* publishes a last time and closes the timer; before the objects go. Fine when not started. */
+
+extern const struct sf_service telemetry_service; /* GET /metrics */
+
+#endif
