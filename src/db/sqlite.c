@@ -203,16 +203,17 @@ static int wait_for(struct sf_lite *db, struct sf_lite__job *job, int64_t line_m
 
 /* Says once that the file cannot be read or written, and once that it can again. */
 static void health(struct sf_lite *db, const struct sf_lite__job *job) {
-	bool *down = job->op == SF_LITE__READ ? &db->read_down : &db->write_down;
-	bool now = job->err == SF_EUNAVAILABLE;
-	if (now == *down || (job->err && !now)) return;
+	bool reading = job->op == SF_LITE__READ, now = job->err == SF_EUNAVAILABLE;
+	bool *down = reading ? &db->read_down : &db->write_down;
+	bool within = job->tx && job->op != SF_LITE__COMMIT; /* that a transaction goes well proves nothing yet */
+	if (now == *down || (!now && (job->err || within))) return;
 	*down = now;
 	if (now)
 		sf_log(SF_ERROR, "sqlite cannot use the database file", SF_KV("path", db->path),
-			   SF_KV("error", job->why), SF_KV("writing", job->op != SF_LITE__READ));
+			   SF_KV("error", job->why), SF_KV("reading", reading));
 	else
 		sf_log(SF_INFO, "sqlite can use the database file again", SF_KV("path", db->path),
-			   SF_KV("writing", job->op != SF_LITE__READ));
+			   SF_KV("reading", reading));
 }
 
 static void report(struct sf_lite *db, const struct sf_lite__job *job) {
