@@ -208,6 +208,7 @@ struct sf_app_opts {
 SF_MUSTCHECK
 int sf_app_new(const struct sf_app_opts *opts, struct sf_app **out, struct sf_str *why);
 void sf_app_free(struct sf_app *app);
+struct sf_db *sf_app_db(const struct sf_app *app, const char *service); /* a service's database; NULL: no such */
 /* Fills on_head, stages, finish, after and the limits of the server's options with the application's. */
 void sf_app_http(struct sf_app *app, struct sf_http_opts *http);
 void sf_app_openapi(const struct sf_app *app, struct sf_buf *out); /* OpenAPI 3.1 document */

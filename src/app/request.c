@@ -65,8 +65,12 @@ int64_t sf_req_now(const struct sf_req *r) {
 
 /* ---- database -------------------------------------------------------------------------------------- */
 
+struct sf_db *sf_app_db(const struct sf_app *app, const char *service) {
+	return app->opts.db_of(service);
+}
+
 static struct sf_db *database(const struct sf_req *r) {
-	struct sf_db *db = r->app->opts.db_of(r->row->service->name);
+	struct sf_db *db = sf_app_db(r->app, r->row->service->name);
 	SF_BUG_ON(!db);
 	return db;
 }

@@ -1,0 +1,67 @@
+/* admin: the administration of users. */
+#include "services/platform/internal.h"
+
+int platform_users(struct sf_req *r) {
+	const struct platform_users_query *q = sf_req_query(r);
+	struct sf_page page = sf_req_page(r);
+	struct sf_dbh *h = sf_req_db(r);
+	struct sf_rows rows;
+	int err;
+	int64_t total = 0;
+	if (q->q.n) {
+		struct sf_str pattern = platform_like(sf_req_arena(r), q->q);
+		struct platform_q_users_search_in in = { .pattern = pattern,
+												 .limit = page.limit,
+												 .offset = page.offset };
+		struct platform_q_users_search_count_row count;
+		err = platform_q_users_search(h, &in, &rows);
+		if (!err)
+			err = platform_q_users_search_count(
+				h, &(struct platform_q_users_search_count_in) { .pattern = pattern }, &count);
+		if (!err) total = count.n;
+	} else {
+		struct platform_q_users_page_in in = { .limit = page.limit, .offset = page.offset };
+		struct platform_q_users_count_row count;
+		err = platform_q_users_page(h, &in, &rows);
+		if (!err) err = platform_q_users_count(h, &count);
+		if (!err) total = count.n;
+	}
+	return err ? err : sf_reply_page(r, &rows, total);
+}
+
+int platform_user_change(struct sf_req *r) { /* 404, 409: oneself */
+	const struct platform_user_change_body *in = sf_req_body(r);
+	int64_t id = sf_path_int(r, "id");
+	struct platform_q_user_lock_row u;
+	struct sf_dbh *tx = NULL;
+	bool changed = false;
+	int err = sf_req_begin(r, &tx);
+	if (!err) err = platform_q_user_lock(tx, &(struct platform_q_user_lock_in) { .id = id }, &u);
+	if (err) goto out;
+	struct platform_q_user_change_in next = { .id = id,
+											  .name = u.name,
+											  .password_hash = u.password_hash,
+											  .role = u.role,
+											  .is_active = u.is_active,
+											  .tokens_from = u.tokens_from };
+	if (in->role.p) next.role = in->role;
+	if (in->is_active.has) next.is_active = in->is_active.v != 0;
+	changed = !sf_str_eq(next.role, u.role) || next.is_active != u.is_active;
+	if (changed && id == sf_req_caller(r)->user) {
+		err = sf_fail(r, SF_ECONFLICT, NULL,
+					  "You cannot take your own rights away. Ask another administrator.");
+		goto out;
+	}
+	if (changed) {
+		err = platform__revoke_all(r, tx, id, &next.tokens_from);
+		if (!err) err = platform_q_user_change(tx, &next, NULL);
+		if (err) goto out;
+	}
+	u.role = next.role, u.is_active = next.is_active;
+	platform__user_json(sf_reply_json(r, 200), NULL, &u);
+	err = sf_req_commit(r, tx);
+	if (!err && changed) sf_token_revoke_user(id, next.tokens_from);
+out:
+	sf_tx_end(tx);
+	return err;
+}

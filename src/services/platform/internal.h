@@ -1,0 +1,77 @@
+/* Shared inside services/platform/: the checked inputs of its routes, its handlers, and what they share. */
+#ifndef SF_SERVICES_PLATFORM_INTERNAL_H
+#define SF_SERVICES_PLATFORM_INTERNAL_H
+
+#include "app/app.h"
+#include "auth/auth.h"
+#include "platform.q.h"
+#include "services/platform/rules.h"
+
+/* ---- inputs ----------------------------------------------------------------------------------------- */
+
+struct platform_register_body {
+	struct sf_str email, password, name;
+};
+struct platform_login_body {
+	struct sf_str email, password;
+};
+struct platform_refresh_body {
+	struct sf_str refresh_token;
+};
+struct platform_profile_body { /* what is absent stays */
+	struct sf_str name, password, current_password;
+};
+struct platform_users_query {
+	struct sf_str q;
+};
+struct platform_user_change_body {
+	struct sf_str role;
+	struct sf_oint is_active;
+};
+
+/* ---- handlers, all ~ -------------------------------------------------------------------------------- */
+
+sf_handler platform_register, platform_login, platform_refresh, platform_logout;
+sf_handler platform_session_login, platform_session_logout;
+sf_handler platform_me, platform_me_change;
+sf_handler platform_products, platform_dashboard, platform_subscriptions;
+sf_handler platform_users, platform_user_change;
+sf_handler platform_health, platform_ready, platform_infrastructure, platform_processes;
+
+int platform_demo(struct sf_db *db, struct sf_arena *a); /* ~ */
+
+/* ---- shared ----------------------------------------------------------------------------------------- */
+
+/* The user as answers show it: {id,email,name,role,is_active,created_at}. */
+void platform__user_json(struct sf_json *j, const char *key, const struct platform_q_user_lock_row *u);
+
+/* A pair of tokens; text in the request's arena. */
+struct platform_pair {
+	struct sf_str access, refresh;
+};
+/* ~ Signs a pair for the user and stores the refresh token; family empty: a new one. */
+SF_MUSTCHECK
+int platform__issue(struct sf_req *r, struct sf_dbh *h, const struct platform_q_user_lock_row *u,
+					struct sf_str family, struct platform_pair *out);
+/* Answers {access_token, refresh_token, expires_in, user}. */
+int platform__reply_pair(struct sf_req *r, int status, const struct platform_pair *pair,
+						 const struct platform_q_user_lock_row *u);
+
+/* ~ Checks email and password with lock-out: 401, 403 inactive, 423 locked. On 0 *u is the user. */
+SF_MUSTCHECK
+int platform__authenticate(struct sf_req *r, const struct platform_login_body *in,
+						   struct platform_q_user_lock_row *u);
+/* ~ Opens a browser session: stores it and sets the cookies. */
+SF_MUSTCHECK
+int platform__session_open(struct sf_req *r, struct sf_dbh *h, int64_t user);
+/* ~ Ends every token and session of a user within tx; *tokens_from goes into the user's row. After the commit call
+ * sf_token_revoke_user(user, tokens_from). */
+SF_MUSTCHECK
+int platform__revoke_all(struct sf_req *r, struct sf_dbh *tx, int64_t user, int64_t *tokens_from);
+
+/* ~ platform_identity's part that asks the database. */
+int platform__session(struct sf_req *r, struct sf_str cookie, struct sf_caller *out);
+struct sf_str platform__csrf(struct sf_arena *a, struct sf_str cookie);
+int platform__subscribed(struct sf_req *r, int64_t user, const char *product, bool *out);
+
+#endif

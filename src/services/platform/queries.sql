@@ -1,0 +1,214 @@
+-- Platform's statements, on its own tables only.
+
+-- ==== users ====
+
+-- name: user_add :one
+-- in: email text, password_hash text, name text, created_at time
+-- out: id int
+INSERT INTO users (email, password_hash, name, created_at) VALUES (:email, :password_hash, :name, :created_at)
+RETURNING id;
+
+-- name: user_by_email :one
+-- in: email text
+-- out: id int, email text, password_hash text, name text, role text, is_active bool, tokens_from int, created_at time
+SELECT id, email, password_hash, name, role, is_active, tokens_from, created_at FROM users WHERE email = :email;
+
+-- name: user_get :one
+-- in: id int
+-- out: id int, email text, name text, role text, is_active bool, created_at time
+SELECT id, email, name, role, is_active, created_at FROM users WHERE id = :id;
+
+-- name: user_lock :one
+-- in: id int
+-- out: id int, email text, password_hash text, name text, role text, is_active bool, tokens_from int, created_at time
+SELECT id, email, password_hash, name, role, is_active, tokens_from, created_at FROM users WHERE id = :id FOR UPDATE;
+
+-- name: user_hash :one
+-- in: id int
+-- out: password_hash text
+SELECT password_hash FROM users WHERE id = :id;
+
+-- name: user_rehash :exec
+-- Only if nobody changed the password meanwhile.
+-- in: id int, old_hash text, password_hash text
+UPDATE users SET password_hash = :password_hash WHERE id = :id AND password_hash = :old_hash;
+
+-- name: user_change :exec
+-- in: id int, name text, password_hash text, role text, is_active bool, tokens_from int
+UPDATE users SET name = :name, password_hash = :password_hash, role = :role, is_active = :is_active, tokens_from = :tokens_from
+WHERE id = :id;
+
+-- name: users_page :many
+-- in: limit int, offset int
+-- out: id int, email text, name text, role text, is_active bool, created_at time, active_subscriptions int
+SELECT id, email, name, role, is_active, created_at,
+    (SELECT count(*) FROM subscriptions s WHERE s.user_id = u.id AND s.status = 'active') AS active_subscriptions
+FROM users u ORDER BY id LIMIT :limit OFFSET :offset;
+
+-- name: users_count :one
+-- out: n int
+SELECT count(*) AS n FROM users WHERE id > 0;
+
+-- name: users_search :many
+-- `pattern` is a LIKE pattern (platform_like).
+-- in: pattern text, limit int, offset int
+-- out: id int, email text, name text, role text, is_active bool, created_at time, active_subscriptions int
+SELECT id, email, name, role, is_active, created_at,
+    (SELECT count(*) FROM subscriptions s WHERE s.user_id = u.id AND s.status = 'active') AS active_subscriptions
+FROM users u WHERE email @ilike :pattern ESCAPE '\' OR name @ilike :pattern ESCAPE '\'
+ORDER BY id LIMIT :limit OFFSET :offset;
+
+-- name: users_search_count :one
+-- in: pattern text
+-- out: n int
+SELECT count(*) AS n FROM users WHERE email @ilike :pattern ESCAPE '\' OR name @ilike :pattern ESCAPE '\';
+
+-- name: user_any :one
+-- out: id int
+SELECT id FROM users LIMIT 1;
+
+-- ==== products and subscriptions ====
+
+-- name: products :many
+-- out: id int, name text, slug text, description text?, icon text?, monthly_price int, annual_price int, currency text,
+-- out: is_active bool
+SELECT id, name, slug, description, icon, monthly_price, annual_price, currency, is_active FROM products
+WHERE is_active ORDER BY id;
+
+-- name: subscriptions_of_user :many
+-- in: user_id int
+-- out: id int, product_id int, product_name text, product_slug text, plan_type text, status text,
+-- out: current_period_start time?, current_period_end time?, created_at time
+SELECT s.id, s.product_id, p.name, p.slug, s.plan_type, s.status, s.current_period_start, s.current_period_end, s.created_at
+FROM subscriptions s JOIN products p ON p.id = s.product_id WHERE s.user_id = :user_id ORDER BY s.id;
+
+-- name: subscribed :one
+-- in: user_id int, slug text, now time
+-- out: id int
+SELECT s.id FROM products p JOIN subscriptions s ON s.product_id = p.id AND s.user_id = :user_id
+WHERE p.slug = :slug AND s.status = 'active' AND (s.current_period_end IS NULL OR s.current_period_end > :now) LIMIT 1;
+
+-- name: subscription_add :exec
+-- in: user_id int, slug text, plan_type text, current_period_start time, current_period_end time
+INSERT INTO subscriptions (user_id, product_id, plan_type, status, current_period_start, current_period_end, created_at)
+SELECT :user_id, id, :plan_type, 'active', :current_period_start, :current_period_end, :current_period_start
+FROM products WHERE slug = :slug;
+-- pg:
+INSERT INTO subscriptions (user_id, product_id, plan_type, status, current_period_start, current_period_end, created_at)
+SELECT :user_id::bigint, id, :plan_type::text, 'active', :current_period_start::timestamptz, :current_period_end::timestamptz,
+    :current_period_start::timestamptz
+FROM products WHERE slug = :slug;
+
+-- ==== failed logins ====
+
+-- name: login_failures :one
+-- in: email text, cutoff time
+-- out: failures int
+SELECT failures FROM login_failures WHERE email = :email AND since >= :cutoff;
+
+-- name: login_failed :exec
+-- The window begins anew when it is over, and with the failure that locks.
+-- in: email text, now time, cutoff time, most int
+INSERT INTO login_failures (email, failures, since) VALUES (:email, 1, :now)
+ON CONFLICT (email) DO UPDATE SET
+    failures = CASE WHEN login_failures.since < :cutoff THEN 1 ELSE login_failures.failures + 1 END,
+    since = CASE WHEN login_failures.since < :cutoff OR login_failures.failures + 1 = :most THEN :now
+        ELSE login_failures.since END;
+
+-- name: login_worked :exec
+-- in: email text
+DELETE FROM login_failures WHERE email = :email;
+
+-- ==== tokens and sessions ====
+
+-- name: refresh_add :exec
+-- in: jti text, family text, access_jti text, user_id int, expires_at time
+INSERT INTO refresh_tokens (jti, family, access_jti, user_id, expires_at)
+VALUES (:jti, :family, :access_jti, :user_id, :expires_at);
+
+-- name: refresh_lock :one
+-- in: jti text
+-- out: family text, user_id int, used_at time?, revoked bool
+SELECT family, user_id, used_at, revoked FROM refresh_tokens WHERE jti = :jti FOR UPDATE;
+
+-- name: refresh_use :exec
+-- in: jti text, now time
+UPDATE refresh_tokens SET used_at = :now WHERE jti = :jti;
+
+-- name: refresh_revoke_family :exec
+-- in: family text
+UPDATE refresh_tokens SET revoked = true WHERE family = :family;
+
+-- name: refresh_revoke_access :exec
+-- The family of the refresh token that was issued together with an access token.
+-- in: access_jti text
+UPDATE refresh_tokens SET revoked = true
+WHERE family IN (SELECT family FROM refresh_tokens WHERE access_jti = :access_jti);
+
+-- name: refresh_revoke_user :exec
+-- in: user_id int
+UPDATE refresh_tokens SET revoked = true WHERE user_id = :user_id;
+
+-- name: revoked_add :exec
+-- in: jti text, expires_at time
+INSERT INTO revoked_tokens (jti, expires_at) VALUES (:jti, :expires_at) ON CONFLICT (jti) DO NOTHING;
+
+-- name: revoked_list :many
+-- in: now time
+-- out: jti text, expires_at time
+SELECT jti, expires_at FROM revoked_tokens WHERE expires_at > :now;
+
+-- name: revoked_users :many
+-- in: tokens_from int
+-- out: id int, tokens_from int
+SELECT id, tokens_from FROM users WHERE tokens_from > 0 AND tokens_from > :tokens_from;
+
+-- name: session_add :exec
+-- in: id_hash text, user_id int, created_at time, expires_at time
+INSERT INTO sessions (id_hash, user_id, created_at, expires_at) VALUES (:id_hash, :user_id, :created_at, :expires_at);
+
+-- name: session_user :one
+-- in: id_hash text, now time
+-- out: user_id int, role text
+SELECT s.user_id, u.role FROM sessions s JOIN users u ON u.id = s.user_id
+WHERE s.id_hash = :id_hash AND s.expires_at > :now AND u.is_active;
+
+-- name: session_delete :exec
+-- in: id_hash text
+DELETE FROM sessions WHERE id_hash = :id_hash;
+
+-- name: sessions_delete_user :exec
+-- in: user_id int
+DELETE FROM sessions WHERE user_id = :user_id;
+
+-- ==== what is over ====
+
+-- name: prune_refresh :exec
+-- in: now time
+DELETE FROM refresh_tokens WHERE expires_at < :now;
+
+-- name: prune_revoked :exec
+-- in: now time
+DELETE FROM revoked_tokens WHERE expires_at < :now;
+
+-- name: prune_sessions :exec
+-- in: now time
+DELETE FROM sessions WHERE expires_at < :now;
+
+-- name: prune_failures :exec
+-- in: cutoff time
+DELETE FROM login_failures WHERE since < :cutoff;
+
+-- ==== demo ====
+
+-- name: demo_user_add :exec
+-- in: id int, email text, password_hash text, name text, role text, created_at time
+INSERT INTO users (id, email, password_hash, name, role, created_at)
+VALUES (:id, :email, :password_hash, :name, :role, :created_at);
+
+-- name: users_sequence :one
+-- Ids that were given by hand must not be given again.
+-- out: last int
+SELECT setval(pg_get_serial_sequence('users', 'id'), (SELECT max(id) FROM users)) AS last;
+-- sqlite:
+SELECT max(id) AS last FROM users;

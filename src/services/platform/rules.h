@@ -1,0 +1,23 @@
+/* rules: the pure part of accounts: no I/O, no clock. */
+#ifndef SF_SERVICES_PLATFORM_RULES_H
+#define SF_SERVICES_PLATFORM_RULES_H
+
+#include "core/core.h"
+#include "core/time.h"
+
+#define PLATFORM_ACCESS_S     3600                         /* life of an access token */
+#define PLATFORM_REFRESH_S    (30 * 86400)                 /* of a refresh token */
+#define PLATFORM_SESSION_S    (30 * 86400)                 /* of a browser session */
+#define PLATFORM_FAILURES_MAX 10                           /* failed logins that lock */
+#define PLATFORM_LOCK_USEC    (INT64_C(15) * 60 * SF_USEC) /* the window, and how long the lock lasts */
+
+/* Lower case as emails are stored and compared; ASCII only, the rest stays. In the arena. */
+struct sf_str platform_email(struct sf_arena *a, struct sf_str email);
+/* %text% as a LIKE pattern with '\' as escape: wildcards in the text are taken as text. In the arena. */
+struct sf_str platform_like(struct sf_arena *a, struct sf_str text);
+/* The second a new token is issued at: not before those that were revoked, so that it is not one of them. */
+int64_t platform_issued_at(int64_t now_usec, int64_t tokens_from);
+/* The second from which tokens count after a revocation now: all issued up to this second are out. */
+int64_t platform_revoke_from(int64_t now_usec, int64_t tokens_from);
+
+#endif

@@ -1,0 +1,77 @@
+/* sessions: browsers hold a random cookie; its SHA-256 names the session's row. Writes must also carry X-CSRF-Token, which
+ * is a keyed digest of the cookie: only a page of ours can have it. */
+#include "core/config.h"
+#include "core/hash.h"
+#include "core/time.h"
+#include "services/platform/internal.h"
+
+#define COOKIE_BYTES 32
+
+static struct sf_str digest(struct sf_arena *a, struct sf_str cookie) {
+	unsigned char d[32];
+	char *hex = sf_arena_alloc(a, 65);
+	sf_sha256(cookie.p, cookie.n, d);
+	sf_hex(d, sizeof d, hex);
+	return (struct sf_str) { hex, 64 };
+}
+
+struct sf_str platform__csrf(struct sf_arena *a, struct sf_str cookie) {
+	unsigned char d[32];
+	char *text = sf_arena_alloc(a, 64);
+	struct sf_str data = sf_arena_printf(a, "csrf:" SF_PRI, SF_ARG(cookie));
+	const char *secret = sf_config_text("JWT_SECRET");
+	sf_hmac_sha256(sf_str(secret ? secret : ""), data, d);
+	size_t n = sf_base64url(d, sizeof d, text);
+	return (struct sf_str) { text, n };
+}
+
+int platform__session_open(struct sf_req *r, struct sf_dbh *h, int64_t user) {
+	struct sf_arena *a = sf_req_arena(r);
+	unsigned char random[COOKIE_BYTES];
+	char *text = sf_arena_alloc(a, 64);
+	sf_random(random, sizeof random);
+	struct sf_str cookie = { text, sf_base64url(random, sizeof random, text) };
+	int64_t now = sf_req_now(r);
+	struct platform_q_session_add_in in = { .id_hash = digest(a, cookie),
+											.user_id = user,
+											.created_at = now,
+											.expires_at = now + PLATFORM_SESSION_S * SF_USEC };
+	int err = platform_q_session_add(h, &in, NULL);
+	if (err) return err;
+	sf_reply_cookie(r, "sf_session", cookie, PLATFORM_SESSION_S, false);
+	sf_reply_cookie(r, "sf_csrf", platform__csrf(a, cookie), PLATFORM_SESSION_S, true);
+	return 0;
+}
+
+int platform__session(struct sf_req *r, struct sf_str cookie, struct sf_caller *out) {
+	struct sf_arena *a = sf_req_arena(r);
+	struct sf_dbh *h = sf_db_auto(sf_app_db(sf_req_app(r), "platform"), a, SF_READ_PRIMARY, "session");
+	struct platform_q_session_user_in in = { .id_hash = digest(a, cookie), .now = sf_req_now(r) };
+	struct platform_q_session_user_row row;
+	int err = platform_q_session_user(h, &in, &row);
+	if (err) return err == SF_ENOTFOUND ? SF_EAUTH : err;
+	out->user = row.user_id;
+	out->admin = sf_str_eq(row.role, SF_STR("admin"));
+	return 0;
+}
+
+int platform_session_login(struct sf_req *r) { /* 401, 403 inactive, 423 locked */
+	struct platform_q_user_lock_row u;
+	struct platform_pair pair;
+	struct sf_dbh *h = sf_req_db(r);
+	int err = platform__authenticate(r, sf_req_body(r), &u);
+	if (!err) err = platform__issue(r, h, &u, SF_STR_NULL, &pair);
+	if (!err) err = platform__session_open(r, h, u.id);
+	return err ? err : platform__reply_pair(r, 200, &pair, &u);
+}
+
+int platform_session_logout(struct sf_req *r) {
+	const struct sf_caller *c = sf_req_caller(r);
+	if (c->via != SF_VIA_SESSION) return platform_logout(r);
+	struct platform_q_session_delete_in in = { .id_hash = digest(sf_req_arena(r), c->session) };
+	int err = platform_q_session_delete(sf_req_db(r), &in, NULL);
+	if (err) return err;
+	sf_reply_cookie(r, "sf_session", SF_STR(""), 0, false);
+	sf_reply_cookie(r, "sf_csrf", SF_STR(""), 0, true);
+	return sf_reply(r, 200, SF_KV("message", "You are signed out."));
+}

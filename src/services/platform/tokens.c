@@ -1,0 +1,140 @@
+/* tokens: issuing pairs, rotating refresh tokens, and revoking.
+ *
+ * Every refresh token is a row of a family: the login and all that followed from it. It may be used once. Whoever presents
+ * a used one again shows that it was copied, and since nobody can tell who copied whom, the family ends. */
+#include "core/log.h"
+#include "core/time.h"
+#include "services/platform/internal.h"
+
+void platform__user_json(struct sf_json *j, const char *key, const struct platform_q_user_lock_row *u) {
+	if (key) sf_json_key(j, key);
+	sf_json_obj(j);
+	sf_json_add(j, SF_KV("id", u->id), SF_KV("email", u->email), SF_KV("name", u->name),
+				SF_KV("role", u->role), SF_KV("is_active", u->is_active));
+	sf_json_key(j, "created_at");
+	sf_json_time(j, u->created_at);
+	sf_json_obj_end(j);
+}
+
+int platform__issue(struct sf_req *r, struct sf_dbh *h, const struct platform_q_user_lock_row *u,
+					struct sf_str family, struct platform_pair *out) {
+	struct sf_arena *a = sf_req_arena(r);
+	int64_t iat = platform_issued_at(sf_req_now(r), u->tokens_from);
+	enum sf_role role = sf_str_eq(u->role, SF_STR("admin")) ? SF_ROLE_ADMIN : SF_ROLE_USER;
+	struct sf_claims access = {
+		.sub = u->id, .role = role, .iat = iat, .exp = iat + PLATFORM_ACCESS_S, .typ = SF_TOKEN_ACCESS
+	};
+	struct sf_claims refresh = {
+		.sub = u->id, .role = role, .iat = iat, .exp = iat + PLATFORM_REFRESH_S, .typ = SF_TOKEN_REFRESH
+	};
+	struct platform_pair pair;
+	int err = sf_token_sign(a, &access, &pair.access);
+	if (!err) err = sf_token_sign(a, &refresh, &pair.refresh);
+	if (err) return err;
+	struct platform_q_refresh_add_in in = {
+		.jti = sf_arena_str(a, sf_str(refresh.jti)),
+		.family = family.n ? family : sf_arena_str(a, sf_str(refresh.jti)),
+		.access_jti = sf_arena_str(a, sf_str(access.jti)),
+		.user_id = u->id,
+		.expires_at = refresh.exp * SF_USEC,
+	};
+	err = platform_q_refresh_add(h, &in, NULL);
+	if (!err) *out = pair;
+	return err;
+}
+
+int platform__reply_pair(struct sf_req *r, int status, const struct platform_pair *pair,
+						 const struct platform_q_user_lock_row *u) {
+	struct sf_json *j = sf_reply_json(r, status);
+	sf_json_obj(j);
+	sf_json_add(j, SF_KV("access_token", pair->access), SF_KV("refresh_token", pair->refresh),
+				SF_KV("expires_in", PLATFORM_ACCESS_S));
+	platform__user_json(j, "user", u);
+	sf_json_obj_end(j);
+	return 0;
+}
+
+/* ~ The user of a refresh token within tx. A token used before revokes its family: *reused, and the caller commits. */
+static int refresh_take(struct sf_req *r, struct sf_dbh *tx, const struct sf_claims *c, struct sf_str *family,
+						struct platform_q_user_lock_row *u, bool *reused) {
+	struct sf_str jti = sf_str(c->jti);
+	struct platform_q_refresh_lock_row row;
+	int err = platform_q_refresh_lock(tx, &(struct platform_q_refresh_lock_in) { .jti = jti }, &row);
+	if (err) return err == SF_ENOTFOUND ? SF_EAUTH : err;
+	if (row.revoked) return SF_EAUTH;
+	*family = row.family;
+	*reused = row.used_at.has;
+	if (*reused)
+		return platform_q_refresh_revoke_family(
+			tx, &(struct platform_q_refresh_revoke_family_in) { .family = row.family }, NULL);
+	err = platform_q_refresh_use(tx, &(struct platform_q_refresh_use_in) { .jti = jti, .now = sf_req_now(r) },
+								 NULL);
+	if (!err) err = platform_q_user_lock(tx, &(struct platform_q_user_lock_in) { .id = row.user_id }, u);
+	if (err) return err == SF_ENOTFOUND ? SF_EAUTH : err;
+	return u->is_active ? 0 : SF_EAUTH;
+}
+
+int platform_refresh(struct sf_req *r) { /* 401: not valid, used before, or its user may no longer sign in */
+	const struct platform_refresh_body *in = sf_req_body(r);
+	struct sf_claims claims;
+	struct sf_str family = SF_STR_NULL;
+	struct platform_q_user_lock_row u;
+	struct platform_pair pair;
+	struct sf_dbh *tx = NULL;
+	bool reused = false;
+	int err = sf_token_verify(in->refresh_token, SF_TOKEN_REFRESH, &claims);
+	if (err) goto out;
+	err = sf_req_begin(r, &tx);
+	if (err) goto out;
+	err = refresh_take(r, tx, &claims, &family, &u, &reused);
+	if (err) goto out;
+	if (!reused) {
+		err = platform__issue(r, tx, &u, family, &pair);
+		if (err) goto out;
+		platform__reply_pair(r, 200, &pair, &u);
+	}
+	err = sf_req_commit(r, tx);
+	if (err || !reused) goto out;
+	sf_log(SF_WARN, "refresh token used twice, its family is revoked", SF_KV("user", claims.sub));
+	err = SF_EAUTH;
+out:
+	sf_tx_end(tx);
+	if (err == SF_EAUTH) return sf_fail(r, SF_EAUTH, NULL, "This refresh token is not valid. Sign in again.");
+	return err;
+}
+
+int platform__revoke_all(struct sf_req *r, struct sf_dbh *tx, int64_t user, int64_t *tokens_from) {
+	*tokens_from = platform_revoke_from(sf_req_now(r), *tokens_from);
+	int err = platform_q_refresh_revoke_user(
+		tx, &(struct platform_q_refresh_revoke_user_in) { .user_id = user }, NULL);
+	if (!err)
+		err = platform_q_sessions_delete_user(
+			tx, &(struct platform_q_sessions_delete_user_in) { .user_id = user }, NULL);
+	return err;
+}
+
+int platform_logout(struct sf_req *r) {
+	const struct sf_caller *c = sf_req_caller(r);
+	if (c->via == SF_VIA_SESSION) return platform_session_logout(r);
+	struct sf_str jti = sf_str(c->jti);
+	struct sf_dbh *tx = NULL;
+	int err = 0;
+	if (c->via == SF_VIA_TOKEN) {
+		err = sf_req_begin(r, &tx);
+		if (err) goto out;
+		err = platform_q_revoked_add(
+			tx, &(struct platform_q_revoked_add_in) { .jti = jti, .expires_at = c->token_exp * SF_USEC },
+			NULL);
+		if (err) goto out;
+		err = platform_q_refresh_revoke_access(
+			tx, &(struct platform_q_refresh_revoke_access_in) { .access_jti = jti }, NULL);
+		if (err) goto out;
+		err = sf_req_commit(r, tx);
+		if (err) goto out;
+		sf_token_revoke(c->jti, c->token_exp);
+	}
+	sf_reply(r, 200, SF_KV("message", "You are signed out."));
+out:
+	sf_tx_end(tx);
+	return err;
+}
