@@ -19,7 +19,7 @@
 #define SF_LITE__GROUP_UNITS 256       /* single writes and transactions that share a COMMIT at most */
 #define SF_LITE__GROUP_NS    5000000   /* no further unit joins a group that is this old */
 #define SF_LITE__LINGER_NS   500000    /* longest wait for company before a COMMIT */
-#define SF_LITE__RETRY_NS    500000000 /* between attempts to open the file */
+#define SF_LITE__RETRY_NS    500000000 /* between the writer's attempts to open the file */
 #define SF_LITE__BUSY_MS     5000      /* against programs that do not take our lock; a net only */
 
 enum sf_lite__op {
@@ -83,7 +83,6 @@ struct sf_lite__conn {
 	sqlite3_stmt **cache;
 	uint32_t ncache;
 	sqlite3_stmt *fixed[8]; /* by enum sf_lite__fixed */
-	int64_t retry_ns;       /* not before that */
 	/* the running statement, for the progress handler */
 	int64_t deadline_ns;
 	const atomic_bool *abandoned;
@@ -98,6 +97,7 @@ struct sf_lite {
 		tx_more; /* with writes.lock: a statement for the transaction that holds the writer, or its end */
 	bool opened; /* guarded by reads.lock: the writer has tried to open the file */
 	struct sf_lite__conn writer;
+	int64_t retry_ns; /* the writer tries to open the file not before that */
 	int lock_fd;
 	/* from the threads to the loop */
 	uv_mutex_t done_lock;

@@ -54,12 +54,6 @@ static int pragmas(sqlite3 *db, bool writer) {
 int sf_lite__conn_open(struct sf_lite__conn *c, const char *path, bool writer, char *why, size_t n) {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
 	sqlite3 *db = NULL;
-	int64_t now = sf_clock_ns();
-	if (now < c->retry_ns) {
-		snprintf(why, n, "it could not be opened a moment ago");
-		return SF_EUNAVAILABLE;
-	}
-	c->retry_ns = now + SF_LITE__RETRY_NS;
 	int err = writer ? sf_lite__make_folder(path) : 0;
 	if (err) {
 		snprintf(why, n, "its folder: %s", strerror(err));

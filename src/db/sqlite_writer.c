@@ -352,7 +352,8 @@ static bool wait_for_work(struct sf_lite *db) {
 static void open_file(struct sf_lite *db, bool first) {
 	char why[200];
 	int err = 0;
-	if (first || sf_clock_ns() >= db->writer.retry_ns) {
+	if (first || sf_clock_ns() >= db->retry_ns) {
+		db->retry_ns = sf_clock_ns() + SF_LITE__RETRY_NS;
 		/* two processes must not turn a new file to WAL at once */
 		bool turn = sf_lite__make_folder(db->path) == 0 && take_turn(db) == 0;
 		err = sf_lite__conn_open(&db->writer, db->path, true, why, sizeof why);
