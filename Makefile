@@ -23,7 +23,7 @@ LDHARD := -pie -fsanitize=$(SAN)
 endif
 CFLAGS := -std=gnu17 -g $(OPT) $(WARN) $(HARDEN) -D_GNU_SOURCE -Isrc -isystem /usr/share/include -I$(B)/gen $(CFLAGS_PKG) $(EXTRA_CFLAGS)
 LDFLAGS := $(LDHARD) $(EXTRA_LDFLAGS)
-COMPILE = $(CCACHE) $(CC) $(CFLAGS) -MMD -MP
+COMPILE = @echo "  CC  $<"; $(CCACHE) $(CC) $(CFLAGS) -MMD -MP
 
 # The include order, lowest first. services/ and its modules count as one.
 FOLDERS := core loop http db auth app telemetry services cli
@@ -53,7 +53,7 @@ help:
 # ---- the binary -------------------------------------------------------------------------------------------
 
 $(B)/softfactory: $(call obj_of,cli) $(LINK)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(call obj_of,cli) -Wl,--start-group $(LINK) -Wl,--end-group $(LIBS)
+	@echo "  LD  $@"; $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(call obj_of,cli) -Wl,--start-group $(LINK) -Wl,--end-group $(LIBS)
 
 define folder_lib
 $(B)/lib/$(1).a: $(call obj_of,$(1))

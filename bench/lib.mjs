@@ -75,10 +75,9 @@ export async function nginx(body, type) {
 export async function pgbench(pg, database, file) {
   const program = join(pg.bin, 'pgbench');
   if (!existsSync(program)) return null;
-  const run = (seconds) => exec(program, ['-h', '127.0.0.1', '-p', String(pg.port), '-U', 'postgres', '-n', '-M', 'prepared', '-c', String(CLIENTS), '-j', '1', '-T', String(seconds), '-f', file, database]);
-  await run(1);
+  const run = (seconds) => exec(program, ['-h', '127.0.0.1', '-p', String(pg.port), '-U', 'postgres', '-n', '-M', 'prepared', '-c', String(CLIENTS), '-j', '1', '-T', String(seconds), '-D', 'n=0', '-f', file, database]);
   const r = await run(SECONDS);
-  if (r.code !== 0) throw new Error(`pgbench: ${r.stderr}`);
+  if (r.code !== 0 || / aborted/.test(r.stderr)) throw new Error(`pgbench: ${r.stderr}`);
   return { rps: Number(/tps = ([\d.]+)/.exec(r.stdout)[1]), meanMs: Number(/latency average = ([\d.]+)/.exec(r.stdout)[1]) };
 }
 

@@ -1,0 +1,49 @@
+// What the database scenarios share: many chefs, and our own statements as scripts for pgbench.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { exec } from '../tests/lib/proc.mjs';
+import { BIN } from '../tests/lib/server.mjs';
+
+export const CHEFS = 10_000;
+
+/** Fills up to CHEFS chefs; url: of PostgreSQL, null for the server's SQLite file. */
+export async function fill(server, url, outDir) {
+  const rows = [];
+  for (let i = 81; i <= CHEFS; i++)
+    rows.push(`(${1000 + i},'Chef ${i}','A cook of many years, number ${i}','Cuisine ${i % 20}','City ${i % 30}',${50_000 + (i % 200) * 1000},${(i % 50) / 10},${i % 90})`);
+  const file = join(outDir, 'fill.sql');
+  writeFileSync(file, `INSERT INTO chefs (user_id, name, bio, cuisine_type, location, price_per_session, rating, rating_count) VALUES\n${rows.join(',\n')};\n`);
+  const r = url
+    ? await exec('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', url, '-f', file, '-c', 'VACUUM ANALYZE'])
+    : await exec('sh', ['-c', `sqlite3 -bail -cmd '.timeout 10000' "${server.database.path}" < "${file}"`]);
+  assert.equal(r.code, 0, r.stderr);
+}
+
+let queries;
+/** The PostgreSQL text of a named query with `values` (by parameter name) in place of its parameters. */
+async function statement(name, values) {
+  queries ??= JSON.parse((await exec(BIN, ['db', 'queries', '--json'])).stdout);
+  const q = queries.find((x) => x.name === name);
+  assert.ok(q, `no query is named ${name}`);
+  return `${q.pg.replace(/\$(\d+)/g, (_, n) => {
+    const p = q.in[n - 1];
+    assert.ok(p.name in values, `${name} takes ${p.name}`);
+    return values[p.name];
+  })};\n`;
+}
+
+/** GET /api/coocook/chefs?page=1&per_page=12 */
+export const chefsScript = () => statement('coocook.chefs_by_rating', { limit: '12', offset: '0' });
+
+/** POST /api/coocook/bookings: each client books its own chefs hour by hour, so that every booking can succeed. */
+export async function bookingScript() {
+  const at = "(timestamptz '2035-01-01 00:00:00Z' + (:n / 150) * interval '1 hour')";
+  const v = {
+    user_id: '1', slug: "'coocook'", now: 'now()', id: ':chef', chef_id: ':chef', early: `${at} - interval '1 day'`, from: at, to: `${at} + interval '1 hour'`,
+    booking_date: `${at}::date`, starts_at: at, ends_at: `${at} + interval '1 hour'`, duration_hours: '1', total_price: '100000', status: "'pending'",
+    payment_status: "'unpaid'", reviewed: 'false', special_requests: 'NULL', created_at: 'now()',
+  };
+  return `\\set n :n + 1\n\\set chef 200 + :client_id * 150 + :n % 150\n${await statement('platform.subscribed', v)}BEGIN;\n`
+    + `${await statement('coocook.chef_lock', v)}${await statement('coocook.slots', v)}${await statement('coocook.booking_add', v)}COMMIT;\n`;
+}
