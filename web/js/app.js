@@ -56,7 +56,7 @@ function App() {
       ${Page && !error ? html`<${Guarded} key=${shown.path} route=${shown} Page=${Page} />` : null}
       ${!Page && !error ? html`<div class="wrap page"><${Skeleton} shape="block" /></div>` : null}
     </main>
-    ${plain ? null : html`<${Footer} tabs=${session.status === 'user'} />`}
+    ${plain ? null : html`<${Footer} guest=${session.status !== 'user'} />`}
     <${TabBar} />
     <p class="visually-hidden" aria-live="polite">${shown && !first.current ? shown.title : ''}</p>
     <${Toasts} />`;

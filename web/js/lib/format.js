@@ -50,4 +50,4 @@ export function ago(iso) {
 
 export const clock = (hour) => `${String(hour % 24).padStart(2, '0')}:00`;
 export const hours = (n) => plural(n, 'hour');
-export const initials = (name) => [...(name ?? '').trim()].slice(0, /^[\p{Script=Hangul}]/u.test(name ?? '') ? 2 : 1).join('').toUpperCase();
+export const initial = (name) => ([...(name ?? '').trim()][0] ?? '').toUpperCase();

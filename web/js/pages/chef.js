@@ -47,9 +47,9 @@ function Profile({ chef }) {
         </ul>
       </header>
       <section aria-labelledby="about"><h2 id="about">About</h2><p class="chef__bio">${chef.bio || 'This chef lets the food speak.'}</p></section>
-      <${Reviews} chefId=${chef.id} />
     </div>
     <aside class="chef__side" id="book" aria-label="Book this chef"><${BookingPanel} chef=${chef} /></aside>
+    <${Reviews} chefId=${chef.id} />
     <a class="book-bar" href="#book"><span><strong>${money(chef.price_per_session)}</strong> an hour</span><span class="button button--primary">See free days</span></a>
   </div>`;
 }

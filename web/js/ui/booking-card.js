@@ -24,7 +24,7 @@ export function BookingCard({ booking: b, onChange }) {
     <div class="booking__main">
       <div class="booking__top"><h2 class="booking__chef">${b.chef_id ? html`<a href=${`/chef?id=${b.chef_id}`}>${b.chef_name}</a>` : b.chef_name}</h2><${Status} status=${b.status} /></div>
       <p class="booking__when"><${Icon} name="calendar" /><strong>${span(b)}</strong><span>${fromToday(dayOf(b))}</span></p>
-      <p class="booking__facts">${b.chef_cuisine}, ${hours(b.duration_hours)}, <strong>${money(b.total_price)}</strong>${isPaid(b) ? html` <span class="chip chip--on">Paid</span>` : null}</p>
+      <p class="booking__facts">${b.chef_cuisine}, ${hours(b.duration_hours)}, <strong>${money(b.total_price)}</strong>${isPaid(b) ? html` <span class="chip chip--on">Paid</span>` : null}${b.payment_status === 'refunded' ? html` <span class="chip">Refunded</span>` : null}</p>
       ${b.special_requests ? html`<p class="booking__notes"><${Icon} name="message" />${b.special_requests}</p>` : null}
       <div class="booking__actions">
         ${mayPay(b) ? html`<${PayButton} booking=${b} onPaid=${onChange} />` : null}

@@ -1,6 +1,6 @@
 // The picture of a chef. Chefs bring no photographs, so their cuisine and name make one: a colour and a dish.
 import { html, cx } from '../lib/html.js';
-import { initials } from '../lib/format.js';
+import { initial } from '../lib/format.js';
 import { Icon } from './icon.js';
 
 // words of a cuisine's name, English and Korean → dish and colour
@@ -24,11 +24,10 @@ export function Cover({ chef, class: more }) {
   const turn = (chef.id ?? 0) % 4;
   return html`<div class=${cx('cover', `hue-${colour}`, `cover--${turn}`, more)} aria-hidden="true">
     <span class="cover__plate"><${Icon} name=${icon} /></span>
-    <span class="cover__initials">${initials(chef.name)}</span>
   </div>`;
 }
 
 export function Avatar({ name, cuisine, class: more }) {
   const colour = cuisine ? dishOf(cuisine).colour : COLOURS[[...(name ?? '')].reduce((s, c) => s + c.codePointAt(0), 0) % COLOURS.length];
-  return html`<span class=${cx('avatar', `hue-${colour}`, more)} aria-hidden="true">${initials(name)}</span>`;
+  return html`<span class=${cx('avatar', `hue-${colour}`, more)} aria-hidden="true">${initial(name)}</span>`;
 }

@@ -1,6 +1,6 @@
 // The frame around every page: header, tabs at the foot of a phone's screen, footer.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { html, cx } from '../lib/html.js';
+import { html } from '../lib/html.js';
 import { useLocation } from '../lib/router.js';
 import { logout, loginAddress, useSession } from '../lib/session.js';
 import { toggleTheme, useTheme } from '../lib/theme.js';
@@ -8,6 +8,7 @@ import { Avatar } from './cover.js';
 import { Icon } from './icon.js';
 
 const NAV = [
+  { path: '/', text: 'Home', icon: 'home', who: 'guest', tab: true },
   { path: '/chefs', text: 'Find a chef', icon: 'search', also: ['/chef'] },
   { path: '/dashboard', text: 'Dashboard', icon: 'grid', who: 'user' },
   { path: '/bookings', text: 'My bookings', short: 'Bookings', icon: 'calendar', who: 'user' },
@@ -67,7 +68,7 @@ export function Header() {
   return html`<header class="header"><div class="header__row wrap">
     <${Brand} />
     <nav class="header__nav" aria-label="Main">
-      ${shownTo(session).map((n) => html`<a key=${n.path} href=${n.path} class="header__link" aria-current=${isHere(n, path) ? 'page' : undefined}>${n.text}</a>`)}
+      ${shownTo(session).filter((n) => !n.tab).map((n) => html`<a key=${n.path} href=${n.path} class="header__link" aria-current=${isHere(n, path) ? 'page' : undefined}>${n.text}</a>`)}
     </nav>
     <div class="header__end">
       <${ThemeButton} />
@@ -77,20 +78,19 @@ export function Header() {
   </div></header>`;
 }
 
-/** The main places within a thumb's reach; on phones only. */
+/** The main places within a thumb's reach; on phones only. `tab` marks a place that stands here alone. */
 export function TabBar() {
   const session = useSession();
   const { path } = useLocation();
-  if (session.status !== 'user') return null;
   const entries = shownTo(session).slice(0, 5);
   return html`<nav class="tabbar" aria-label="Places">
     ${entries.map((n) => html`<a key=${n.path} class="tabbar__link" href=${n.path} aria-current=${isHere(n, path) ? 'page' : undefined}><${Icon} name=${n.icon} /><span>${n.short ?? n.text}</span></a>`)}
   </nav>`;
 }
 
-export const Footer = ({ tabs }) => html`<footer class=${cx('footer', tabs && 'footer--over-tabs')}><div class="wrap footer__row">
+export const Footer = ({ guest }) => html`<footer class="footer"><div class="wrap footer__row">
   <div><${Brand} /><p class="footer__line">One platform for the whole of a small business.</p></div>
   <nav aria-label="Footer"><ul class="footer__links">
-    <li><a href="/chefs">Find a chef</a></li><li><a href="/chef-desk">Cook with us</a></li><li><a href="/docs">API</a></li><li><a href="/register">Create an account</a></li>
+    <li><a href="/chefs">Find a chef</a></li><li><a href="/chef-desk">Cook with us</a></li><li><a href="/docs">API</a></li>${guest ? html`<li><a href="/register">Create an account</a></li>` : null}
   </ul></nav>
 </div></footer>`;
