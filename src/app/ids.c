@@ -4,10 +4,20 @@
  * process, do not repeat between processes, and do not show how many requests there were. */
 #include "app/internal.h"
 
-static const char digits[] = "0123456789abcdef";
+/* 8 lower-case hex digits of v at once: each nibble is spread to a byte, then bytes above 9 are moved up to the letters. */
+static void hex32(uint32_t v, char *out) {
+	uint64_t x = v;
+	x = (x << 16 | x) & UINT64_C(0x0000ffff0000ffff);
+	x = (x << 8 | x) & UINT64_C(0x00ff00ff00ff00ff);
+	x = (x << 4 | x) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	uint64_t letters = (x + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+	x += UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
+	for (int i = 0; i < 8; i++) out[i] = (char)(x >> (56 - 8 * i));
+}
 
 static void hex64(uint64_t v, char *out) {
-	for (int i = 15; i >= 0; i--, v >>= 4) out[i] = digits[v & 15];
+	hex32((uint32_t)(v >> 32), out);
+	hex32((uint32_t)v, out + 8);
 }
 
 /* The finaliser of SplitMix64: a bijection of 64-bit numbers. */

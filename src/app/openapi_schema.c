@@ -20,10 +20,12 @@ static void type_of(struct sf_json *j, const char *type, bool nullable) {
 	sf_json_arr_end(j);
 }
 
+/* Of a number, or of a length or count, where 0 at the low end says nothing. */
 static void limits(struct sf_json *j, const struct sf_field *f, const char *low, const char *high) {
 	int64_t min, max;
+	bool counts = f->type != SF_F_INT && f->type != SF_F_FLOAT;
 	sf_app__range(f, &min, &max);
-	if (min > INT64_MIN && !(min <= 0 && low[0] == 'm' && low[3] != 'i')) {
+	if (min > (counts ? 0 : INT64_MIN)) {
 		sf_json_key(j, low);
 		sf_json_int(j, min);
 	}
@@ -162,11 +164,11 @@ void sf_app__openapi_object(struct sf_json *j, const struct sf_field *fields, bo
 /* ---- examples ------------------------------------------------------------------------------------------ */
 
 static void example_text(struct sf_json *j, const struct sf_field *f) {
-	static const char words[] = "A text of a person, as long as it needs to be. ";
+	static const char words[] = "Some words, as many as it needs. ";
 	int64_t min, max;
 	char text[128];
 	sf_app__range(f, &min, &max);
-	size_t n = min > 12 ? (size_t)min : 12;
+	size_t n = min > 10 ? (size_t)min : 10;
 	if ((int64_t)n > max) n = (size_t)max;
 	if (n >= sizeof text) n = sizeof text - 1;
 	for (size_t i = 0; i < n; i++) text[i] = words[i % (sizeof words - 1)];

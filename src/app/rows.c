@@ -151,6 +151,12 @@ static int check_body(struct check *c) {
 	return 0;
 }
 
+static bool has_paging(const struct sf_field *f) {
+	for (; f && f->name; f++)
+		if (strcmp(f->name, "page") == 0 || strcmp(f->name, "per_page") == 0) return true;
+	return false;
+}
+
 static int check_policy(struct check *c) {
 	const struct sf_route *r = c->row->route;
 	if (r->auth.kind == SF_ACCESS_UNSET) return refuse(c, "says nothing about auth");
@@ -160,6 +166,7 @@ static int check_policy(struct check *c) {
 	if (!r->run) return refuse(c, "has no handler");
 	if (!r->summary || !*r->summary) return refuse(c, "has no summary");
 	if (r->page_of && r->method != SF_GET) return refuse(c, "only a GET is paged");
+	if (r->page_of && has_paging(r->query)) return refuse(c, "page and per_page come with page_of");
 	if (r->per_page && !r->page_of) return refuse(c, "per_page goes with page_of");
 	if (r->per_page < 0 || r->per_page > SF_APP_PER_PAGE_UP) return refuse(c, "per_page must be 1 to 100");
 	if (r->max_age < 0 || r->stale < 0) return refuse(c, "max_age and stale are seconds");
