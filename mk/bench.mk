@@ -10,3 +10,10 @@ $(B)/bench/floor: bench/floor.c
 $(B)/bench/fixed: bench/fixed.c $(patsubst %,$(B)/lib/%.a,http loop core llhttp)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+# the database layer beside pgbench: make bench-db
+.PHONY: bench-db
+bench-db: $(B)/bench/dbloop
+	node bench/dbloop.mjs $(B)/bench
+$(B)/bench/dbloop: bench/dbloop.c $(patsubst %,$(B)/lib/%.a,db loop core gen)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
