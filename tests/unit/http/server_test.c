@@ -304,7 +304,7 @@ static void churn(void **state) {
 	for (int i = 0; i < 3000; i++) {
 		struct peer p = peer_open(&r);
 		struct answer a;
-		peer_send(&p, i % 5 == 1 ? GET("/sleep?20") : GET("/hello"));
+		peer_send(&p, i % 5 == 1 ? GET("/sleep?5") : GET("/hello"));
 		if (i % 3 == 0) {
 			if (peer_answer(&p, &a, false)) answer_free(&a);
 		}
