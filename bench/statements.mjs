@@ -40,10 +40,8 @@ export const chefsScript = () => statement('coocook.chefs_by_rating', { limit: '
 export async function bookingScript() {
   const at = "(timestamptz '2035-01-01 00:00:00Z' + (:n / 150) * interval '1 hour')";
   const v = {
-    user_id: '1', slug: "'coocook'", now: 'now()', id: ':chef', chef_id: ':chef', early: `${at} - interval '1 day'`, from: at, to: `${at} + interval '1 hour'`,
-    booking_date: `${at}::date`, starts_at: at, ends_at: `${at} + interval '1 hour'`, duration_hours: '1', total_price: '100000', status: "'pending'",
-    payment_status: "'unpaid'", reviewed: 'false', special_requests: 'NULL', created_at: 'now()',
+    user_id: '1', slug: "'coocook'", now: 'now()', chef_id: ':chef', early: `${at} - interval '1 day'`,
+    booking_date: `${at}::date`, starts_at: at, ends_at: `${at} + interval '1 hour'`, duration_hours: '1', special_requests: 'NULL', created_at: 'now()',
   };
-  return `\\set n :n + 1\n\\set chef 200 + :client_id * 150 + :n % 150\n${await statement('platform.subscribed', v)}BEGIN;\n`
-    + `${await statement('coocook.chef_lock', v)}${await statement('coocook.slots', v)}${await statement('coocook.booking_add', v)}COMMIT;\n`;
+  return `\\set n :n + 1\n\\set chef 200 + :client_id * 150 + :n % 150\n${await statement('platform.subscribed', v)}${await statement('coocook.booking_take', v)}`;
 }

@@ -1,26 +1,30 @@
 /* bookings: asking for a chef's hours, and what becomes of the request.
  *
- * No two bookings of a chef overlap. POST locks the chef's row, so that bookings of one chef are made one after the other:
- * each sees what the one before it took, picks its hours, and a loser is told what is free. Should a writer come past that
- * lock, the database itself refuses (bookings_slot in migrations/0001_init.sql), and the answer is the same 409. */
+ * No two bookings of a chef overlap. The database refuses it whoever writes (bookings_slot in migrations/0001_init.sql), and the statement that
+ * books, booking_take, looks and takes in one: of any number that want the same hour one gets a row, the others get none.
+ * Nobody waits for a lock while others look, so that a thousand guests of one chef cost a thousand short statements.
+ *
+ * A request for an hour is that one statement. A request for a day picks the first hours free as it sees them and takes them; when another
+ * was faster it looks again. Each such defeat means that hours of this day were booked, so it ends. */
 #include "services/coocook/internal.h"
 
 /* ---- lists and one ---------------------------------------------------------------------------- */
 
 int coocook_booking_list(struct sf_req *r) { /* the caller's own, newest first */
 	const struct coocook_bookings_query *q = sf_req_query(r);
-	int64_t user = sf_req_caller(r)->user, offset = (q->page - 1) * q->per_page, total = 0;
-	struct coocook_q_bookings_of_user_in all = { .user_id = user, .limit = q->per_page, .offset = offset };
-	struct coocook_q_bookings_of_user_by_status_in some = {
-		.user_id = user, .status = q->status, .limit = q->per_page, .offset = offset
-	};
+	struct sf_page page = sf_req_page(r);
 	struct sf_dbh *h = sf_req_db(r);
+	int64_t user = sf_req_caller(r)->user, total = 0;
+	struct coocook_q_bookings_of_user_in all = { .user_id = user,
+												 .limit = page.limit,
+												 .offset = page.offset };
+	struct coocook_q_bookings_of_user_by_status_in some = {
+		.user_id = user, .status = q->status, .limit = page.limit, .offset = page.offset
+	};
 	struct sf_rows rows;
 	int err = q->status.p ? coocook__page(h, &coocook_bookings_of_user_by_status_desc, &some, &rows, &total)
 						  : coocook__page(h, &coocook_bookings_of_user_desc, &all, &rows, &total);
-	if (err) return err;
-	sf_reply_header(r, "X-Total-Count", sf_arena_printf(sf_req_arena(r), "%lld", (long long)total));
-	return sf_reply_rows(r, 200, &rows);
+	return err ? err : sf_reply_page(r, &rows, total);
 }
 
 int coocook_booking_get(struct sf_req *r) { /* 404 unless its guest or its chef */
@@ -59,28 +63,43 @@ static int refuse(struct sf_req *r, const struct coocook_booking_body *body, str
 				   SF_ARG(sf_buf_view(&text)));
 }
 
-/* ~ Locks the chef, checks who asks and finds the hours. SF_EDUP: they are taken. */
-static int take_hours(struct sf_req *r, struct sf_dbh *tx, const struct coocook_booking_body *body,
-					  struct coocook_when when, struct coocook_q_booking_add_in *add) {
-	struct coocook_q_chef_lock_row chef;
-	int err = coocook_q_chef_lock(tx, &(struct coocook_q_chef_lock_in) { .id = body->chef_id }, &chef);
+/* ~ What stands against this guest and this chef at any hour; 0: nothing. */
+static int check_chef(struct sf_req *r, int64_t id) {
+	struct coocook_q_chef_get_row chef;
+	int err = coocook_q_chef_get(sf_req_db(r), &(struct coocook_q_chef_get_in) { .id = id }, &chef);
 	if (err == SF_ENOTFOUND) return sf_fail(r, err, "chef_id", "There is no such chef.");
 	if (err) return err;
 	if (chef.user_id == sf_req_caller(r)->user)
 		return sf_fail(r, SF_EINVAL, "chef_id", "You cannot book yourself.");
-
-	struct coocook_span *busy = NULL, window = when.window;
-	size_t n = 0;
-	int64_t length = body->duration_hours * COOCOOK_HOUR, start = 0;
-	if (when.exact) window.to = window.from + length;
-	err = coocook__busy(tx, body->chef_id, window, &busy, &n);
-	if (err) return err;
-	if (!coocook_first_free(busy, n, window, body->duration_hours, &start)) return SF_EDUP;
-	add->booking_date = sf_date_of(start);
-	add->starts_at = start;
-	add->ends_at = start + length;
-	add->total_price = coocook_price(chef.price_per_session, body->duration_hours);
 	return 0;
+}
+
+/* Times that a request for a day looks again: more than a day has hours, for some may be cancelled meanwhile. */
+#define TRIES 48
+
+/* ~ Books the hours asked for. SF_EDUP: they are taken. */
+static int take(struct sf_req *r, struct sf_dbh *h, const struct coocook_booking_body *body,
+				struct coocook_when when, struct coocook_q_booking_take_in *in,
+				struct coocook_q_booking_take_row *row) {
+	for (int tries = 0; tries < (when.exact ? 1 : TRIES); tries++) {
+		struct coocook_span *busy = NULL;
+		size_t n = 0;
+		int err = 0;
+		in->starts_at = when.window.from;
+		if (!when.exact) {
+			err = coocook__busy(h, body->chef_id, when.window, &busy, &n);
+			if (err) return err;
+			if (!coocook_first_free(busy, n, when.window, body->duration_hours, &in->starts_at)) break;
+		}
+		in->booking_date = sf_date_of(in->starts_at);
+		in->early = in->starts_at - SF_DAY_USEC;
+		in->ends_at = in->starts_at + body->duration_hours * COOCOOK_HOUR;
+		err = coocook_q_booking_take(h, in, row);
+		if (err != SF_ENOTFOUND) return err;
+		if (tries == 0) err = check_chef(r, body->chef_id);
+		if (err) return err;
+	}
+	return SF_EDUP;
 }
 
 int coocook_booking_create(struct sf_req *r) { /* 400 past or own, 404 no chef, 409 hours taken */
@@ -89,34 +108,29 @@ int coocook_booking_create(struct sf_req *r) { /* 400 past or own, 404 no chef, 
 	const char *why = NULL;
 	int err = coocook_when(body->booking_date, sf_req_now(r), &when, &why);
 	if (err) return sf_fail(r, err, "booking_date", "%s", why);
-	struct coocook_q_booking_add_in in = {
+	struct coocook_q_booking_take_in in = {
 		.user_id = sf_req_caller(r)->user,
 		.chef_id = body->chef_id,
 		.duration_hours = body->duration_hours,
-		.status = SF_STR("pending"),
-		.payment_status = SF_STR("unpaid"),
 		.special_requests = body->special_requests,
 		.created_at = sf_req_now(r),
 	};
-	struct coocook_q_booking_add_row row;
+	struct coocook_q_booking_take_row row;
+	/* One statement is a transaction already; an idempotent answer must be stored in the same one. */
+	bool keyed = sf_http_header(sf_req_http(r), "idempotency-key").p != NULL;
 	struct sf_dbh *tx = NULL;
-	bool taken = false;
-	err = sf_req_begin(r, &tx);
+	err = keyed ? sf_req_begin(r, &tx) : 0;
 	if (err) goto out;
-	err = take_hours(r, tx, body, when, &in);
-	taken = err == SF_EDUP;
-	if (err) goto out;
-	err = coocook_q_booking_add(tx, &in, &row);
-	taken = err == SF_EDUP || err == SF_ECONFLICT;
+	err = take(r, keyed ? tx : sf_req_db(r), body, when, &in, &row);
 	if (err) goto out;
 	char from[32], to[32];
 	sf_reply(r, 201, SF_KV("id", row.id), SF_KV("message", "Your request has been sent to the chef."),
-			 SF_KV("total_price", in.total_price), sf_kv_time("starts_at", in.starts_at, from),
+			 SF_KV("total_price", row.total_price), sf_kv_time("starts_at", in.starts_at, from),
 			 sf_kv_time("ends_at", in.ends_at, to));
-	err = sf_req_commit(r, tx);
+	err = keyed ? sf_req_commit(r, tx) : 0;
 out:
 	sf_tx_end(tx);
-	return taken ? refuse(r, body, when) : err;
+	return err == SF_EDUP ? refuse(r, body, when) : err;
 }
 
 /* ---- changing --------------------------------------------------------------------------------- */

@@ -69,7 +69,7 @@ int coocook_availability(struct sf_req *r) { /* 404 no chef, 400 more than 90 da
 }
 
 int coocook_chef_bookings(struct sf_req *r) { /* 404 unless one's own profile */
-	const struct coocook_calendar_query *q = sf_req_query(r);
+	const struct coocook_bookings_query *q = sf_req_query(r);
 	struct sf_page page = sf_req_page(r);
 	int64_t chef = sf_path_int(r, "id");
 	struct sf_dbh *h = sf_req_db(r);

@@ -21,12 +21,8 @@ struct coocook_days_query {
 struct coocook_page_query {
 	int64_t page, per_page;
 };
-struct coocook_calendar_query {
-	struct sf_str status; /* p NULL: all */
-};
 struct coocook_bookings_query {
 	struct sf_str status; /* p NULL: all */
-	int64_t page, per_page;
 };
 struct coocook_chef_body {
 	struct sf_str name, cuisine_type, location, bio;

@@ -302,12 +302,6 @@ FROM chefs WHERE id = :id AND is_active;
 -- out: id int
 SELECT id FROM chefs WHERE id = :id AND user_id = :user_id;
 
--- name: chef_lock :one
--- Bookings of a chef are made one after the other.
--- in: id int
--- out: user_id int, name text, price_per_session int
-SELECT user_id, name, price_per_session FROM chefs WHERE id = :id AND is_active FOR UPDATE;
-
 -- name: chef_add :one
 -- in: user_id int, name text, bio text?, cuisine_type text, location text, price_per_session int, popularity float,
 -- in: created_at time
@@ -346,10 +340,29 @@ SELECT id FROM chefs ORDER BY id LIMIT 1;
 -- in: chef_id int, early time, from time, to time
 -- out: starts_at time, ends_at time
 SELECT starts_at, ends_at FROM bookings
-WHERE chef_id = :chef_id AND starts_at >= :early AND starts_at < :to AND ends_at > :from AND status <> 'cancelled'
+WHERE chef_id = :chef_id AND starts_at > :early AND starts_at < :to AND ends_at > :from AND status <> 'cancelled'
 ORDER BY starts_at;
 
+-- name: booking_take :one
+-- Books hours if the chef is there, is not the guest and has them free; no row otherwise. One statement, so that there is nothing between
+-- looking and taking but what ON CONFLICT catches: a booking that another connection commits meanwhile (bookings_slot). The
+-- price is coocook_price. `early` is a day before `starts_at`, for no booking is longer.
+-- in: user_id int, chef_id int, booking_date date, early time, starts_at time, ends_at time, duration_hours int,
+-- in: special_requests text?, created_at time
+-- out: id int, total_price int
+INSERT INTO bookings (user_id, chef_id, booking_date, starts_at, ends_at, duration_hours, total_price,
+    special_requests, created_at)
+SELECT :user_id, c.id, :booking_date, :starts_at, :ends_at, :duration_hours, c.price_per_session * :duration_hours,
+    :special_requests, :created_at
+FROM chefs c
+WHERE c.id = :chef_id AND c.is_active AND c.user_id <> :user_id
+    AND NOT EXISTS (SELECT 1 FROM bookings b WHERE b.chef_id = :chef_id AND b.starts_at > :early
+        AND b.starts_at < :ends_at AND b.ends_at > :starts_at AND b.status <> 'cancelled')
+ON CONFLICT DO NOTHING
+RETURNING id, total_price;
+
 -- name: booking_add :one
+-- A booking as it is, for the demo.
 -- in: user_id int, chef_id int, booking_date date, starts_at time, ends_at time, duration_hours int, total_price int,
 -- in: status text, payment_status text, reviewed bool, special_requests text?, created_at time
 -- out: id int

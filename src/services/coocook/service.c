@@ -40,14 +40,8 @@ static const struct sf_field reviews_in[] = {
 	SF_IN(struct coocook_page_query, per_page, SF_F_INT, .min = 1, .max = 100, .fallback = "20"),
 	{ 0 },
 };
-static const struct sf_field calendar_in[] = {
-	SF_IN(struct coocook_calendar_query, status, SF_F_ENUM, .choices = STATUSES),
-	{ 0 },
-};
 static const struct sf_field bookings_in[] = {
 	SF_IN(struct coocook_bookings_query, status, SF_F_ENUM, .choices = STATUSES),
-	SF_IN(struct coocook_bookings_query, page, SF_F_INT, .min = 1, .max = 1000000, .fallback = "1"),
-	SF_IN(struct coocook_bookings_query, per_page, SF_F_INT, .min = 1, .max = 100, .fallback = "20"),
 	{ 0 },
 };
 static const struct sf_field chef_in[] = {
@@ -270,7 +264,7 @@ static const struct sf_route routes[] = {
 	  QUERY(days_in, coocook_days_query), .reply = availability_out, .errors = { SF_ENOTFOUND },
 	  .summary = "A chef's free hours, day by day" },
 	{ SF_GET, CHEFS "/{id}/bookings", coocook_chef_bookings, .auth = SF_WHO("chef"), .rate = SF_RATE_API,
-	  QUERY(calendar_in, coocook_calendar_query), .page_of = "bookings", .reply = calendar_out,
+	  QUERY(bookings_in, coocook_bookings_query), .page_of = "bookings", .reply = calendar_out,
 	  .errors = { SF_ENOTFOUND }, .summary = "The chef's calendar, latest first" },
 	{ SF_GET, "/api/coocook/cuisines", coocook_cuisines, PUBLIC_READ("chefs", 600), .reply = cuisine_out,
 	  .reply_list = true, .summary = "Cuisines and how many chefs cook them" },
@@ -283,7 +277,8 @@ static const struct sf_route routes[] = {
 	  .read = SF_READ_REPLICA, .reply = recommendations_out,
 	  .summary = "Chefs like those the caller has booked, with the reason" },
 	{ SF_GET, BOOKINGS, coocook_booking_list, .auth = SF_SUB("coocook"), .rate = SF_RATE_API,
-	  QUERY(bookings_in, coocook_bookings_query), .reply = listed_booking_out, .reply_list = true,
+	  QUERY(bookings_in, coocook_bookings_query), .reply = listed_booking_out, .page_of = "bookings",
+	  .reply_list = true,
 	  .summary = "The caller's bookings, newest first; X-Total-Count says how many in all" },
 	{ SF_POST, BOOKINGS, coocook_booking_create, .auth = SF_SUB("coocook"), .rate = SF_RATE_WRITE,
 	  BODY(booking_in, coocook_booking_body), .status = 201, .reply = booked_out,
