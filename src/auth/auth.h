@@ -42,6 +42,11 @@ int sf_token_sign(struct sf_arena *a, struct sf_claims *c, struct sf_str *out);
 SF_MUSTCHECK
 int sf_token_verify(struct sf_str token, enum sf_token_type typ, struct sf_claims *out);
 
+/* The iat of a token issued to that user now, seconds: the present, but never before the user's last revocation, so that
+ * what is issued right after it is good at once. sf_token_sign uses it for an iat of 0. Revoking with one more than it
+ * takes back all that was issued until now. */
+int64_t sf_token_iat(int64_t user);
+
 /* Revocation, in memory shared by the workers: takes effect everywhere at once. The owner also stores it durably and
  * replays it at start. */
 void sf_token_revoke(const char *jti, int64_t exp);          /* one token, until it would have expired */

@@ -1,0 +1,126 @@
+/* password: hashing and checking on the thread pool, a few at once.
+ *
+ * Argon2id takes 64 MiB and some 50 ms of a CPU on purpose. A burst of logins must therefore neither take all memory
+ * nor all threads of the pool: AT_ONCE run, WAITERS_MAX wait their turn in order, and who comes later is told at
+ * once that the server is busy. A wait ends early with the request's deadline or its client. */
+#include "auth/internal.h"
+#include "loop/loop.h"
+
+#include <sodium.h>
+
+#define AT_ONCE     2
+#define WAITERS_MAX 128
+
+static struct {
+	struct sf_node line; /* struct sf_wait, in order of arrival */
+	size_t waiting, running;
+	bool ready;
+} state;
+
+/* ---- the waiting line ------------------------------------------------------------------------------- */
+
+static void leave_line(struct sf_wait *w) {
+	sf_list_del(&w->node);
+	state.waiting--;
+}
+
+static int turn_take(void) {
+	if (!state.ready) {
+		sf_list_init(&state.line);
+		state.ready = true;
+	}
+	if (state.running < AT_ONCE) {
+		state.running++;
+		return 0;
+	}
+	if (state.waiting >= WAITERS_MAX) return SF_EOVERLOAD;
+	struct sf_wait w;
+	sf_wait_init(&w, leave_line, NULL);
+	sf_list_push(&state.line, &w.node);
+	state.waiting++;
+	return sf_await(&w, -1); /* woken with the turn already ours */
+}
+
+static void turn_give(void) {
+	if (sf_list_empty(&state.line)) {
+		state.running--;
+		return;
+	}
+	struct sf_wait *next = SF_CONTAINER(state.line.next, struct sf_wait, node);
+	leave_line(next);
+	sf_wake(next, 0);
+}
+
+/* Runs fn on the pool in its turn; outside of coroutines (tools) on the spot. */
+static int run(int (*fn)(void *arg), void *arg) {
+	if (!sf_co_self()) return fn(arg);
+	int err = turn_take();
+	if (err) return err;
+	err = sf_offload(fn, arg);
+	turn_give();
+	return err;
+}
+
+/* ---- on the pool's threads ---------------------------------------------------------------------------- */
+
+struct job {
+	struct sf_str password, hash;
+	char *out;
+	bool upgrade;
+};
+
+static int hash_now(void *arg) {
+	struct job *j = arg;
+	char text[crypto_pwhash_STRBYTES];
+	_Static_assert(crypto_pwhash_STRBYTES <= SF_PASSWORD_HASH_MAX, "the hash fits its buffer");
+	if (sodium_init() < 0) return SF_EINTERNAL;
+	if (crypto_pwhash_str_alg(text, j->password.p ? j->password.p : "", j->password.n,
+							  crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_INTERACTIVE,
+							  crypto_pwhash_ALG_ARGON2ID13))
+		return SF_ENOMEM;
+	strcpy(j->out, text);
+	return 0;
+}
+
+static int argon2_check(struct job *j) {
+	char text[crypto_pwhash_STRBYTES] = { 0 };
+	if (j->hash.n >= sizeof(text)) return SF_EAUTH;
+	memcpy(text, j->hash.p, j->hash.n);
+	if (crypto_pwhash_str_verify(text, j->password.p ? j->password.p : "", j->password.n)) return SF_EAUTH;
+	j->upgrade = crypto_pwhash_str_needs_rehash(text, crypto_pwhash_OPSLIMIT_INTERACTIVE,
+												crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0;
+	return 0;
+}
+
+/* A hash of random bytes nobody knows, with our present costs: what an unknown user's password is checked against, so that
+ * the answer takes as long as for a known one. */
+static const char nobody[] =
+	"$argon2id$v=19$m=65536,t=2,p=1$87427LzI8baYMrXuVpBB3w$IYNKB3NqDdK3R9Od7+c8GVlTSZGU2+9au5S1sIqjsd8";
+
+static int check_now(void *arg) {
+	struct job *j = arg;
+	if (sodium_init() < 0) return SF_EINTERNAL;
+	if (!j->hash.p) {
+		j->hash = sf_str(nobody);
+		int ignored = argon2_check(j);
+		(void)ignored;
+		return SF_EAUTH;
+	}
+	if (sf_str_starts(j->hash, SF_STR("$argon2"))) return argon2_check(j);
+	j->upgrade = true;
+	return sf_auth__werkzeug_check(j->password, j->hash);
+}
+
+/* ---- the face ------------------------------------------------------------------------------------------ */
+
+int sf_password_hash(struct sf_str password, char out[SF_PASSWORD_HASH_MAX]) {
+	struct job j = { .password = password, .out = out };
+	return run(hash_now, &j);
+}
+
+int sf_password_check(struct sf_str password, struct sf_str hash, bool *upgrade) {
+	struct job j = { .password = password, .hash = hash };
+	int err = run(check_now, &j);
+	if (!err && upgrade) *upgrade = j.upgrade;
+	return err;
+}
