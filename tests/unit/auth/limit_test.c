@@ -59,6 +59,20 @@ static void no_limit_and_huge_limits(void **state) {
 	assert_in_range(r.reset_s, 0, 60);
 }
 
+/* The wall clock of today must fit what a word holds. */
+static void the_real_clock_is_counted_too(void **state) {
+	(void)state;
+	struct sf_limit_result r;
+	int allowed = 0;
+	for (int i = 0; i < 30; i++) {
+		sf_limit_take("real", SF_STR("ip:9"), 7, 3600000, &r);
+		allowed += r.allowed;
+	}
+	assert_in_range(allowed, 7, 14); /* 14: the hour may end in the midst */
+	assert_false(r.allowed);
+	assert_int_equal(take_n("real", "end of the century", 20, 7, INT64_C(4102444800000)), 7);
+}
+
 static void a_flood_of_keys_forgets_only_the_unused(void **state) {
 	(void)state;
 	int64_t now = INT64_C(2000000000000) - INT64_C(2000000000000) % MIN;
@@ -128,6 +142,7 @@ int main(void) {
 		cmocka_unit_test(no_limit_and_huge_limits),
 		cmocka_unit_test(four_processes_together_get_the_limit),
 		cmocka_unit_test(a_flood_of_keys_forgets_only_the_unused),
+		cmocka_unit_test(the_real_clock_is_counted_too),
 		cmocka_unit_test(long_keys_keep_their_difference),
 	};
 	return cmocka_run_group_tests(tests, shared, NULL);
