@@ -34,12 +34,13 @@ class Asset {
 }
 
 export class Build {
-  constructor(from, to) {
+  /** modules: where npm put the libraries. */
+  constructor(from, to, modules = join(from, '..', 'node_modules')) {
     this.from = resolve(from);
     this.to = resolve(to);
-    this.modules = resolve(from, '..', 'node_modules');
+    this.modules = resolve(modules);
     this.assets = new Map(); // absolute path → Asset
-    this.trail = []; // assets being written, outermost first: names the cycle in its error
+    this.trail = []; // assets being made, outermost first: names the cycle in its error
   }
 
   /** The asset of a reference `spec` made in file `by`. */

@@ -48,6 +48,20 @@ const wait = (ms, signal) => new Promise((done, fail) => {
   signal?.addEventListener('abort', () => { clearTimeout(timer); fail(signal.reason); }, { once: true });
 });
 
+/* Public answers may be kept by the browser for some minutes. Whoever has just changed something must see it, so
+ * for a while after a write, kept answers are asked for anew (which costs little: an unchanged one is a 304). */
+const WRITE_KEY = 'sf-wrote';
+const CAUTION_MS = 10 * 60_000;
+let wroteAt = 0;
+function noteWrite() {
+  wroteAt = Date.now();
+  try { sessionStorage.setItem(WRITE_KEY, String(wroteAt)); } catch { /* storage may be forbidden: this page knows */ }
+}
+function wroteLately() {
+  try { wroteAt = Math.max(wroteAt, Number(sessionStorage.getItem(WRITE_KEY))); } catch { /* as above */ }
+  return Date.now() - wroteAt < CAUTION_MS;
+}
+
 function address(path, query) {
   const params = new URLSearchParams();
   for (const [k, v] of Object.entries(query ?? {})) if (v !== null && v !== undefined && v !== '') params.set(k, v);
@@ -63,19 +77,21 @@ export function retryAfterSeconds(text, now = Date.now()) {
   return Number.isNaN(at) ? null : Math.max(0, Math.ceil((at - now) / 1000));
 }
 
-async function once(method, url, { body, key, signal, timeout }) {
+async function once(method, url, { body, key, signal, timeout, fresh }) {
   const headers = { Accept: 'application/json' };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (key) headers['Idempotency-Key'] = key;
   const csrf = cookie('sf_csrf');
   if (csrf && method !== 'GET') headers['X-CSRF-Token'] = csrf;
+  if (method !== 'GET') noteWrite();
   const deadline = AbortSignal.timeout(timeout);
   const signals = signal ? AbortSignal.any([signal, deadline]) : deadline;
   let res;
   let text;
   try {
     res = await fetch(url, {
-      method, headers, credentials: 'same-origin', signal: signals, body: body === undefined ? undefined : JSON.stringify(body),
+      method, headers, credentials: 'same-origin', cache: fresh || wroteLately() ? 'no-cache' : 'default', signal: signals,
+      body: body === undefined ? undefined : JSON.stringify(body),
     });
     text = await res.text();
   } catch (err) {
@@ -90,14 +106,15 @@ async function once(method, url, { body, key, signal, timeout }) {
 
 /**
  * Sends a request and returns { data, headers, status }, or throws ApiError (or the signal's reason when aborted).
- * key: Idempotency-Key, the same over all tries. quiet401: a 401 is the caller's business (login, session check).
+ * key: Idempotency-Key, the same over all tries. fresh: an answer that the browser has kept will not do.
+ * quiet401: a 401 is the caller's business (login, session check).
  */
-export async function request(method, path, { query, body, key, signal, timeout = TIMEOUT_MS, quiet401 = false } = {}) {
+export async function request(method, path, { query, body, key, signal, timeout = TIMEOUT_MS, fresh = false, quiet401 = false } = {}) {
   const url = address(path, query);
   const repeatable = method === 'GET' || Boolean(key);
   for (let attempt = 0; ; attempt++) {
     try {
-      return await once(method, url, { body, key, signal, timeout });
+      return await once(method, url, { body, key, signal, timeout, fresh });
     } catch (err) {
       if (!(err instanceof ApiError)) throw err;
       if (err.status === 401 && !quiet401) onSignedOut();

@@ -43,8 +43,14 @@ export async function logout() {
   }
 }
 
-export async function updateMe(changes) {
-  const user = await put('/api/auth/me', changes);
-  if (user?.id) settle(user); else settle(await get('/api/auth/me'));
+export async function rename(name) {
+  await put('/api/auth/me', { name });
+  settle(await get('/api/auth/me'));
 }
 
+/** Changes the password. That ends every session, this one too, so it signs in again at once. */
+export async function changePassword(current_password, password) {
+  const { email } = store.get().user;
+  await put('/api/auth/me', { current_password, password });
+  await login(email, password);
+}

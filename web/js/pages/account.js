@@ -2,7 +2,7 @@
 import { html } from '../lib/html.js';
 import { found, need, needPassword, useForm } from '../lib/form.js';
 import { dayOfYear } from '../lib/format.js';
-import { logout, updateMe, useSession } from '../lib/session.js';
+import { changePassword, logout, rename, useSession } from '../lib/session.js';
 import { toast } from '../lib/toast.js';
 import { Avatar } from '../ui/cover.js';
 import { FormError, PasswordField, Submit, TextField } from '../ui/field.js';
@@ -12,7 +12,7 @@ function NameForm({ user }) {
   const form = useForm({
     initial: { name: user.name },
     check: (v) => found({ name: need(v.name, 'your name') }),
-    send: async (v) => { await updateMe({ name: v.name.trim() }); toast.ok('Your name is saved.'); },
+    send: async (v) => { await rename(v.name.trim()); toast.ok('Your name is saved.'); },
   });
   return html`<form class="form" novalidate onSubmit=${form.submit}>
     <${FormError} error=${form.general} />
@@ -31,7 +31,7 @@ function PasswordForm() {
       repeat: v.repeat === v.password ? undefined : 'The two do not match.',
     }),
     send: async ({ current_password, password }) => {
-      await updateMe({ current_password, password });
+      await changePassword(current_password, password);
       form.setValues(empty);
       toast.ok('Your password is changed.');
     },

@@ -20,7 +20,8 @@ function load(params, signal) {
   const page = params.page ?? 1;
   const opts = { signal };
   if (params.q?.length >= 2) return get('/api/coocook/search', { q: params.q, page, per_page: PER_PAGE }, opts);
-  const { cuisine, location, min_price, max_price, sort } = params;
+  const { cuisine, location, max_price, sort } = params;
+  const min_price = Number(params.min_price) > Number(max_price) ? null : params.min_price; // the filter says what is wrong with it
   return get('/api/coocook/chefs', { cuisine, location, min_price, max_price, sort, page, per_page: PER_PAGE }, opts);
 }
 

@@ -1,7 +1,7 @@
 // A booking as its guest sees it, with what may be done now.
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { html } from '../lib/html.js';
-import { ApiError, del, post } from '../lib/api.js';
+import { ApiError, del, keyKeeper, post } from '../lib/api.js';
 import { dayOf, isPaid, mayCancel, mayPay, mayReview, span } from '../lib/booking.js';
 import { found, useForm } from '../lib/form.js';
 import { fromToday, hours, money } from '../lib/format.js';
@@ -57,11 +57,13 @@ function CancelDialog({ booking, onClose, onDone }) {
 }
 
 function ReviewDialog({ booking, onClose, onDone }) {
+  const keys = useMemo(keyKeeper, []);
   const form = useForm({
     initial: { rating: 0, comment: '' },
     check: (v) => found({ rating: v.rating ? undefined : 'Please choose one to five stars.' }),
     send: async (v) => {
-      await post(`/api/coocook/bookings/${booking.id}/review`, { rating: v.rating, ...(v.comment.trim() && { comment: v.comment.trim() }) });
+      const review = { rating: v.rating, ...(v.comment.trim() && { comment: v.comment.trim() }) };
+      await post(`/api/coocook/bookings/${booking.id}/review`, review, { key: keys.for(review) });
       toast.ok('Thank you for your review.', booking.chef_id ? { text: 'See it', href: `/chef?id=${booking.chef_id}` } : undefined);
       onDone();
     },

@@ -20,7 +20,7 @@ function useMonth(chefId, month, min, max) {
   const from = month < min ? min : month;
   const end = addDays(addMonths(month, 1), -1);
   const range = utcRange(from, end > max ? max : end);
-  return useResource(async (signal) => freeHours(await get(`/api/coocook/chefs/${chefId}/availability`, range, { signal })), [chefId, month]);
+  return useResource(async (signal) => freeHours(await get(`/api/coocook/chefs/${chefId}/availability`, range, { signal, fresh: true })), [chefId, month]);
 }
 
 function toneOf(hours) {

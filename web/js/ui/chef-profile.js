@@ -2,13 +2,12 @@
 import { useMemo, useState } from 'preact/hooks';
 import { html } from '../lib/html.js';
 import { ApiError, del, keyKeeper, post, put } from '../lib/api.js';
+import { CITIES, CUISINES } from '../lib/choices.js';
 import { found, need, useForm } from '../lib/form.js';
 import { useAction } from '../lib/resource.js';
 import { toast } from '../lib/toast.js';
 import { Confirm } from './dialog.js';
 import { FormError, Submit, TextArea, TextField } from './field.js';
-
-const CUISINES = ['Korean', 'Japanese', 'Chinese', 'Italian', 'French', 'Thai', 'Indian', 'Mexican', 'Vegan', 'Dessert'];
 
 export function ProfileForm({ chef, onSaved }) {
   const keys = useMemo(keyKeeper, []);
@@ -36,9 +35,10 @@ export function ProfileForm({ chef, onSaved }) {
     <${TextField} label="Name" hint="As guests shall see it." ...${form.bind('name')} />
     <div class="form__pair">
       <${TextField} label="Cuisine" list="cuisines" autocomplete="off" ...${form.bind('cuisine_type')} />
-      <${TextField} label="City" autocomplete="off" ...${form.bind('location')} />
+      <${TextField} label="City" list="cities" autocomplete="off" ...${form.bind('location')} />
     </div>
     <datalist id="cuisines">${CUISINES.map((c) => html`<option key=${c} value=${c}></option>`)}</datalist>
+    <datalist id="cities">${CITIES.map((c) => html`<option key=${c} value=${c}></option>`)}</datalist>
     <${TextField} label="Price per hour, ₩" inputmode="numeric" autocomplete="off" ...${form.bind('price_per_session')} />
     <${TextArea} label="About you" hint="Dishes, kitchens, what a table of yours is like." max=${2000} maxlength="2000" ...${form.bind('bio')} />
     <${Submit} busy=${form.busy}>${chef ? 'Save the profile' : 'Open my kitchen'}<//>

@@ -1,0 +1,112 @@
+// A real browser for tests, and a watch on every page: console errors, Content-Security-Policy violations, requests
+// to other hosts and unexpected error answers fail the test that made them.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { chromium } from 'playwright-core';
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+export const PHONE = { width: 390, height: 844 };
+export const DESK = { width: 1280, height: 800 };
+
+/** The one browser of a test file. */
+export class Browser {
+  static async start(server) {
+    const b = new Browser();
+    b.server = server;
+    b.chromium = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
+    return b;
+  }
+  /** A person: own cookies, own storage, one page. */
+  async person({ viewport = DESK, dark = false } = {}) {
+    const context = await this.chromium.newContext({ viewport, colorScheme: dark ? 'dark' : 'light', baseURL: this.server.url, locale: 'en-US', reducedMotion: 'reduce' });
+    const page = await context.newPage();
+    page.setDefaultTimeout(15_000);
+    return new Person(context, page, this.server);
+  }
+  stop() {
+    return this.chromium?.close();
+  }
+}
+
+class Person {
+  constructor(context, page, server) {
+    Object.assign(this, { context, page, troubles: [], expected: [] });
+    page.on('pageerror', (e) => this.troubles.push(`exception: ${e.stack}`));
+    page.on('console', (m) => {
+      if (m.type() !== 'error' && m.type() !== 'warning') return;
+      if (m.text().startsWith('Failed to load resource')) return; // judged by its status below
+      this.troubles.push(`console: ${m.text()}`);
+    });
+    page.on('request', (r) => {
+      const url = new URL(r.url());
+      if (url.protocol !== 'data:' && url.origin !== server.url) this.troubles.push(`request to another host: ${r.url()}`);
+    });
+    page.on('response', (r) => {
+      const { pathname } = new URL(r.url());
+      if (r.status() < 400) return;
+      const at = this.expected.findIndex(([status, path]) => status === r.status() && path === pathname);
+      if (at < 0) this.troubles.push(`${r.request().method()} ${pathname}: ${r.status()}`);
+    });
+  }
+  /** An error answer that the test provokes on purpose. */
+  expect(status, path) {
+    this.expected.push([status, path]);
+  }
+  async open(path) {
+    await this.page.goto(path);
+    await this.settled();
+  }
+  /** Until the page stands and nothing is loading. */
+  async settled() {
+    await this.page.locator('main h1').first().waitFor();
+    await this.page.waitForFunction(() => !document.querySelector('.skeletons, [aria-busy="true"]'));
+  }
+  button(name) {
+    return this.page.getByRole('button', { name });
+  }
+  link(name) {
+    return this.page.getByRole('link', { name });
+  }
+  heading(name) {
+    return this.page.getByRole('heading', { name });
+  }
+  field(label) {
+    return this.page.getByLabel(label, { exact: true });
+  }
+  /** Signs in with the form. */
+  async signIn(email, password) {
+    await this.open('/login');
+    await this.field('E-mail').fill(email);
+    await this.field('Password').fill(password);
+    await this.page.locator('form').getByRole('button', { name: 'Sign in' }).click();
+    await this.page.waitForURL('**/dashboard');
+    await this.settled();
+  }
+  async hasText(text) {
+    await this.page.getByText(text).first().waitFor();
+  }
+  /** Violations of WCAG 2.2 A and AA, serious or critical, as axe-core finds them. */
+  async accessible(what) {
+    await this.page.evaluate(AXE); // through the debugger, which the page's policy does not bind
+    const found = await this.page.evaluate(async () => {
+      const { violations } = await window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] });
+      return violations.filter((v) => v.impact === 'serious' || v.impact === 'critical')
+        .map((v) => `${v.id} (${v.impact}): ${v.nodes.map((n) => `${n.target} ${n.failureSummary}`).join(' | ')}`);
+    });
+    assert.deepEqual(found, [], `accessibility of ${what}`);
+  }
+  /** Nothing is wider than the screen. */
+  async fits(what) {
+    const wide = await this.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.ok(wide <= 0, `${what} is ${wide} px wider than the screen`);
+  }
+  /** Fails with whatever went wrong on the way. */
+  async leave() {
+    await this.context.close();
+    assert.deepEqual(this.troubles, []);
+  }
+}

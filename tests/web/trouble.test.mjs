@@ -1,0 +1,179 @@
+// When things go wrong: lost connections, slow or busy servers, a session that ended, hours taken meanwhile.
+import { after, before, describe, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { Server } from '../lib/server.mjs';
+import { Browser } from './browser.mjs';
+
+const CHEFS = '/api/coocook/chefs';
+const json = (status, body, headers = {}) => ({ status, contentType: 'application/json', headers, body: JSON.stringify(body) });
+
+describe('when things go wrong', () => {
+  let server, browser;
+  before(async () => {
+    server = await Server.start({ demo: true });
+    browser = await Browser.start(server);
+  });
+  after(async () => {
+    await browser?.stop();
+    await server?.stop();
+  });
+
+  test('an error is shown with its request and a way to try again', async () => {
+    const p = await browser.person();
+    let broken = true;
+    await p.page.route(`**${CHEFS}?*`, (r) => (broken ? r.fulfill(json(500, { error: 'Something went wrong on our side.', code: 'internal', request_id: 'abc123' })) : r.continue()));
+    p.expect(500, CHEFS);
+    await p.open('/chefs');
+    await p.heading('The chefs did not load').waitFor();
+    await p.hasText('Request abc123');
+    await p.accessible('an error');
+    broken = false;
+    await p.button('Try again').click();
+    await p.hasText('80 chefs');
+    await p.leave();
+  });
+
+  test('a busy server is asked again after its Retry-After, without a word', async () => {
+    const p = await browser.person();
+    const times = [];
+    await p.page.route(`**${CHEFS}?*`, (r) => {
+      times.push(Date.now());
+      return times.length === 1 ? r.fulfill(json(503, { error: 'Busy.', code: 'overload' }, { 'Retry-After': '1' })) : r.continue();
+    });
+    p.expect(503, CHEFS);
+    await p.open('/chefs');
+    await p.hasText('80 chefs');
+    assert.equal(times.length, 2);
+    assert.ok(times[1] - times[0] >= 1000);
+    await p.leave();
+  });
+
+  test('a lost answer: the booking is asked for again under the same key, and made once', async () => {
+    const p = await browser.person();
+    await p.signIn('demo@softfactory.com', 'demo123');
+    const count = async () => Number((await p.page.evaluate(async () => (await fetch('/api/coocook/bookings')).headers.get('X-Total-Count'))));
+    const had = await count();
+    await p.open('/chef?id=5');
+    await p.button('Next month').click();
+    await p.settled();
+    await p.page.locator('.day--free:not([aria-disabled])').nth(2).click();
+    await p.page.locator('.hour').first().click();
+    const keys = [];
+    await p.page.route('**/api/coocook/bookings', async (r) => {
+      keys.push(r.request().headers()['idempotency-key']);
+      if (keys.length > 1) return r.continue();
+      await r.fetch(); // the server does it, the answer is lost
+      return r.abort('connectionreset');
+    });
+    await p.button(/^Request for/).click();
+    await p.heading('Asked for').waitFor();
+    assert.equal(keys.length, 2);
+    assert.equal(keys[0], keys[1]);
+    assert.equal(await count(), had + 1);
+    await p.leave();
+  });
+
+  test('hours that someone else took: said in words, and the calendar knows', async () => {
+    const p = await browser.person();
+    await p.signIn('demo@softfactory.com', 'demo123');
+    await p.open('/chef?id=6');
+    await p.button('Next month').click();
+    await p.settled();
+    await p.page.locator('.day--free:not([aria-disabled])').nth(3).click();
+    const hour = p.page.locator('.hour').first();
+    const text = await hour.textContent();
+    await hour.click();
+    const day = new URL(p.page.url()).searchParams.get('day');
+    const starts = new Date(Date.parse(`${day}T${text}:00Z`) - 9 * 3_600_000).toISOString().replace('.000', '');
+    const rival = await server.demoUser('admin');
+    const taken = await server.post('/api/coocook/bookings', { chef_id: 6, booking_date: starts, duration_hours: 1 }, { token: rival.token });
+    assert.equal(taken.status, 201, taken.text);
+    p.expect(409, '/api/coocook/bookings');
+    await p.button(/^Request for/).click();
+    await p.page.locator('.field__error, .form-error p').first().waitFor();
+    await p.settled();
+    assert.equal(await p.page.getByRole('button', { name: text, exact: true }).count(), 0);
+    await p.leave();
+  });
+
+  test('a session that ended: to signing in, and back to where one was', async () => {
+    const p = await browser.person();
+    await p.signIn('demo@softfactory.com', 'demo123');
+    const cookies = await p.context.cookies();
+    await p.context.clearCookies({ name: 'sf_session' });
+    assert.ok(cookies.find((c) => c.name === 'sf_session').httpOnly);
+    p.expect(401, '/api/coocook/bookings');
+    await p.link('My bookings').first().click();
+    await p.page.waitForURL('**/login?next=%2Fbookings');
+    await p.hasText('Your session has ended. Please sign in again.');
+    await p.field('E-mail').fill('demo@softfactory.com');
+    await p.field('Password').fill('demo123');
+    await p.page.locator('form').getByRole('button', { name: 'Sign in' }).click();
+    await p.page.waitForURL('**/bookings');
+    await p.leave();
+  });
+
+  test('signing in never leads to another site', async () => {
+    const p = await browser.person();
+    await p.open('/login?next=//evil.example/');
+    await p.field('E-mail').fill('demo@softfactory.com');
+    await p.field('Password').fill('demo123');
+    await p.page.locator('form').getByRole('button', { name: 'Sign in' }).click();
+    await p.page.waitForURL('**/dashboard');
+    await p.leave();
+  });
+
+  test('a guest who picks hours finds them again after signing in', async () => {
+    const p = await browser.person();
+    await p.open('/chef?id=7');
+    await p.button('Next month').click();
+    await p.settled();
+    await p.page.locator('.day--free:not([aria-disabled])').nth(1).click();
+    await p.page.locator('.hour').nth(2).click();
+    await p.button('One hour more').click();
+    await p.link('Sign in to book').click();
+    await p.field('E-mail').fill('demo@softfactory.com');
+    await p.field('Password').fill('demo123');
+    await p.page.locator('form').getByRole('button', { name: 'Sign in' }).click();
+    await p.page.waitForURL('**/chef?id=7*');
+    await p.settled();
+    await p.button(/^Request for/).waitFor();
+    await p.hasText('3 hours');
+    await p.leave();
+  });
+
+  test('text from people stays text', async () => {
+    const p = await browser.person();
+    const chef = await server.user({ name: 'x' });
+    const name = '<img src=x onerror=alert(1)>';
+    const made = await server.post(CHEFS, { name, cuisine_type: '"><script>', location: "'--", price_per_session: 1, bio: '</p><b>bold</b>' }, { token: chef.token });
+    assert.equal(made.status, 201, made.text);
+    await p.open(`/chef?id=${made.body.id}`);
+    await p.heading(name).first().waitFor();
+    await p.hasText('</p><b>bold</b>');
+    assert.equal(await p.page.locator('main img').count(), 0);
+    await p.leave();
+  });
+
+  test('the account: a new name and a new password', async () => {
+    const p = await browser.person();
+    const user = await server.user({ name: 'Before' });
+    await p.signIn(user.email, user.password);
+    await p.open('/account');
+    await p.field('Name').fill('After');
+    await p.button('Save the name').click();
+    await p.heading('After').waitFor();
+    await p.field('Present password').fill('not it at all');
+    await p.field('New password').fill('another sentence');
+    await p.field('New password again').fill('another sentence');
+    p.expect(400, '/api/auth/me');
+    await p.button('Change the password').click();
+    await p.page.locator('.field__error, .form-error p').first().waitFor();
+    await p.field('Present password').fill(user.password);
+    await p.button('Change the password').click();
+    await p.hasText('Your password is changed.');
+    await p.open('/dashboard');
+    await p.heading('Hello, After').waitFor();
+    await p.leave();
+  });
+});

@@ -1,0 +1,155 @@
+// The app's pure parts: time and place, formats, pages, the reading of OpenAPI, and the build itself.
+import { after, describe, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import { Build } from '../../tools/web.mjs';
+import { freeHours, freeOn, hourAt, hourOf, place, roomFrom, span, startTime } from '../../web/js/lib/booking.js';
+import { keyKeeper, retryAfterSeconds } from '../../web/js/lib/api.js';
+import { addDays, addMonths, money, weekday } from '../../web/js/lib/format.js';
+import { exampleOf, operationsByTag, rowsOf, typeWords } from '../../web/js/lib/openapi.js';
+import { weeksOf } from '../../web/js/ui/calendar.js';
+import { pageNumbers } from '../../web/js/ui/pager.js';
+import { tempDir } from '../lib/proc.mjs';
+
+describe('hours, in UTC and where the meal is', () => {
+  test('an evening in Seoul is a morning in UTC', () => {
+    assert.equal(startTime(hourAt('2099-03-01', 18)), '2099-03-01T09:00:00Z');
+    assert.equal(startTime(hourAt('2099-03-01', 8)), '2099-02-28T23:00:00Z');
+    assert.deepEqual(place(hourOf('2099-02-28T23:00:00Z')), { day: '2099-03-01', hour: 8 });
+  });
+  test('free hours of two UTC days make one local day', () => {
+    const free = freeHours({ days: [{ date: '2099-02-28', available_hours: [22, 23] }, { date: '2099-03-01', available_hours: [0, 1, 9] }] });
+    assert.deepEqual(freeOn('2099-03-01', free), [7, 8, 9, 10, 18]);
+    assert.equal(roomFrom(hourAt('2099-03-01', 7), free), 4);
+    assert.equal(roomFrom(hourAt('2099-03-01', 18), free), 1);
+  });
+  test('hours that have begun are not offered', () => {
+    const past = new Date(Date.now() - 3_600_000).toISOString().slice(0, 10);
+    const hours = Array.from({ length: 24 }, (_, h) => h);
+    for (const h of freeHours({ days: [{ date: past, available_hours: hours }] })) assert.ok(h * 3_600_000 > Date.now());
+  });
+  test('a booking over midnight', () => {
+    assert.match(span({ starts_at: '2099-03-01T13:00:00Z', duration_hours: 4 }), /Mar 1, 22:00–02:00$/);
+  });
+});
+
+describe('formats', () => {
+  test('won have no fraction', () => assert.equal(money(1234567), '₩1,234,567'));
+  test('days and months carry over', () => {
+    assert.equal(addDays('2027-12-31', 1), '2028-01-01');
+    assert.equal(addDays('2028-03-01', -1), '2028-02-29');
+    assert.equal(addMonths('2027-12-15', 1), '2028-01-01');
+    assert.equal(weekday('2026-11-22'), 0);
+  });
+  test('a month in weeks', () => {
+    const weeks = weeksOf('2026-11-01');
+    assert.equal(weeks[0][0], '2026-11-01');
+    assert.equal(weeks.length, 5);
+    assert.deepEqual(weeks.at(-1), ['2026-11-29', '2026-11-30', null, null, null, null, null]);
+    assert.ok(weeksOf('2027-05-01').every((w) => w.length === 7));
+  });
+  test('page numbers with gaps', () => {
+    assert.deepEqual(pageNumbers(1, 7), [1, 2, 0, 7]);
+    assert.deepEqual(pageNumbers(4, 7), [1, 0, 3, 4, 5, 0, 7]);
+    assert.deepEqual(pageNumbers(2, 3), [1, 2, 3]);
+  });
+  test('Retry-After as seconds and as a date', () => {
+    assert.equal(retryAfterSeconds('7'), 7);
+    assert.equal(retryAfterSeconds('Thu, 01 Jan 2026 00:00:10 GMT', Date.parse('2026-01-01T00:00:00Z')), 10);
+    assert.equal(retryAfterSeconds('soon'), null);
+    assert.equal(retryAfterSeconds(null), null);
+  });
+  test('one key for one question', () => {
+    const keys = keyKeeper();
+    const a = keys.for({ hour: 1 });
+    assert.equal(keys.for({ hour: 1 }), a);
+    assert.notEqual(keys.for({ hour: 2 }), a);
+    const b = keys.for({ hour: 2 });
+    keys.forget();
+    assert.notEqual(keys.for({ hour: 2 }), b);
+  });
+});
+
+describe('OpenAPI', () => {
+  const doc = {
+    paths: { '/a/{id}': { get: { tags: ['x'], summary: 's', parameters: [{ $ref: '#/components/parameters/Id' }], responses: {} } }, '/b': { post: { responses: {} } } },
+    components: {
+      parameters: { Id: { name: 'id', in: 'path', required: true, schema: { type: 'integer' } } },
+      schemas: { Node: { type: 'object', required: ['id'], properties: { id: { type: 'integer', minimum: 3 }, child: { $ref: '#/components/schemas/Node' }, kind: { enum: ['a', 'b'] }, at: { type: ['string', 'null'], format: 'date' } } } },
+    },
+  };
+  test('operations by tag, references resolved', () => {
+    const groups = operationsByTag(doc);
+    assert.deepEqual(groups.map((g) => g.tag), ['x', 'other']);
+    assert.equal(groups[0].operations[0].parameters[0].name, 'id');
+  });
+  test('a schema that holds itself ends', () => {
+    const ref = { $ref: '#/components/schemas/Node' };
+    assert.ok(rowsOf(doc, ref).length < 50);
+    assert.equal(exampleOf(doc, ref).id, 3);
+    assert.equal(typeWords(doc, { type: ['string', 'null'], format: 'date' }), 'date or null');
+  });
+});
+
+describe('the build', () => {
+  const dir = tempDir('sf-web-');
+  after(() => dir.remove());
+  const SHELL = '<title>{{title}}</title><meta content="{{description}}"><link rel="stylesheet" href="/css/a.css"><!--modulepreload--><script type="module" src="/js/app.js"></script>';
+  let n = 0;
+  const site = (files) => {
+    const root = join(dir.path, String(n++));
+    const all = { 'shell.html': SHELL, 'css/a.css': '@import "./b.css";\n.a { background: url("../img/i.svg") }', 'css/b.css': '.b {}', 'img/i.svg': '<svg/>',
+      'js/app.js': "import './routes.js';\nimport { h } from 'preact';\nexport const url = new URL('../img/i.svg', import.meta.url);",
+      'js/routes.js': "export const routes = [{ path: '/', file: 'index.html', title: 'T & T', description: 'D', load: () => import('./page.js') }];",
+      'js/page.js': "import { useState } from 'preact/hooks';\nexport default 1;", ...files };
+    for (const [name, text] of Object.entries(all)) {
+      if (text === null) continue;
+      mkdirSync(join(root, name, '..'), { recursive: true });
+      writeFileSync(join(root, name), text);
+    }
+    return root;
+  };
+  const build = async (files) => {
+    const root = site(files);
+    const to = `${root}-out`;
+    await new Build(root, to, new URL('../../node_modules', import.meta.url).pathname).run();
+    const names = readdirSync(to, { recursive: true }).map(String);
+    return { to, names, find: (re) => names.find((f) => re.test(f)), read: (f) => readFileSync(join(to, f), 'utf8') };
+  };
+
+  test('names by content, references follow, libraries come along', async () => {
+    const out = await build({});
+    const app = out.find(/^js\/app\.[0-9a-f]{8,}\.js$/);
+    const icon = out.find(/^img\/i\.[0-9a-f]{8,}\.svg$/);
+    assert.ok(app && icon && out.find(/^lib\/preact\.[0-9a-f]{8,}\.js$/) && out.find(/^lib\/hooks\.[0-9a-f]{8,}\.js$/));
+    for (const file of out.names.filter((f) => f.endsWith('.js') && !f.startsWith('lib/'))) {
+      for (const [, spec] of out.read(file).matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) assert.ok(existsSync(join(out.to, file, '..', spec)), `${file}: ${spec}`);
+    }
+    assert.ok(out.read(app).includes(`'../${icon}'`));
+    const css = out.read(out.find(/^css\/a\..*\.css$/));
+    assert.ok(css.includes('.b {}') && css.includes(`url("/${icon}")`));
+    const html = out.read('index.html');
+    assert.ok(html.includes('T &amp; T') && html.includes(`modulepreload" href="/${app}"`) && html.includes(out.find(/^js\/page\..*\.js$/)));
+  });
+  test('a change deep down changes the names above it, and only those', async () => {
+    const a = await build({});
+    const b = await build({ 'js/page.js': 'export default 2;' });
+    for (const name of ['page', 'routes', 'app']) assert.notEqual(a.find(new RegExp(`^js/${name}\\.\\w+\\.js$`)), b.find(new RegExp(`^js/${name}\\.\\w+\\.js$`)), name);
+    assert.equal(a.find(/^css\/a/), b.find(/^css\/a/));
+  });
+  test('compressed forms hold the same bytes', async () => {
+    const out = await build({ 'css/b.css': '.b { color: red }\n'.repeat(100) });
+    const css = out.find(/^css\/a\.\w+\.css$/);
+    const plain = readFileSync(join(out.to, css));
+    assert.deepEqual(brotliDecompressSync(readFileSync(join(out.to, `${css}.br`))), plain);
+    assert.deepEqual(gunzipSync(readFileSync(join(out.to, `${css}.gz`))), plain);
+  });
+  test('refusals say what and where', async () => {
+    await assert.rejects(build({ 'js/page.js': "import './app.js';" }), /a cycle of references: .*app\.js/);
+    await assert.rejects(build({ 'js/page.js': "import './gone.js';" }), /page\.js: "\.\/gone\.js" names no file/);
+    await assert.rejects(build({ 'js/page.js': "import 'leftpad';" }), /no library "leftpad"/);
+    await assert.rejects(build({ 'js/dead.js': '' }), /nothing refers to .*dead\.js/);
+  });
+});
