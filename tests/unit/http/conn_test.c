@@ -71,7 +71,7 @@ static void pipelined(void **state) {
 		n += (size_t)sprintf(all + n, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n%03d", i);
 	assert_true(peer_write(&p, all, n));
 	for (int i = 0; i < 100; i++) {
-		char want[8];
+		char want[16];
 		sprintf(want, "%03d", i);
 		assert_true(peer_answer(&p, &a, false));
 		assert_string_equal(a.body, want);
