@@ -85,6 +85,10 @@ void sf_app_free(struct sf_app *app) {
 	free(app);
 }
 
+void sf_app_set_ready(struct sf_app *app, bool ready) {
+	app->starting = !ready;
+}
+
 void sf_app_http(struct sf_app *app, struct sf_http_opts *http) {
 	sf_app__serve(app);
 	http->on_head = sf_app__on_head;

@@ -209,6 +209,8 @@ SF_MUSTCHECK
 int sf_app_new(const struct sf_app_opts *opts, struct sf_app **out, struct sf_str *why);
 void sf_app_free(struct sf_app *app);
 struct sf_db *sf_app_db(const struct sf_app *app, const char *service); /* a service's database; NULL: no such */
+/* While not ready (an application is, at first), routes that are not `quiet` answer 503: their tables may be missing. */
+void sf_app_set_ready(struct sf_app *app, bool ready);
 /* Fills on_head, stages, finish, after and the limits of the server's options with the application's. */
 void sf_app_http(struct sf_app *app, struct sf_http_opts *http);
 void sf_app_openapi(const struct sf_app *app, struct sf_buf *out); /* OpenAPI 3.1 document */

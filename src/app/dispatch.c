@@ -86,7 +86,7 @@ static int lost_page(struct sf_http_req *http) {
 
 static int begin(struct sf_http_req *http) {
 	struct sf_req *r = sf_app__req(http);
-	if (r->row) return 0;
+	if (r->row) return r->app->starting && !r->row->route->quiet ? SF_EUNAVAILABLE : 0;
 	if (http->method == SF_OPTIONS) return sf_app__options(r);
 	int err = sf_static_serve(r->app->opts.files, http, http->path);
 	if (err == SF_ENOTFOUND) return lost_page(http);

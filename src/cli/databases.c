@@ -32,6 +32,18 @@ static struct sf_db *find(const char *url) {
 	return NULL;
 }
 
+/* "a,b" as a NULL-terminated list, one allocation; NULL: nothing in it. */
+static const char **split(const char *text) {
+	if (!text) return NULL;
+	size_t most = 2, len = strlen(text), n = 0;
+	for (const char *p = text; *p; p++) most += *p == ',';
+	const char **list = sf_calloc(1, most * sizeof *list + len + 1);
+	char *copy = (char *)(list + most), *save = NULL;
+	memcpy(copy, text, len);
+	for (char *at = strtok_r(copy, ", ", &save); at; at = strtok_r(NULL, ", ", &save)) list[n++] = at;
+	return list;
+}
+
 static int open_one(struct sf_loop *l, const char *url) {
 	if (find(url)) return 0;
 	if (databases.n == DATABASES_MAX) {
@@ -39,8 +51,11 @@ static int open_one(struct sf_loop *l, const char *url) {
 		return SF_EINVAL;
 	}
 	bool lite = strncmp(url, "sqlite", 6) == 0;
+	bool main_one = strcmp(url, sf_config_text("DATABASE_URL")) == 0; /* the replicas are this one's */
+	const char **replicas = lite || !main_one ? NULL : split(sf_config_text("DATABASE_REPLICA_URLS"));
 	struct sf_db_opts o = {
 		.url = url,
+		.replica_urls = replicas,
 		.pool_size = (int)sf_config_int("DB_POOL_SIZE"),
 		.pool_overflow = (int)sf_config_int("DB_POOL_OVERFLOW"),
 		.recycle_ms = sf_config_int("DB_POOL_RECYCLE"),
@@ -52,6 +67,7 @@ static int open_one(struct sf_loop *l, const char *url) {
 	struct sf_str why = SF_STR_NULL;
 	struct sf_db *db;
 	int err = sf_db_open(l, &o, &db, &why);
+	free(replicas);
 	if (err) {
 		sf_log(SF_ERROR, "the database cannot be opened", SF_KV("why", why),
 			   SF_KV("error", sf_err_symbol(err)));

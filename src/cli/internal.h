@@ -8,6 +8,8 @@ struct sf_loop;
 struct sf_db;
 struct sf_app;
 struct sf_arena;
+struct sf_service;
+struct sf_worker;
 
 struct cli_command {
 	const char *name;
@@ -25,6 +27,7 @@ int cli_openapi(int argc, char **argv);
 int cli_db(int argc, char **argv);
 int cli_version(int argc, char **argv);
 
+char **cli_argv(void); /* of the process, whole and in its order: for workers and the re-exec */
 /* Prints "softfactory: <sentence>" on standard error; returns 2, the exit code of wrong use. */
 SF_PRINTF(1, 2) int cli_wrong(const char *fmt, ...);
 /* Reads the settings from environment and flags; what is no flag stays in argv[1..]. Returns 0, or 2 after saying why. */
@@ -45,13 +48,18 @@ struct sf_static;
 SF_MUSTCHECK
 int cli_app_new(const struct sf_static *files, struct sf_app **out);
 
-/* ~ Applies the migrations to every database, replays revoked tokens, and in demo mode puts the demo data in. */
+const struct sf_service *const *cli_services(void); /* every module, telemetry too; NULL-terminated */
+
+/* ~ Applies the migrations to every database, replays revoked tokens, and in demo mode puts the demo data in. May be done again. */
 SF_MUSTCHECK
 int cli_prepare(struct sf_arena *a);
 
 /* Runs fn(arg) as a coroutine on a loop of its own with the databases open; returns fn's exit code. For tools. */
 int cli_task(int (*fn)(void *arg), void *arg);
 
-int cli_worker_run(void); /* the body of a worker process; returns its exit code */
+/* The folder of the web app, or NULL: WEB_DIR, else beside the program. buf ≥ PATH_MAX. */
+const char *cli_web_dir(const char *argv0, char *buf, size_t n);
+/* The life of a worker process; returns its exit code. */
+int cli_worker_run(const struct sf_worker *self, const char *argv0);
 
 #endif

@@ -29,6 +29,12 @@ static const struct cli_command commands[] = {
 	{ 0 },
 };
 
+static struct { char **argv; } process;
+
+char **cli_argv(void) {
+	return process.argv;
+}
+
 int cli_wrong(const char *fmt, ...) {
 	va_list ap;
 	va_start(ap, fmt);
@@ -55,7 +61,11 @@ int cli_settings(int *argc, char **argv) {
 		argv[*argc] = NULL;
 	}
 	free(rest);
-	return err ? cli_wrong("%s", why) : 0;
+	if (err) return cli_wrong("%s", why);
+	enum sf_level level;
+	if (sf_log_parse_level(sf_str(sf_config_text("LOG_LEVEL")), &level) == 0)
+		sf_log_setup(level, STDERR_FILENO);
+	return 0;
 }
 
 static int usage(FILE *to) {
@@ -89,6 +99,7 @@ int main(int argc, char **argv) {
 	setlocale(LC_ALL, "C.UTF-8");
 	setenv("TZ", "UTC", 1);
 	signal(SIGPIPE, SIG_IGN);
+	process.argv = argv;
 	if (argc < 2) return usage(stderr);
 	if (asks_help(argv[1]) || strcmp(argv[1], "help") == 0) return usage(stdout);
 	if (strcmp(argv[1], "--version") == 0) return cli_version(1, argv + 1);

@@ -5,8 +5,7 @@
 
 #include "app/app.h"
 #include "core/config.h"
-
-#define SF_VERSION "0.1.0"
+#include "telemetry/telemetry.h"
 
 int cli_version(int argc, char **argv) {
 	(void)argc, (void)argv;

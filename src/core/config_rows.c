@@ -11,6 +11,8 @@
 const struct sf_config_row sf_config_rows[] = {
 	{ "ACCESS_LOG", "--access-log", SF_CFG_BOOL, "true", .reloadable = true,
 	  .help = "Write a log line for every request." },
+	{ "AUTO_MIGRATE", "--auto-migrate", SF_CFG_BOOL, "true",
+	  .help = "Apply missing migrations at the start; else /ready waits until `db migrate` was run." },
 	{ "CORS_ALLOWED_ORIGINS", "--cors-allowed-origins", SF_CFG_TEXT, NULL,
 	  .help = "Origins whose pages may call the API, separated by commas; * allows all of them without cookies." },
 	{ "DATABASE_REPLICA_URLS", "--database-replica-urls", SF_CFG_TEXT, NULL, .secret = true,

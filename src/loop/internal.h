@@ -172,7 +172,7 @@ struct sf_loop__super {
 	struct sf_loop__slot *slots;
 	enum { SF_SUPER_RUNS, SF_SUPER_LEAVES, SF_SUPER_STOPS } phase; /* LEAVES: serves, but /ready says no */
 	bool told_up;
-	bool fast;
+	int code; /* exit code */
 	uv_signal_t signals[4];
 	uv_timer_t leave;
 	struct {         /* the new binary's trial before a re-exec */
@@ -213,6 +213,7 @@ bool sf_loop__slot_reaped(struct sf_loop__slot *slot, int pid, int status); /* f
 
 /* supervisor.c: called by slots */
 void sf_loop__super_changed(struct sf_loop__super *s);
+void sf_loop__super_misconfigured(struct sf_loop__super *s); /* a worker found that it can never serve */
 
 /* reexec.c: hands everything to the binary on disk, in this process */
 void sf_loop__reexec(struct sf_loop__super *s); /* returns only when it failed */

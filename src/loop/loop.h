@@ -126,6 +126,10 @@ struct sf_super_opts {
 /* Runs until a signal ends it; returns the exit code. */
 int sf_super_run(const struct sf_super_opts *opts);
 
+/* Exit code of a worker that no second try can help: a setting is wrong. Before any worker of a new server was ready, the
+ * server then stops with code 2, and its log says why. */
+#define SF_WORKER_MISCONFIGURED 78
+
 /* In a worker: how it stands to its supervisor. */
 struct sf_worker {
 	int slot;                    /* 0.. */

@@ -255,6 +255,7 @@ bool sf_loop__slot_reaped(struct sf_loop__slot *slot, int pid, int status) {
 	bool wanted = p->state != SF_PROC_DRAINING;
 	proc_gone(p);
 	bool taken_care_of = manned(slot, &serves);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == SF_WORKER_MISCONFIGURED) sf_loop__super_misconfigured(s);
 	if (s->phase != SF_SUPER_STOPS && (wanted || !taken_care_of)) {
 		slot->restarts++;
 		slot->failures = served ? 1 : slot->failures + 1;

@@ -83,13 +83,20 @@ static void stop_now(struct sf_loop__super *s) {
 	sf_loop__super_changed(s);
 }
 
+void sf_loop__super_misconfigured(struct sf_loop__super *s) {
+	if (s->told_up || s->generation > 0 || s->phase != SF_SUPER_RUNS) return; /* others serve: go on */
+	sf_log(SF_ERROR, "the server cannot run with these settings and stops");
+	s->code = 2;
+	stop_now(s);
+}
+
 static void waited(uv_timer_t *t) {
 	stop_now(t->data);
 }
 
 static void leave(struct sf_loop__super *s, const char *signal_name) {
 	if (s->phase != SF_SUPER_RUNS) {
-		s->fast = true;
+		s->code = 1;
 		if (s->phase == SF_SUPER_LEAVES) stop_now(s);
 		kill_all(s, "asked twice");
 		return;
@@ -238,11 +245,11 @@ int sf_super_run(const struct sf_super_opts *opts) {
 		for (int i = 0; i < s.nslots; i++) sf_loop__slot_spawn(&s.slots[i]);
 		signals_start(&s);
 		sf_loop_run(s.loop);
-		code = s.fast ? 1 : 0;
-		sf_log(SF_INFO, "server ended", SF_KV("fast", s.fast));
+		code = s.code;
+		sf_log(SF_INFO, "server ended", SF_KV("code", code));
 	}
 	int left = sf_loop_free(s.loop);
-	SF_BUG_ON(code == 0 && left != 0);
+	SF_BUG_ON(code != 1 && left != 0);
 	free(s.slots);
 	free(s.path);
 	return code;

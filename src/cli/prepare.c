@@ -1,0 +1,90 @@
+/* prepare: what the databases need before a worker may call itself ready: their tables, what platform keeps in memory of
+ * them, and demo data in demo mode.
+ *
+ * All workers do it at the same time: sf_migrate has its lock in the database, and demo data is one worker's task, marked in
+ * shared memory. It may be done again at any time. */
+#include "cli/internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "app/app.h"
+#include "core/config.h"
+#include "core/log.h"
+#include "db/db.h"
+#include "loop/loop.h"
+#include "services/services.h"
+
+#define DATABASES_MAX 16
+#define DEMO_POLL_MS  50
+
+/* Area "cli.demo": who puts the demo data in. A worker that dies over it is followed by another. */
+struct demo_mark {
+	_Atomic int done, owner; /* owner: pid, 0: nobody */
+};
+
+static int migrate(struct sf_db *db, struct sf_arena *a) {
+	int applied = 0;
+	struct sf_str why = SF_STR_NULL;
+	platform_not_ready("the database's tables are being brought up to date");
+	int err = sf_migrate(db, sf_all_migrations, a, &applied, &why);
+	if (!err && applied > 0) sf_log(SF_INFO, "migrations applied", SF_KV("count", applied));
+	if (err && why.n) sf_log(SF_ERROR, "the migrations cannot be applied", SF_KV("why", why));
+	return err;
+}
+
+/* AUTO_MIGRATE is off: the tables must stand. */
+static int check_tables(struct sf_db *db, struct sf_arena *a) {
+	struct sf_migration_state *states;
+	size_t n;
+	int err = sf_migrate_status(db, sf_all_migrations, a, &states, &n);
+	if (err) return err;
+	for (size_t i = 0; i < n; i++) {
+		if (states[i].applied && !states[i].changed) continue;
+		platform_not_ready("migrations are missing; run `softfactory db migrate`");
+		return SF_ECONFLICT;
+	}
+	return 0;
+}
+
+static int demo_fill(struct sf_arena *a) {
+	for (const struct sf_service *const *s = cli_services(); *s; s++) {
+		if (!(*s)->demo) continue;
+		int err = (*s)->demo(cli_database_of((*s)->name), a);
+		if (err) return err;
+	}
+	return 0;
+}
+
+static int demo(struct sf_arena *a) {
+	struct demo_mark *mark = sf_shm_area("cli.demo", sizeof *mark);
+	platform_not_ready("demo data is being put in");
+	while (!atomic_load(&mark->done)) {
+		int owner = atomic_load(&mark->owner);
+		bool is_free = owner == 0 || owner == getpid() || (kill(owner, 0) != 0 && errno == ESRCH);
+		if (is_free && atomic_compare_exchange_strong(&mark->owner, &owner, getpid())) {
+			int err = demo_fill(a);
+			if (!err) atomic_store(&mark->done, 1);
+			atomic_store(&mark->owner, 0);
+			if (!err) sf_log(SF_INFO, "demo data is in place");
+			return err;
+		}
+		int err = sf_sleep(DEMO_POLL_MS);
+		if (err) return err;
+	}
+	return 0;
+}
+
+int cli_prepare(struct sf_arena *a) {
+	struct sf_db *dbs[DATABASES_MAX];
+	bool automatic = sf_config_bool("AUTO_MIGRATE");
+	size_t n = cli_databases(dbs, DATABASES_MAX);
+	int err = 0;
+	for (size_t i = 0; i < n && !err; i++) err = automatic ? migrate(dbs[i], a) : check_tables(dbs[i], a);
+	if (!err && sf_config_bool("DEMO_MODE")) err = demo(a);
+	if (!err) err = platform_start(cli_database_of(platform_service.name), a);
+	if (!err) platform_not_ready(NULL);
+	return err;
+}
