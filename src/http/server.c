@@ -205,6 +205,16 @@ static void handle_close(struct sf_http_server *s, uv_handle_t *h) {
 	uv_close(h, on_handle_closed);
 }
 
+/* Who is in the socket's queue has connected, and is served: when the socket closes for good, the kernel would reset it. */
+static void accept_rest(struct sf_http_server *s) {
+	uv_os_fd_t listener;
+	int fd;
+	if (uv_fileno((uv_handle_t *)&s->listener, &listener) < 0) return;
+	while (s->stats.conns < s->opts.max_conns &&
+		   (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+		(void)sf_http__adopt(s, fd);
+}
+
 void sf_http_drain(struct sf_http_server *s, int64_t limit_ms, void (*done)(void *arg), void *arg) {
 	int64_t now = sf_loop_now(s->loop);
 	SF_BUG_ON(s->draining);
@@ -212,7 +222,10 @@ void sf_http_drain(struct sf_http_server *s, int64_t limit_ms, void (*done)(void
 	s->drain_done = done, s->drain_arg = arg;
 	s->drain_until = now + limit_ms;
 	s->drain_idle_ms = limit_ms / 2 < 2000 ? limit_ms / 2 : 2000;
-	if (s->listening) handle_close(s, (uv_handle_t *)&s->listener);
+	if (s->listening) {
+		accept_rest(s);
+		handle_close(s, (uv_handle_t *)&s->listener);
+	}
 	s->listening = false;
 	struct sf_node *head = &s->conns[SF_CONN_IDLE];
 	for (struct sf_node *n = head->next; n != head; n = n->next)

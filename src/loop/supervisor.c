@@ -50,8 +50,10 @@ void sf_loop__super_changed(struct sf_loop__super *s) {
 	if (s->told_up) return;
 	for (int i = 0; i < s->nslots; i++) {
 		bool ready = false;
-		for (struct sf_node *n = s->slots[i].procs.next; n != &s->slots[i].procs; n = n->next)
-			if (SF_CONTAINER(n, struct sf_loop__proc, node)->state == SF_PROC_READY) ready = true;
+		for (struct sf_node *n = s->slots[i].procs.next; n != &s->slots[i].procs; n = n->next) {
+			const struct sf_loop__proc *p = SF_CONTAINER(n, struct sf_loop__proc, node);
+			if (p->state == SF_PROC_READY && p->generation == s->generation) ready = true;
+		}
 		if (!ready) return;
 	}
 	s->told_up = true;

@@ -27,7 +27,7 @@ SF_PRINTF(3, 4) static void line(struct page *p, double value, const char *fmt, 
 	if (value >= 0 && value < 9e15 && value == (double)(int64_t)value)
 		sf_buf_printf(&p->out, "%s %lld\n", series, (long long)value);
 	else
-		sf_buf_printf(&p->out, "%s %.9g\n", series, value);
+		sf_buf_printf(&p->out, "%s %.15g\n", series, value);
 	p->series++;
 }
 

@@ -96,7 +96,7 @@ static int take(struct sf_req *r, struct sf_dbh *h, const struct coocook_booking
 		in->ends_at = in->starts_at + body->duration_hours * COOCOOK_HOUR;
 		err = coocook_q_booking_take(h, in, row);
 		if (err != SF_ENOTFOUND) return err;
-		if (tries == 0) err = check_chef(r, body->chef_id);
+		err = tries == 0 ? check_chef(r, body->chef_id) : 0;
 		if (err) return err;
 	}
 	return SF_EDUP;
