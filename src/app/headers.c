@@ -67,12 +67,11 @@ static struct sf_str cache_control(struct sf_app *app, const struct sf_app__row 
 }
 
 void sf_app__headers_prepare(struct sf_app *app) {
-	app->security = app->opts.tls
-						? SF_STR("X-Content-Type-Options: nosniff\r\n"
-								 "Referrer-Policy: strict-origin-when-cross-origin\r\n"
-								 "Strict-Transport-Security: max-age=31536000; includeSubDomains\r\n")
-						: SF_STR("X-Content-Type-Options: nosniff\r\n"
-								 "Referrer-Policy: strict-origin-when-cross-origin\r\n");
+	app->security = app->opts.tls ? SF_STR("X-Content-Type-Options: nosniff\r\n"
+										   "Referrer-Policy: strict-origin-when-cross-origin\r\n"
+										   "Strict-Transport-Security: max-age=31536000\r\n")
+								  : SF_STR("X-Content-Type-Options: nosniff\r\n"
+										   "Referrer-Policy: strict-origin-when-cross-origin\r\n");
 	app->security_html = SF_STR("Content-Security-Policy: default-src 'self'; img-src 'self' data:; "
 								"object-src 'none'; base-uri 'none'; "
 								"frame-ancestors 'none'; form-action 'self'\r\n"

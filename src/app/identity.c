@@ -6,12 +6,13 @@
 #include "app/internal.h"
 #include "core/hash.h"
 
+/* False: no token was sent. "Bearer" with nothing after it is a token, and a wrong one. */
 static bool bearer(struct sf_str header, struct sf_str *token) {
-	struct sf_str scheme;
-	if (!header.p || !sf_str_cut(header, ' ', &scheme, token) || !sf_str_ieq(scheme, SF_STR("bearer")))
-		return false;
-	*token = sf_str_trim(*token);
-	return true;
+	struct sf_str scheme, rest;
+	if (!header.p) return false;
+	bool more = sf_str_cut(header, ' ', &scheme, &rest);
+	*token = more ? sf_str_trim(rest) : SF_STR("");
+	return sf_str_ieq(scheme, SF_STR("bearer"));
 }
 
 static void by_token(struct sf_req *r, struct sf_str token) {
