@@ -23,6 +23,7 @@ struct world {
 	struct sf_db_opts opts;
 	void (*body)(struct world *w);
 	bool closed;
+	void *user; /* the test's own */
 };
 
 #define COL(type_, member, kind, null_)                                                                      \
