@@ -5,7 +5,8 @@
 #include "loop/loop.h"
 #include <stdlib.h>
 
-#define SLOW_US 100000
+#define SLOW_US    100000
+#define SLOW_LINES 10 /* in the log a second; the counter counts on */
 
 struct sf_db__hook { /* lifetime: the transaction's arena */
 	struct sf_db__hook *next;
@@ -146,6 +147,17 @@ static void count_error(struct sf_db_stats *s, int err) {
 	if (err == SF_EOVERLOAD) s->refused++;
 }
 
+/* Whether one more line about a slow query may be written: when the database stalls, every query is slow. */
+static bool slow_line(struct sf_db *db) {
+	int64_t now = sf_clock_ns();
+	if (now - db->slow_since_ns > 1000000000) {
+		if (db->slow_lines > SLOW_LINES)
+			sf_log(SF_WARN, "more slow queries", SF_KV("count", db->slow_lines - SLOW_LINES));
+		db->slow_since_ns = now, db->slow_lines = 0;
+	}
+	return ++db->slow_lines <= SLOW_LINES;
+}
+
 static void count_time(struct sf_dbh *h, const char *what, int64_t started_ns) {
 	static const int64_t upto[] = { 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 1000000 };
 	struct sf_db_stats *s = &h->db->stats;
@@ -157,6 +169,7 @@ static void count_time(struct sf_dbh *h, const char *what, int64_t started_ns) {
 	s->query_us_bucket[i]++;
 	if (us <= SLOW_US) return;
 	s->slow++;
+	if (!slow_line(h->db)) return;
 	sf_log(SF_WARN, "slow query", SF_KV("query", what), SF_KV("ms", us / 1000), SF_KV("label", h->label),
 		   SF_KV("transaction", h->tx));
 }

@@ -149,6 +149,7 @@ int sf_db_all(struct sf_dbh *h, const struct sf_query *q, const void *in, struct
 SF_MUSTCHECK
 int sf_db_exec(struct sf_dbh *h, const struct sf_query *q, const void *in,
 			   int64_t *changed); /* changed may be NULL */
+/* SQLite: a trigger's RAISE(ABORT, 'name') is SF_EDUP with that name, as an exclusion constraint. */
 const char *sf_db_constraint(
 	const struct sf_dbh
 		*h); /* of the last SF_EDUP/SF_ECONFLICT of this handle; "" if unknown. SQLite: "chefs.user_id" */
@@ -168,7 +169,7 @@ void sf_tx_after(struct sf_dbh *tx, void (*fn)(void *arg), void *arg);
 struct sf_arena *sf_dbh_arena(const struct sf_dbh *h);
 enum sf_engine sf_dbh_engine(const struct sf_dbh *h);
 
-/* Result as JSON: an array of objects, keys are the out names, each written by its type. */
+/* Result as JSON: an array of objects, keys are the out names, each written by its type (bytes as base64url). */
 void sf_rows_json(struct sf_json *j, const struct sf_rows *rows);
 void sf_row_json(struct sf_json *j, const struct sf_query *q, const void *row);    /* one object */
 void sf_row_members(struct sf_json *j, const struct sf_query *q, const void *row); /* its members only */

@@ -23,6 +23,8 @@ struct sf_db {
 	                               times; the engine counts reconnects and groups */
 	struct sf_node holders; /* open transactions: struct sf_dbh.node */
 	char **owned_urls;      /* copies behind opts, freed by db.c */
+	int64_t slow_since_ns;  /* the second in which slow_lines were written */
+	unsigned slow_lines;
 	bool closing;
 	void (*done)(void *arg); /* of sf_db_close */
 	void *done_arg;

@@ -1,6 +1,8 @@
 /* Rows as C structs: reading and writing their members by descriptor, and writing them as JSON. */
 #include "db/internal.h"
+#include "core/hash.h"
 #include "core/json.h"
+#include <stdlib.h>
 
 struct sf_db__val sf_db__get(const struct sf_dbcol *c, const void *in) {
 	const void *p = (const char *)in + c->offset;
@@ -70,6 +72,16 @@ bool sf_db__put(const struct sf_dbcol *c, void *row, const struct sf_db__val *v)
 	return true;
 }
 
+static void bytes_json(struct sf_json *j, struct sf_str s) {
+	char *text = sf_try_realloc(NULL, (s.n * 4 + 2) / 3 + 1);
+	if (!text) {
+		j->out->failed = true;
+		return;
+	}
+	sf_json_str(j, (struct sf_str) { text, sf_base64url(s.p, s.n, text) });
+	free(text);
+}
+
 static void column_json(struct sf_json *j, const struct sf_dbcol *c, const void *row) {
 	struct sf_db__val v = sf_db__get(c, row);
 	if (v.null) {
@@ -78,7 +90,7 @@ static void column_json(struct sf_json *j, const struct sf_dbcol *c, const void 
 	}
 	switch (c->type) {
 	case SF_T_TEXT: sf_json_str(j, v.s); break;
-	case SF_T_BYTES: sf_json_str(j, v.s); break;
+	case SF_T_BYTES: bytes_json(j, v.s); break;
 	case SF_T_JSON:
 		if (v.s.n)
 			sf_json_raw(j, v.s);

@@ -335,7 +335,7 @@ static int begin(struct sf_dbh *h) {
 	struct sf_lite *db = lite(h->db);
 	struct sf_lite__tx *tx = sf_calloc(1, sizeof *tx);
 	struct sf_lite__job *job = job_new(db, SF_LITE__BEGIN, h);
-	tx->refs = 1;
+	tx->refs = 1, tx->label = h->label;
 	job->tx = tx;
 	int err = submit(db, &db->writes, job);
 	if (err) {

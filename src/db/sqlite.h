@@ -75,6 +75,7 @@ struct sf_lite__tx {
 	int why_over;             /* answer to a statement that comes later: SF_EDEADLINE, SF_ESERIAL, … */
 	struct sf_lite__job *job; /* the next statement; NULL: the coroutine is busy elsewhere */
 	bool ended;               /* sf_tx_end was called */
+	const char *label;
 	int refs;
 };
 

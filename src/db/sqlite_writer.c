@@ -192,7 +192,9 @@ static struct sf_lite__job *tx_next(struct sf_lite *db, struct sf_lite__tx *tx) 
 		tx->state = SF_LITE__OVER;
 		tx->why_over = SF_EDEADLINE;
 	}
+	bool paused = !job && !tx->ended;
 	uv_mutex_unlock(&db->writes.lock);
+	if (paused) sf_lite__note(db, "a transaction paused too long and was rolled back", tx->label);
 	return job;
 }
 
