@@ -414,6 +414,30 @@ static void timeouts(void **state) {
 	world_run(w, timeout_body);
 }
 
+/* A transaction that waits for the COMMIT of such a group is certainly not done, and is told to run again. */
+static void lost_body(struct world *w) {
+	int64_t committed = 0;
+	bool lost = false;
+	sql(w, TABLE);
+	for (int round = 0; round < 20 && !lost;
+		 round++) { /* whether the two share a group is a matter of time */
+		struct crowd c = { .w = w };
+		struct member *tx = crowd_add(&c, tx_write, 0), *bad = crowd_add(&c, write_forever, 0);
+		crowd_wait(&c);
+		ERR(bad->err, SF_EDEADLINE);
+		lost = tx->err == SF_ESERIAL;
+		if (!lost) OK(tx->err);
+		committed += !lost;
+		assert_int_equal(number(w, "SELECT count(*) FROM n"), committed);
+	}
+	assert_true(lost);
+}
+static void lost_group(void **state) {
+	struct world *w = *state;
+	w->opts.statement_ms = 50;
+	world_run(w, lost_body);
+}
+
 /* A coroutine's own deadline ends the wait, not only the statement's time-out. */
 static void deadline_body(struct world *w) {
 	struct number row;
@@ -448,7 +472,8 @@ int main(void) {
 		DB_TEST(errors),       DB_TEST(transactions),
 		DB_TEST(forgotten),    DB_TEST(long_pause),
 		DB_TEST(cancellation), DB_TEST(timeouts),
-		DB_TEST(deadline),     DB_TEST(urls),
+		DB_TEST(lost_group),   DB_TEST(deadline),
+		DB_TEST(urls),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "core/time.h"
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -195,6 +196,38 @@ static void four_processes(void **state) {
 	world_run(*state, sums_body);
 }
 
+/* Processes that never stop writing get their turns alike: none is left to wait out its time. */
+enum { SHARES = 3 };
+static _Atomic int64_t *share; /* of each, in memory that the children share */
+static int my_share;
+static void writer(struct member *m) {
+	int64_t until = sf_clock_ns() + 700000000;
+	while (!m->err && sf_clock_ns() < until)
+		if (!(m->err = sf_db_exec(own(m), &insert, NULL, NULL))) share[my_share]++;
+}
+static void share_body(struct world *w) {
+	struct crowd c = { .w = w };
+	struct member *m[CLIENTS];
+	for (int i = 0; i < CLIENTS; i++) m[i] = crowd_add(&c, writer, i);
+	crowd_wait(&c);
+	for (int i = 0; i < CLIENTS; i++) OK(m[i]->err);
+}
+static void fair_turns(void **state) {
+	pid_t pid[SHARES];
+	int64_t least = INT64_MAX, most = 0;
+	share = mmap(NULL, sizeof *share * SHARES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(share, MAP_FAILED);
+	world_run(*state, bank_body);
+	for (my_share = 0; my_share < SHARES; my_share++) pid[my_share] = in_child(*state, share_body);
+	for (int i = 0; i < SHARES; i++) child_ok(pid[i]);
+	for (int i = 0; i < SHARES; i++) {
+		least = share[i] < least ? share[i] : least;
+		most = share[i] > most ? share[i] : most;
+	}
+	assert_true(least > 0 && least * 4 >= most);
+	munmap((void *)share, sizeof *share * SHARES);
+}
+
 /* A process that holds the writer is killed: the others go on, and nothing of what it did is left. */
 enum { PIPE = 99 }; /* the descriptor by which the child tells that it holds the writer */
 static void killed_body(struct world *w) {
@@ -333,8 +366,8 @@ static void late_file(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		DB_TEST(grouped_commits), DB_TEST(cancel_storm), DB_TEST(four_processes), DB_TEST(killed_holder),
-		DB_TEST(overload),        DB_TEST(full_disk),    DB_TEST(late_file),
+		DB_TEST(grouped_commits), DB_TEST(cancel_storm), DB_TEST(four_processes), DB_TEST(fair_turns),
+		DB_TEST(killed_holder),   DB_TEST(overload),     DB_TEST(full_disk),      DB_TEST(late_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
