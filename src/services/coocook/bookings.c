@@ -5,7 +5,8 @@
  * Nobody waits for a lock while others look, so that a thousand guests of one chef cost a thousand short statements.
  *
  * A request for an hour is that one statement. A request for a day picks the first hours free as it sees them and takes them; when another
- * was faster it looks again. Each such defeat means that hours of this day were booked, so it ends. */
+ * was faster it looks again. Each such defeat means that hours of this day were booked, so it ends. On SQLite, whose readers
+ * see what the writer has done only once a group is committed, looking and taking are one transaction of the writer. */
 #include "services/coocook/internal.h"
 
 /* ---- lists and one ---------------------------------------------------------------------------- */
@@ -118,16 +119,19 @@ int coocook_booking_create(struct sf_req *r) { /* 400 past or own, 404 no chef, 
 	struct coocook_q_booking_take_row row;
 	/* One statement is a transaction already; an idempotent answer must be stored in the same one. */
 	bool keyed = sf_http_header(sf_req_http(r), "idempotency-key").p != NULL;
-	struct sf_dbh *tx = NULL;
-	err = keyed ? sf_req_begin(r, &tx) : 0;
-	if (err) goto out;
-	err = take(r, keyed ? tx : sf_req_db(r), body, when, &in, &row);
+	struct sf_dbh *h = sf_req_db(r), *tx = NULL;
+	if (keyed || (!when.exact && sf_dbh_engine(h) == SF_LITE)) {
+		err = sf_req_begin(r, &tx);
+		if (err) goto out;
+		h = tx;
+	}
+	err = take(r, h, body, when, &in, &row);
 	if (err) goto out;
 	char from[32], to[32];
 	sf_reply(r, 201, SF_KV("id", row.id), SF_KV("message", "Your request has been sent to the chef."),
 			 SF_KV("total_price", row.total_price), sf_kv_time("starts_at", in.starts_at, from),
 			 sf_kv_time("ends_at", in.ends_at, to));
-	err = keyed ? sf_req_commit(r, tx) : 0;
+	err = tx ? sf_req_commit(r, tx) : 0;
 out:
 	sf_tx_end(tx);
 	return err == SF_EDUP ? refuse(r, body, when) : err;
