@@ -41,7 +41,9 @@ enum {
 	SF_PG_PREPARED_MAX = 500, /* prepared statements a connection [D-5] */
 	SF_PG_DEPTH_MAX = 64,     /* statements in flight a shared connection */
 	SF_PG_GROUP_MAX = 16,     /* reads that share a Sync */
-	SF_PG_GROW_AT = 8,        /* in flight on every connection: open another */
+	SF_PG_GROW_AT = 16,       /* in flight on every connection: open another */
+	SF_PG_WRITES_AT = 1,      /* ... or as many ahead of a write, for each COMMIT waits for the disk */
+	SF_PG_PACK = 8, /* reads of one iteration that go to a connection before the next one is looked for */
 	SF_PG_STALL_US =
 		4000, /* a connection whose oldest statement runs longer gets no more if that can be helped */
 };
@@ -182,11 +184,14 @@ struct sf_pg_pool { /* lifetime: the database */
 	size_t line_n;
 	struct sf_node leases; /* struct sf_pg_lease_wait, oldest first */
 	size_t leases_n;
-	bool later;                   /* dispatch is scheduled */
-	bool fast;                    /* the tick's pace */
-	size_t lost;                  /* connections that broke and were not replaced yet */
-	bool down;                    /* the last attempt to connect failed, and none is READY */
-	bool told;                    /* ... which the log has said */
+	bool later;                 /* dispatch is scheduled */
+	bool fast;                  /* the tick's pace */
+	size_t lost;                /* connections that broke and were not replaced yet */
+	bool down;                  /* the last attempt to connect failed, and none is READY */
+	bool told;                  /* ... which the log has said */
+	struct sf_pg_conn *filling; /* during a dispatch: gets the next reads, too */
+	size_t filled;
+	bool crowded;                 /* a write was put behind others */
 	size_t first;                 /* host to try first */
 	int64_t backoff_ms, retry_ms; /* pause and when it ends */
 	uv_timer_t tick;

@@ -309,7 +309,8 @@ static void on_event(uv_poll_t *h, int status, int events) {
 	if (c->state == SF_PG_CONNECTING) {
 		connect_step(c);
 	} else {
-		if (status < 0) c->events = 0; /* an error of the socket stops the handle: what else comes is to be read */
+		if (status < 0)
+			c->events = 0; /* an error of the socket stops the handle: what else comes is to be read */
 		if (status < 0 || events & UV_READABLE) on_readable(c);
 		if (c->pg && c->events != UV_READABLE) sf_pg__watch(c);
 	}
