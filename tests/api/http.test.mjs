@@ -30,6 +30,7 @@ describe('http', () => {
   });
 
   const H = 'Host: localhost\r\n';
+  const CHUNKED = `POST /api/auth/login HTTP/1.1\r\n${H}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`;
   const malformed = [
     ['both lengths', `POST /api/auth/login HTTP/1.1\r\n${H}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n${H}\r\n`],
     ['both lengths, other order', `POST /api/auth/login HTTP/1.1\r\n${H}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n`],
@@ -44,9 +45,9 @@ describe('http', () => {
     ['chunked twice', `POST / HTTP/1.1\r\n${H}Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n`],
     ['chunked not last', `POST / HTTP/1.1\r\n${H}Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n`],
     ['an obscured chunked', `POST / HTTP/1.1\r\n${H}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n`],
-    ['a chunk size that overflows', `POST / HTTP/1.1\r\n${H}Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nx`],
-    ['a chunk size that is none', `POST / HTTP/1.1\r\n${H}Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n`],
-    ['a chunk longer than it said', `POST / HTTP/1.1\r\n${H}Transfer-Encoding: chunked\r\n\r\n1\r\nhello\r\n0\r\n\r\n`],
+    ['a chunk size that overflows', `${CHUNKED}ffffffffffffffffff\r\nx`],
+    ['a chunk size that is none', `${CHUNKED}zz\r\nhello\r\n0\r\n\r\n`],
+    ['a chunk longer than it said', `${CHUNKED}1\r\nhello\r\n0\r\n\r\n`],
     ['no host', 'GET / HTTP/1.1\r\n\r\n'],
     ['two hosts', `GET / HTTP/1.1\r\n${H}Host: other\r\n\r\n`],
     ['a bare newline', 'GET / HTTP/1.1\nHost: localhost\n\n'],
@@ -100,7 +101,9 @@ describe('http', () => {
     const head = `POST /api/auth/login HTTP/1.1\r\n${H}Content-Type: application/json\r\nConnection: close\r\n`;
     const chunks = [...body].map((c) => `1\r\n${c}\r\n`).join('');
     assert.match((await s.raw(`${head}Transfer-Encoding: chunked\r\n\r\n${chunks}0\r\nX-Trailer: 1\r\n\r\n`)).text, /^HTTP\/1\.1 401 /);
-    assert.match((await s.raw(`${head}Expect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n${body}`)).text, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 401 /);
+    const waits = await s.raw(`${head}Expect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n`, {
+      reply: (text, socket) => text.endsWith('100 Continue\r\n\r\n') && socket.write(body) });
+    assert.match(waits.text, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 401 /);
     assert.doesNotMatch((await s.raw(`${head}Expect: 100-continue\r\nContent-Length: 5000000\r\n\r\n`)).text, /100 Continue/);
   });
 

@@ -133,8 +133,8 @@ export class Server {
   demoUser(name) {
     return this.login(`${name}@softfactory.com`, `${name}123`);
   }
-  /** Writes bytes on a new connection; resolves to all text the server sent until it closed (or `done` said enough). */
-  raw(bytes, { ms = 10_000, done = () => false, end = false } = {}) {
+  /** Writes bytes on a new connection; resolves to all text the server sent until it closed (or `done` said enough); `reply` may answer. */
+  raw(bytes, { ms = 10_000, done = () => false, reply = () => {}, end = false } = {}) {
     return new Promise((resolve, reject) => {
       const socket = net.connect(this.port, '127.0.0.1');
       let text = '';
@@ -147,6 +147,7 @@ export class Server {
       socket.on('connect', () => (end ? socket.end(bytes) : socket.write(bytes)));
       socket.on('data', (d) => {
         text += d.toString('latin1');
+        reply(text, socket);
         if (done(text)) finish(false);
       });
       socket.on('close', () => finish(true));
