@@ -1,4 +1,4 @@
-/* The SQLite engine as the loop sees it: makes jobs, puts them in line, waits for them and takes their rows over. */
+/* The SQLite engine as the loop sees it: statements and transactions as jobs, what came of them, opening and closing. */
 #include "db/sqlite.h"
 #include "core/log.h"
 #include "core/time.h"
@@ -6,197 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define KEEP_JOBS  128
-#define KEEP_BYTES 16384 /* a larger buffer is not kept with an idle job */
-#define PING_MS    1000
+#define PING_MS 1000
 
 static struct sf_lite *lite(const struct sf_db *db) {
 	return (struct sf_lite *)db;
-}
-
-/* ---- jobs ------------------------------------------------------------------------------------------------------- */
-
-static struct sf_lite__job *job_new(struct sf_lite *db, enum sf_lite__op op, const struct sf_dbh *h) {
-	struct sf_lite__job *job = db->idle;
-	if (job) {
-		db->idle = job->next_idle, db->nidle--;
-	} else {
-		job = sf_calloc(1, sizeof *job);
-	}
-	sf_list_init(&job->node);
-	job->op = op, job->q = NULL, job->tx = NULL, job->err = 0, job->n = 0, job->tries = 0;
-	job->constraint[0] = job->why[0] = 0;
-	job->wait = NULL, job->taken = job->delivered = job->detached = false;
-	job->timeout_ms = h ? h->statement_ms : 0;
-	atomic_store_explicit(&job->abandoned, false, memory_order_relaxed);
-	return job;
-}
-
-static void trim(struct sf_buf *b) {
-	if (b->cap > KEEP_BYTES || b->failed) sf_buf_fini(b);
-	sf_buf_clear(b);
-}
-
-static void job_free(struct sf_lite *db, struct sf_lite__job *job) {
-	if (db->nidle < KEEP_JOBS) {
-		trim(&job->in), trim(&job->rows), trim(&job->text);
-		job->next_idle = db->idle, db->idle = job, db->nidle++;
-		return;
-	}
-	sf_buf_fini(&job->in), sf_buf_fini(&job->rows), sf_buf_fini(&job->text);
-	free(job);
-}
-
-static const void *copy(struct sf_buf *b, const void *p, size_t n) {
-	void *at = b->p + b->n;
-	if (n) memcpy(at, p, n);
-	b->n += n;
-	return at;
-}
-
-/* Copies the parameters: first the values, then the lists, then the text, in one piece of memory. */
-static int job_params(struct sf_lite__job *job, const struct sf_query *q, const void *in) {
-	size_t need = q->nin * sizeof *job->params;
-	job->q = q;
-	for (unsigned i = 0; i < q->nin; i++) {
-		struct sf_db__val v = sf_db__get(&q->in[i], in);
-		enum sf_dbtype t = q->in[i].type;
-		if (t == SF_T_INTS) need += v.ints.n * sizeof *v.ints.p;
-		if (!v.null && (t == SF_T_TEXT || t == SF_T_JSON || t == SF_T_BYTES)) need += v.s.n;
-	}
-	if (need && !sf_buf_reserve(&job->in, need)) return SF_ENOMEM;
-	job->params = (struct sf_db__val *)job->in.p;
-	job->in.n = q->nin * sizeof *job->params;
-	for (int pass = 0; pass < 2; pass++) {
-		for (unsigned i = 0; i < q->nin; i++) {
-			struct sf_db__val v = sf_db__get(&q->in[i], in);
-			enum sf_dbtype t = q->in[i].type;
-			if (pass == 0 && t == SF_T_INTS) v.ints.p = copy(&job->in, v.ints.p, v.ints.n * sizeof *v.ints.p);
-			if (pass == 1 && t == SF_T_INTS) continue;
-			if (pass == 1 && !v.null && (t == SF_T_TEXT || t == SF_T_JSON || t == SF_T_BYTES))
-				v.s.p = copy(&job->in, v.s.p, v.s.n);
-			job->params[i] = v;
-		}
-	}
-	return 0;
-}
-
-/* Moves the rows into the arena; their texts turn from offsets into pointers. */
-static int take_rows(struct sf_lite__job *job, struct sf_arena *a, struct sf_db__result *res) {
-	const struct sf_query *q = job->q;
-	res->n = 0, res->changed = job->changed;
-	if (!job->n) return 0;
-	char *rows = sf_arena_try(a, job->rows.n), *text = sf_arena_try(a, job->text.n + 1);
-	if (!rows || !text) return SF_ENOMEM;
-	memcpy(rows, job->rows.p, job->rows.n);
-	if (job->text.n) memcpy(text, job->text.p, job->text.n);
-	for (unsigned i = 0; i < q->nout; i++) {
-		enum sf_dbtype t = q->out[i].type;
-		if (t != SF_T_TEXT && t != SF_T_JSON && t != SF_T_BYTES) continue;
-		char *at = rows + q->out[i].offset;
-		for (size_t k = 0; k < job->n; k++, at += q->row_size) {
-			struct sf_str *s = (struct sf_str *)at;
-			if (s->p) s->p = text + ((uintptr_t)s->p - 1);
-		}
-	}
-	res->at = rows, res->n = job->n;
-	return 0;
-}
-
-/* ---- lines and waiting -------------------------------------------------------------------------------------------- */
-
-static void in_flight(struct sf_lite *db, int change) {
-	size_t before = db->inflight;
-	db->inflight = (size_t)((int64_t)before + change);
-	if (!before) uv_ref((uv_handle_t *)&db->async);
-	if (!db->inflight) uv_unref((uv_handle_t *)&db->async);
-}
-
-/* Puts the job in line. SF_EOVERLOAD: the line is full. */
-static int submit(struct sf_lite *db, struct sf_lite__line *line, struct sf_lite__job *job) {
-	uv_mutex_lock(&line->lock);
-	bool full = line->n >= db->head.opts.wait_max;
-	if (!full) {
-		sf_list_push(&line->jobs, &job->node);
-		line->n++;
-		uv_cond_signal(&line->more);
-	}
-	uv_mutex_unlock(&line->lock);
-	if (!full) in_flight(db, 1);
-	return full ? SF_EOVERLOAD : 0;
-}
-
-/* Gives the open transaction its next statement. */
-static int submit_tx(struct sf_lite *db, struct sf_lite__tx *tx, struct sf_lite__job *job) {
-	int err = 0;
-	uv_mutex_lock(&db->writes.lock);
-	if (tx->state == SF_LITE__OVER) {
-		err = tx->why_over;
-	} else {
-		tx->job = job;
-		job->tx = tx;
-		uv_cond_signal(&db->tx_more);
-	}
-	uv_mutex_unlock(&db->writes.lock);
-	if (!err) in_flight(db, 1);
-	return err;
-}
-
-/* Takes a job back that no thread has taken. */
-static bool take_back(struct sf_lite *db, struct sf_lite__job *job) {
-	struct sf_lite__line *line = job->op == SF_LITE__READ ? &db->reads : &db->writes;
-	uv_mutex_lock(&line->lock);
-	bool ours = !job->taken;
-	if (ours && job->tx && job->tx->job == job)
-		job->tx->job = NULL;
-	else if (ours)
-		sf_list_del(&job->node), line->n--;
-	uv_mutex_unlock(&line->lock);
-	if (ours) in_flight(db, -1);
-	return ours;
-}
-
-struct waiting {
-	struct sf_lite *db;
-	struct sf_lite__job *job;
-	bool back; /* the job was taken back: it never ran */
-};
-
-static void cut(struct sf_wait *w) {
-	struct waiting *at = w->arg;
-	at->job->wait = NULL;
-	at->back = take_back(at->db, at->job);
-}
-
-/* Whether it is the coroutine that ends, and not only the longest wait in line. */
-static bool co_over(void) {
-	struct sf_co *co = sf_co_self();
-	int64_t deadline = sf_co_deadline_get(co);
-	return sf_co_canceled(co) || (deadline && deadline <= sf_loop_now(sf_loop_self()));
-}
-
-/* ~ Waits for a job in line, at most line_ms until a thread takes it. 0: it is done, and its outcome is in it. Else
- * the job is gone: it never ran (SF_EOVERLOAD), or it runs on for nobody. */
-static int wait_for(struct sf_lite *db, struct sf_lite__job *job, int64_t line_ms) {
-	struct waiting at = { .db = db, .job = job };
-	for (;;) {
-		struct sf_wait w;
-		sf_wait_init(&w, cut, &at);
-		job->wait = &w;
-		int err = sf_await(&w, line_ms);
-		if (job->delivered) return 0;
-		bool over = co_over();
-		if (at.back) {
-			job_free(db, job);
-			return over ? err : SF_EOVERLOAD;
-		}
-		if (over) {
-			atomic_store_explicit(&job->abandoned, true, memory_order_relaxed);
-			job->detached = true;
-			return err;
-		}
-		line_ms = -1; /* it runs: the statement's own time-out counts from here */
-	}
 }
 
 /* ---- outcomes --------------------------------------------------------------------------------------------------- */
@@ -246,10 +59,10 @@ static void on_done(uv_async_t *async) {
 	while (!sf_list_empty(&jobs)) {
 		struct sf_lite__job *job = SF_CONTAINER(jobs.next, struct sf_lite__job, node);
 		sf_list_del(&job->node);
-		in_flight(db, -1);
+		sf_lite__in_flight(db, -1);
 		report(db, job);
 		if (job->detached) {
-			job_free(db, job);
+			sf_lite__job_free(db, job);
 			continue;
 		}
 		job->delivered = true;
@@ -287,36 +100,38 @@ void sf_lite__exited(struct sf_lite *db) {
 
 static int outcome(struct sf_dbh *h, struct sf_lite__job *job, struct sf_db__result *res) {
 	int err = job->err;
-	if (!err && res && job->q) err = take_rows(job, h->arena, res);
+	if (!err && res && job->q) err = sf_lite__job_rows(job, h->arena, res);
 	if (job->constraint[0]) sf_db__constraint(h, sf_str(job->constraint));
-	job_free(lite(h->db), job);
+	sf_lite__job_free(lite(h->db), job);
 	return err;
 }
 
 static int run(struct sf_dbh *h, const struct sf_query *q, const void *in, struct sf_db__result *res) {
 	struct sf_lite *db = lite(h->db);
 	bool read = !h->tx && !q->write;
-	struct sf_lite__job *job = job_new(db, read ? SF_LITE__READ : SF_LITE__WRITE, h);
-	int err = job_params(job, q, in);
-	if (!err) err = h->tx ? submit_tx(db, h->lease, job) : submit(db, read ? &db->reads : &db->writes, job);
+	struct sf_lite__job *job = sf_lite__job_new(db, read ? SF_LITE__READ : SF_LITE__WRITE, h);
+	int err = sf_lite__job_params(job, q, in);
+	if (!err)
+		err = h->tx ? sf_lite__submit_tx(db, h->lease, job)
+					: sf_lite__submit(db, read ? &db->reads : &db->writes, job);
 	if (err) {
-		job_free(db, job);
+		sf_lite__job_free(db, job);
 		return err;
 	}
-	err = wait_for(db, job, h->tx ? -1 : h->db->opts.wait_ms);
+	err = sf_lite__wait(db, job, h->tx ? -1 : h->db->opts.wait_ms);
 	return err ? err : outcome(h, job, res);
 }
 
 static int script(struct sf_dbh *tx, const char *sql, struct sf_str *why) {
 	struct sf_lite *db = lite(tx->db);
-	struct sf_lite__job *job = job_new(db, SF_LITE__SCRIPT, tx);
+	struct sf_lite__job *job = sf_lite__job_new(db, SF_LITE__SCRIPT, tx);
 	sf_buf_add(&job->in, sql, strlen(sql) + 1);
-	int err = job->in.failed ? SF_ENOMEM : submit_tx(db, tx->lease, job);
+	int err = job->in.failed ? SF_ENOMEM : sf_lite__submit_tx(db, tx->lease, job);
 	if (err) {
-		job_free(db, job);
+		sf_lite__job_free(db, job);
 		return err;
 	}
-	err = wait_for(db, job, -1);
+	err = sf_lite__wait(db, job, -1);
 	if (err) return err;
 	if (job->err) *why = sf_arena_str(tx->arena, sf_str(job->why));
 	return outcome(tx, job, NULL);
@@ -334,13 +149,13 @@ static void tx_leave(struct sf_lite *db, struct sf_lite__tx *tx) {
 static int begin(struct sf_dbh *h) {
 	struct sf_lite *db = lite(h->db);
 	struct sf_lite__tx *tx = sf_calloc(1, sizeof *tx);
-	struct sf_lite__job *job = job_new(db, SF_LITE__BEGIN, h);
+	struct sf_lite__job *job = sf_lite__job_new(db, SF_LITE__BEGIN, h);
 	tx->refs = 1, tx->label = h->label;
 	job->tx = tx;
-	int err = submit(db, &db->writes, job);
+	int err = sf_lite__submit(db, &db->writes, job);
 	if (err) {
-		job_free(db, job);
-	} else if (!(err = wait_for(db, job, h->db->opts.wait_ms))) {
+		sf_lite__job_free(db, job);
+	} else if (!(err = sf_lite__wait(db, job, h->db->opts.wait_ms))) {
 		err = outcome(h, job, NULL);
 	}
 	if (err)
@@ -352,13 +167,13 @@ static int begin(struct sf_dbh *h) {
 
 static int commit(struct sf_dbh *h) {
 	struct sf_lite *db = lite(h->db);
-	struct sf_lite__job *job = job_new(db, SF_LITE__COMMIT, h);
-	int err = submit_tx(db, h->lease, job);
+	struct sf_lite__job *job = sf_lite__job_new(db, SF_LITE__COMMIT, h);
+	int err = sf_lite__submit_tx(db, h->lease, job);
 	if (err) {
-		job_free(db, job);
+		sf_lite__job_free(db, job);
 		return err;
 	}
-	err = wait_for(db, job, -1);
+	err = sf_lite__wait(db, job, -1);
 	return err ? err : outcome(h, job, NULL);
 }
 
@@ -370,18 +185,18 @@ static void end(struct sf_dbh *h) {
 /* ---- health and figures ------------------------------------------------------------------------------------------ */
 
 static int probe(struct sf_lite *db, const struct sf_query *q, enum sf_lite__op op) {
-	struct sf_lite__job *job = job_new(db, op, NULL);
+	struct sf_lite__job *job = sf_lite__job_new(db, op, NULL);
 	job->timeout_ms = PING_MS;
 	job->q = q;
-	int err = submit(db, op == SF_LITE__READ ? &db->reads : &db->writes, job);
+	int err = sf_lite__submit(db, op == SF_LITE__READ ? &db->reads : &db->writes, job);
 	if (err) {
-		job_free(db, job);
+		sf_lite__job_free(db, job);
 		return err;
 	}
-	err = wait_for(db, job, PING_MS);
+	err = sf_lite__wait(db, job, PING_MS);
 	if (err) return err;
 	err = job->err;
-	job_free(db, job);
+	sf_lite__job_free(db, job);
 	return err;
 }
 
@@ -485,12 +300,7 @@ static void lite_closed(struct sf_lite *db) {
 
 static void lite_free(struct sf_db *head) {
 	struct sf_lite *db = lite(head);
-	db->nidle = KEEP_JOBS; /* job_free keeps none */
-	while (db->idle) {
-		struct sf_lite__job *job = db->idle;
-		db->idle = job->next_idle;
-		job_free(db, job);
-	}
+	sf_lite__jobs_fini(db);
 	line_fini(&db->reads), line_fini(&db->writes);
 	uv_cond_destroy(&db->tx_more);
 	uv_mutex_destroy(&db->done_lock);

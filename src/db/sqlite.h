@@ -139,6 +139,31 @@ void sf_lite__conn_run(struct sf_lite__conn *c, struct sf_lite__job *job);
 /* Puts what SQLite says about its result rc into the job. */
 void sf_lite__conn_error(struct sf_lite__conn *c, struct sf_lite__job *job, int rc);
 
+/* ---- sqlite_job.c: on the loop ------------------------------------------------------------------------------------ */
+
+struct sf_lite__job *sf_lite__job_new(struct sf_lite *db, enum sf_lite__op op,
+									  const struct sf_dbh *h); /* h: NULL or whose */
+void sf_lite__job_free(struct sf_lite *db, struct sf_lite__job *job);
+void sf_lite__jobs_fini(struct sf_lite *db); /* frees those kept for reuse */
+/* Copies the parameters into the job. SF_ENOMEM. */
+SF_MUSTCHECK
+int sf_lite__job_params(struct sf_lite__job *job, const struct sf_query *q, const void *in);
+/* Moves the rows into the arena. SF_ENOMEM: past its budget. */
+SF_MUSTCHECK
+int sf_lite__job_rows(const struct sf_lite__job *job, struct sf_arena *a, struct sf_db__result *res);
+void sf_lite__in_flight(struct sf_lite *db,
+						int change); /* counts jobs on their way, which keep the loop alive */
+/* Puts the job in line. SF_EOVERLOAD: the line is full. */
+SF_MUSTCHECK
+int sf_lite__submit(struct sf_lite *db, struct sf_lite__line *line, struct sf_lite__job *job);
+/* Gives the open transaction its next statement. Why it is over, if it is. */
+SF_MUSTCHECK
+int sf_lite__submit_tx(struct sf_lite *db, struct sf_lite__tx *tx, struct sf_lite__job *job);
+/* ~ Waits for a job in line, at most line_ms until a thread takes it. 0: it is done, and its outcome is in it. Else
+ * the job is gone: it never ran (SF_EOVERLOAD), or it runs on for nobody. */
+SF_MUSTCHECK
+int sf_lite__wait(struct sf_lite *db, struct sf_lite__job *job, int64_t line_ms);
+
 /* ---- threads ------------------------------------------------------------------------------------------------------ */
 
 void sf_lite__writer_main(void *db);
