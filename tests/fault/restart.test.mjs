@@ -28,8 +28,8 @@ onEachEngine(describe, after, 'restarts', (engine) => {
   const rows = async () => Number((await onDatabase(s, 'SELECT count(*) FROM bookings WHERE user_id = ' + guest.id))[0][0]);
 
   test('SIGHUP ten times: no connection reset, no lost write, new workers each time', async () => {
-    const load = new Load(s, 16, next);
     const rowsBefore = await rows();
+    const load = new Load(s, 16, next);
     for (let i = 0; i < 10; i++) {
       const old = (await workers()).map((w) => w.pid);
       assert.equal(old.length, 2);
@@ -49,8 +49,8 @@ onEachEngine(describe, after, 'restarts', (engine) => {
   });
 
   test('kill -9 of a worker: another takes its place, others notice nothing, no write is lost', async () => {
-    const load = new Load(s, 16, next);
     const rowsBefore = await rows();
+    const load = new Load(s, 16, next);
     const uncertain = () => load.errors.filter((e) => e.method === 'POST').length;
     for (let i = 0; i < 3; i++) {
       const [victim] = await until(async () => {
@@ -71,8 +71,8 @@ onEachEngine(describe, after, 'restarts', (engine) => {
   });
 
   test('SIGTERM: what was received is answered, then the exit code is 0', async () => {
-    const load = new Load(s, 16, next);
     const rowsBefore = await rows();
+    const load = new Load(s, 16, next);
     await until(() => load.count > 50, { what: 'load' });
     s.daemon.signal('SIGTERM');
     await s.daemon.done;
