@@ -61,6 +61,10 @@ static struct platform_q_user_lock_row as_user(const struct platform_q_user_by_e
 	};
 }
 
+static int too_often(struct sf_req *r) {
+	return sf_fail(r, SF_ELOCKED, NULL, "Too many failed attempts. Try again in 15 minutes.");
+}
+
 /* ~ 423 when the name has failed too often, whether or not anybody has it. *failed: it has failed lately. */
 static int locked(struct sf_req *r, struct sf_str email, bool *failed) {
 	struct platform_q_login_failures_in in = { .email = email, .cutoff = sf_req_now(r) - PLATFORM_LOCK_USEC };
@@ -68,11 +72,24 @@ static int locked(struct sf_req *r, struct sf_str email, bool *failed) {
 	int err = platform_q_login_failures(sf_req_db(r), &in, &row);
 	*failed = err == 0;
 	if (err == SF_ENOTFOUND) return 0;
-	if (!err && row.failures >= PLATFORM_FAILURES_MAX)
-		return sf_fail(r, SF_ELOCKED, NULL, "Too many failed attempts. Try again in 15 minutes.");
-	return err;
+	return !err && row.failures >= PLATFORM_FAILURES_MAX ? too_often(r) : err;
 }
 
+/* ~ Counts a wrong password, then says so: 401, or 423 when others have locked the name meanwhile. */
+static int wrong(struct sf_req *r, struct sf_str email) {
+	int64_t now = sf_req_now(r);
+	struct platform_q_login_failed_in in = {
+		.email = email, .now = now, .cutoff = now - PLATFORM_LOCK_USEC, .most = PLATFORM_FAILURES_MAX
+	};
+	struct platform_q_login_failed_row row;
+	int err = platform_q_login_failed(sf_req_db(r), &in, &row);
+	if (err) return err;
+	if (row.failures > PLATFORM_FAILURES_MAX) return too_often(r);
+	return sf_fail(r, SF_EAUTH, NULL, "The email or the password is wrong.");
+}
+
+/* The lock is looked at before the password, to spare the work, and once more after it, because many guesses may be sent at
+ * once: those that come to their end after the tenth wrong one learn nothing, not even that one of them was right. */
 int platform__authenticate(struct sf_req *r, const struct platform_login_body *in,
 						   struct platform_q_user_lock_row *u) {
 	struct sf_dbh *h = sf_req_db(r);
@@ -84,14 +101,8 @@ int platform__authenticate(struct sf_req *r, const struct platform_login_body *i
 	err = platform_q_user_by_email(h, &(struct platform_q_user_by_email_in) { .email = email }, &row);
 	if (err && err != SF_ENOTFOUND) return err;
 	err = sf_password_check(in->password, err ? SF_STR_NULL : row.password_hash, &upgrade);
-	if (err == SF_EAUTH) {
-		int64_t now = sf_req_now(r);
-		struct platform_q_login_failed_in f = {
-			.email = email, .now = now, .cutoff = now - PLATFORM_LOCK_USEC, .most = PLATFORM_FAILURES_MAX
-		};
-		err = platform_q_login_failed(h, &f, NULL);
-		return err ? err : sf_fail(r, SF_EAUTH, NULL, "The email or the password is wrong.");
-	}
+	if (err == SF_EAUTH) return wrong(r, email);
+	if (!err) err = locked(r, email, &failed);
 	if (err) return err;
 	if (!row.is_active)
 		return sf_fail(r, SF_EFORBIDDEN, NULL, "This account is not active. Write to us to reopen it.");

@@ -106,14 +106,16 @@ FROM products WHERE slug = :slug;
 -- out: failures int
 SELECT failures FROM login_failures WHERE email = :email AND since >= :cutoff;
 
--- name: login_failed :exec
+-- name: login_failed :one
 -- The window begins anew when it is over, and with the failure that locks.
 -- in: email text, now time, cutoff time, most int
+-- out: failures int
 INSERT INTO login_failures (email, failures, since) VALUES (:email, 1, :now)
 ON CONFLICT (email) DO UPDATE SET
     failures = CASE WHEN login_failures.since < :cutoff THEN 1 ELSE login_failures.failures + 1 END,
     since = CASE WHEN login_failures.since < :cutoff OR login_failures.failures + 1 = :most THEN :now
-        ELSE login_failures.since END;
+        ELSE login_failures.since END
+RETURNING failures;
 
 -- name: login_worked :exec
 -- in: email text
