@@ -24,13 +24,18 @@ fault: $(B)/softfactory
 	SF_BIN=$(abspath $(B))/softfactory $(NODE_TEST) $(sort $(wildcard tests/fault/*$(T)*.test.mjs))
 
 # tests/fuzz/<name>_fuzz.c: LLVMFuzzerTestOneInput; corpus seeds in tests/fuzz/corpus/<name>/
+# one line a fuzzer; a finding prints its report and where the input was kept, and fails
 FUZZ_SECONDS ?= 60
 FUZZ_NAMES := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 fuzz:
-	@for n in $(FUZZ_NAMES); do $(MAKE) --no-print-directory B=$(B)/fuzz CC=clang SAN=address,undefined,fuzzer-no-link $(B)/fuzz/fuzzers/$$n || exit 1; \
-	  mkdir -p $(B)/fuzz/corpus/$$n; $(B)/fuzz/fuzzers/$$n -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=2048 -print_final_stats=1 -close_fd_mask=0 \
-	    -artifact_prefix=$(B)/fuzz/ $(B)/fuzz/corpus/$$n tests/fuzz/corpus/$$n 2>&1 | tail -4 && test $${PIPESTATUS[0]:-0} -eq 0 || exit 1; done
-fuzz: SHELL := /bin/bash
+	@for n in $(FUZZ_NAMES); do \
+	  $(MAKE) --no-print-directory B=$(B)/fuzz CC=clang SAN=address,undefined,fuzzer-no-link $(B)/fuzz/fuzzers/$$n || exit 1; \
+	  mkdir -p $(B)/fuzz/corpus/$$n; \
+	  if $(B)/fuzz/fuzzers/$$n -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=2048 -print_final_stats=1 \
+	    -artifact_prefix=$(B)/fuzz/$$n- $(B)/fuzz/corpus/$$n tests/fuzz/corpus/$$n >$(B)/fuzz/$$n.log 2>&1; then \
+	    awk -v n=$$n '/number_of_executed_units/ { runs = $$2 } / cov: / { for (i = 1; i < NF; i++) if ($$i == "cov:") cov = $$(i + 1) } \
+	      END { printf "fuzz %s: %d inputs, %d edges covered, no finding\n", n, runs, cov }' $(B)/fuzz/$$n.log; \
+	  else echo "fuzz $$n: FINDING"; tail -60 $(B)/fuzz/$$n.log; exit 1; fi; done
 $(B)/fuzzers/%: tests/fuzz/%_fuzz.c $(LINK)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(LINK) -Wl,--end-group $(LIBS)

@@ -72,8 +72,9 @@ void sf_http_answer_reset(struct sf_http_req *req) {
 /* Start of the value of that header in the answer's head, or NULL. */
 static char *head_find(const struct sf_http_req *req, const char *name) {
 	size_t n = strlen(name);
+	if (req->head.n == 0) return NULL;
 	char *p = req->head.p, *end = p + req->head.n;
-	while (p && p < end) {
+	while (p < end) {
 		char *nl = memchr(p, '\n', (size_t)(end - p));
 		if (!nl) break;
 		if ((size_t)(nl - p) > n && p[n] == ':' && !strncasecmp(p, name, n)) {
