@@ -52,7 +52,8 @@ export default function Account() {
       <div><h1>${user.name}</h1><p>${user.email}${user.created_at ? `, here since ${dayOfYear(user.created_at)}` : ''}</p></div></header>
     <div class="cards">
       <section class="card" aria-labelledby="name"><h2 id="name">Name</h2><p class="card__lead">Chefs see it with your bookings.</p><${NameForm} user=${user} /></section>
-      <section class="card" aria-labelledby="password"><h2 id="password">Password</h2><p class="card__lead">Other devices are signed out when it changes.</p><${PasswordForm} /></section>
+      <section class="card" aria-labelledby="password"><h2 id="password">Password</h2>
+        <p class="card__lead">Other devices are signed out when it changes.</p><${PasswordForm} /></section>
       <section class="card card--flat" aria-labelledby="leave"><h2 id="leave">Sign out</h2><p class="card__lead">Of this browser.</p>
         <button type="button" class="button" onClick=${logout}><${Icon} name="logout" /><span>Sign out</span></button></section>
     </div>

@@ -7,6 +7,7 @@ import { useAction, useResource, useSettled } from '../lib/resource.js';
 import { useQuery } from '../lib/router.js';
 import { useSession } from '../lib/session.js';
 import { toast } from '../lib/toast.js';
+import { Button } from '../ui/button.js';
 import { Avatar } from '../ui/cover.js';
 import { Confirm } from '../ui/dialog.js';
 import { SearchField } from '../ui/field.js';
@@ -29,15 +30,19 @@ function Row({ user, self, onChange }) {
     setAsking(false);
   });
   const lock = () => change({ is_active: !user.is_active }, user.is_active ? `${user.name} is locked out.` : `${user.name} may come in again.`);
+  const setRole = (role) => change({ role }, `${user.name} is now ${role === 'admin' ? 'an administrator' : 'a user'}.`);
   return html`<tr class=${user.is_active ? '' : 'is-off'}>
     <th scope="row"><span class="person"><${Avatar} name=${user.name} /><span><strong>${user.name}</strong><span class="person__mail">${user.email}</span></span></span></th>
     <td data-label="Since">${user.created_at ? dayOfYear(user.created_at) : ''}</td>
     <td data-label="Subscriptions">${count(user.active_subscriptions)}</td>
-    <td data-label="Role"><div class="select select--small"><select class="input" aria-label=${`Role of ${user.name}`} disabled=${self || busy} value=${user.role} onChange=${(e) => change({ role: e.currentTarget.value }, `${user.name} is now ${e.currentTarget.value === 'admin' ? 'an administrator' : 'a user'}.`)}>
+    <td data-label="Role"><div class="select select--small"><select class="input" aria-label=${`Role of ${user.name}`} disabled=${self || busy}
+      value=${user.role} onChange=${(e) => setRole(e.currentTarget.value)}>
       <option value="user" selected=${user.role === 'user'}>User</option><option value="admin" selected=${user.role === 'admin'}>Administrator</option></select></div></td>
-    <td data-label="Access"><button type="button" class=${`button button--small ${user.is_active ? 'button--quiet' : ''}`} disabled=${self} aria-disabled=${busy ? 'true' : undefined} onClick=${() => (user.is_active ? setAsking(true) : lock())}>
-      ${user.is_active ? 'Lock' : 'Unlock'}<span class="visually-hidden"> ${user.name}</span></button>
-      ${asking ? html`<${Confirm} title=${`Lock ${user.name} out?`} yes="Lock the account" no="Leave it open" danger busy=${busy} onYes=${lock} onClose=${() => setAsking(false)}><p>Their sessions end at once. You can unlock the account later.</p><//>` : null}</td>
+    <td data-label="Access">
+      <${Button} small kind=${user.is_active && 'quiet'} busy=${busy} disabled=${self} onClick=${() => (user.is_active ? setAsking(true) : lock())}>
+        ${user.is_active ? 'Lock' : 'Unlock'}<span class="visually-hidden"> ${user.name}</span><//>
+      ${asking ? html`<${Confirm} title=${`Lock ${user.name} out?`} yes="Lock the account" no="Leave it open" danger busy=${busy}
+        onYes=${lock} onClose=${() => setAsking(false)}><p>Their sessions end at once. You can unlock the account later.</p><//>` : null}</td>
   </tr>`;
 }
 

@@ -4,6 +4,7 @@ import { html } from '../lib/html.js';
 import { request } from '../lib/api.js';
 import { useResource } from '../lib/resource.js';
 import { useQuery } from '../lib/router.js';
+import { Button } from '../ui/button.js';
 import { BookingCard } from '../ui/booking-card.js';
 import { Pager } from '../ui/pager.js';
 import { Empty, Loaded, Skeleton } from '../ui/states.js';
@@ -33,7 +34,8 @@ export default function Bookings() {
   return html`<div class="wrap wrap--narrow page">
     <header class="page-head"><h1>My bookings</h1><p>Every table you have asked for.</p></header>
     <${Tabs} id="bookings" label="Bookings by state" tabs=${TABS} value=${tab} onValue=${(t) => change({ status: t === 'all' ? null : t, page: null })}>
-      ${list.error?.status === 403 ? html`<${Empty} icon="chef" title="CooCook is not among your products"><p>Bookings belong to the CooCook product.</p><a class="button button--primary" href="/dashboard">See your products</a><//>`
+      ${list.error?.status === 403 ? html`<${Empty} icon="chef" title="CooCook is not among your products">
+          <p>Bookings belong to the CooCook product.</p><${Button} kind="primary" href="/dashboard">See your products<//><//>`
         : html`<${Loaded} key=${tab} resource=${list} skeleton=${html`<${Skeleton} shape="row" count=${4} />`} title="Your bookings did not load">
         ${(data) => (data.bookings.length ? html`
           <ul class="booking-list">${data.bookings.map((b) => html`<li key=${b.id}><${BookingCard} booking=${b} onChange=${() => setTurn((t) => t + 1)} /></li>`)}</ul>

@@ -58,7 +58,8 @@ function Desk({ chef, onChange }) {
       <a class="button" href=${`/chef?id=${chef.id}`}>See it as guests do</a>
     </header>
     <${Tabs} id="desk" label="Chef's desk" tabs=${tabs} value=${tab} onValue=${(t) => change({ tab: t === 'requests' ? null : t })}>
-      ${tab === 'profile' ? html`<section class="card" aria-label="Your profile"><${ProfileForm} chef=${chef} onSaved=${onChange} /><${TakeDown} chef=${chef} onDone=${() => onChange({ id: null })} /></section>`
+      ${tab === 'profile' ? html`<section class="card" aria-label="Your profile">
+          <${ProfileForm} chef=${chef} onSaved=${onChange} /><${TakeDown} chef=${chef} onDone=${() => onChange({ id: null })} /></section>`
         : html`<${Loaded} resource=${bookings} skeleton=${html`<${Skeleton} shape="row" count=${4} />`} title="The bookings did not load">
           ${(list) => html`<${Panel} tab=${tab} list=${list} onChange=${again} />`}
         <//>`}
@@ -70,12 +71,15 @@ function Panel({ tab, list, onChange }) {
   if (tab === 'calendar') return html`<${DeskCalendar} bookings=${list.filter((b) => b.status !== 'cancelled')} card=${card} />`;
   if (tab === 'past') {
     const past = list.filter((b) => !isOpen(b));
-    return past.length ? html`<ul class="booking-list">${past.map(card)}</ul>` : html`<${Empty} icon="clock" title="Nothing is behind you yet"><p>Completed and cancelled bookings are kept here.</p><//>`;
+    if (past.length) return html`<ul class="booking-list">${past.map(card)}</ul>`;
+    return html`<${Empty} icon="clock" title="Nothing is behind you yet"><p>Completed and cancelled bookings are kept here.</p><//>`;
   }
   const byStart = (a, b) => a.starts_at.localeCompare(b.starts_at);
   const pending = list.filter((b) => b.status === 'pending').sort(byStart);
   const confirmed = list.filter((b) => b.status === 'confirmed').sort(byStart);
-  if (!pending.length && !confirmed.length) return html`<${Empty} icon="chef" title="The desk is clear"><p>New requests appear here. Guests find you by cuisine, city and price.</p><//>`;
+  if (!pending.length && !confirmed.length) {
+    return html`<${Empty} icon="chef" title="The desk is clear"><p>New requests appear here. Guests find you by cuisine, city and price.</p><//>`;
+  }
   return html`
     ${pending.length ? html`<h2 class="desk__sub">To answer</h2><ul class="booking-list">${pending.map(card)}</ul>` : null}
     ${confirmed.length ? html`<h2 class="desk__sub">To cook</h2><ul class="booking-list">${confirmed.map(card)}</ul>` : null}`;

@@ -31,7 +31,8 @@ function Cuisines({ value, onValue, disabled }) {
   if (!cuisines.data) return html`<${Skeleton} shape="chip" count=${6} />`;
   const all = [{ cuisine_type: '' }, ...cuisines.data];
   return html`<div class="cuisines" role="group" aria-label="Cuisine">
-    ${all.map(({ cuisine_type: c, chefs }) => html`<button type="button" key=${c} class="cuisine" aria-pressed=${(value ?? '') === c ? 'true' : 'false'} aria-disabled=${disabled ? 'true' : undefined} onClick=${() => !disabled && onValue(c)}>
+    ${all.map(({ cuisine_type: c, chefs }) => html`<button type="button" key=${c} class="cuisine" aria-pressed=${(value ?? '') === c ? 'true' : 'false'}
+      aria-disabled=${disabled ? 'true' : undefined} onClick=${() => !disabled && onValue(c)}>
       <${Icon} name=${c ? dishOf(c).icon : 'cutlery'} /><span>${c || 'Everything'}</span>${chefs ? html`<span class="cuisine__count">${chefs}</span>` : null}
     </button>`)}
   </div>`;
@@ -47,7 +48,8 @@ function Chosen({ params, change }) {
   ].filter(Boolean);
   if (!chips.length) return null;
   return html`<div class="chosen">
-    ${chips.map(([k, text]) => html`<button type="button" key=${k} class="chip chip--remove" onClick=${() => change({ [k]: null, page: null })}>${text}<span class="visually-hidden">, remove</span><${Icon} name="close" /></button>`)}
+    ${chips.map(([k, text]) => html`<button type="button" key=${k} class="chip chip--remove" onClick=${() => change({ [k]: null, page: null })}>
+      ${text}<span class="visually-hidden">, remove</span><${Icon} name="close" /></button>`)}
     <button type="button" class="link-button" onClick=${() => change({ ...Object.fromEntries(FILTERS.map((f) => [f, null])), page: null })}>Clear all</button>
   </div>`;
 }

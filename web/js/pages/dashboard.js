@@ -5,6 +5,7 @@ import { dayOf, span } from '../lib/booking.js';
 import { dayOfYear, fromToday, money, today } from '../lib/format.js';
 import { useResource } from '../lib/resource.js';
 import { useSession } from '../lib/session.js';
+import { Button } from '../ui/button.js';
 import { ChefCard } from '../ui/chef-card.js';
 import { Avatar } from '../ui/cover.js';
 import { Icon } from '../ui/icon.js';
@@ -12,10 +13,14 @@ import { modules } from '../ui/modules.js';
 import { Empty, Loaded, Skeleton } from '../ui/states.js';
 import { Status } from '../ui/status.js';
 
+const Head = ({ id, title, href, more }) => html`<header class="section-head"><h2 id=${id}>${title}</h2>
+  ${href ? html`<a class="more" href=${href}>${more}<${Icon} name="arrow-right" /></a>` : null}</header>`;
+
 const moduleOf = (slug) => modules.find((m) => m.id === slug) ?? { icon: 'grid', hue: 'olive' };
 
 function Product({ product: p }) {
   const m = moduleOf(p.slug);
+  const until = p.subscription?.current_period_end;
   return html`<li class=${cx('product', `hue-${m.hue}`, p.subscribed && 'product--on')}>
     <span class="module__icon"><${Icon} name=${m.icon} /></span>
     <div class="product__main">
@@ -23,7 +28,7 @@ function Product({ product: p }) {
       <p>${p.description}</p>
     </div>
     <div class="product__end">
-      ${p.subscribed ? html`<span class="chip chip--on">Subscribed</span>${p.subscription?.current_period_end ? html`<span class="product__small">until ${dayOfYear(p.subscription.current_period_end)}</span>` : null}`
+      ${p.subscribed ? html`<span class="chip chip--on">Subscribed</span>${until ? html`<span class="product__small">until ${dayOfYear(until)}</span>` : null}`
         : html`<span class="price"><strong>${money(p.monthly_price)}</strong> <span class="price__unit">/ month</span></span><span class="product__small">Not subscribed</span>`}
     </div>
   </li>`;
@@ -44,7 +49,8 @@ function Next() {
       <${Avatar} name=${b.chef_name} cuisine=${b.chef_cuisine} />
       <div><p><strong>${b.chef_name}</strong></p><p class="agenda__when">${span(b)}, ${fromToday(dayOf(b))}</p></div>
       <${Status} status=${b.status} /></li>`)}</ul>`
-      : html`<${Empty} icon="calendar" level=${3} title="Nothing in the book"><p>Your next table is a few clicks away.</p><a class="button button--primary" href="/chefs">Find a chef</a><//>`)}
+      : html`<${Empty} icon="calendar" level=${3} title="Nothing in the book">
+          <p>Your next table is a few clicks away.</p><${Button} kind="primary" href="/chefs">Find a chef<//><//>`)}
   <//>`;
 }
 
@@ -53,8 +59,10 @@ function Recommended() {
   if (list.error) return null; // an extra: the page is whole without it
   const chefs = list.data ? (list.data.chefs ?? list.data) : null;
   if (chefs && !chefs.length) return null;
-  return html`<section aria-labelledby="for-you"><header class="section-head"><h2 id="for-you">For you</h2><a class="more" href="/chefs">All chefs<${Icon} name="arrow-right" /></a></header>
-    ${chefs ? html`<ul class="rail">${chefs.slice(0, 6).map((c) => html`<li key=${c.id}><${ChefCard} chef=${c} level=${3} /></li>`)}</ul>` : html`<${Skeleton} shape="card" count=${3} />`}
+  const cards = chefs?.slice(0, 6).map((c) => html`<li key=${c.id}><${ChefCard} chef=${c} level=${3} /></li>`);
+  return html`<section aria-labelledby="for-you">
+    <${Head} id="for-you" title="For you" href="/chefs" more="All chefs" />
+    ${cards ? html`<ul class="rail">${cards}</ul>` : html`<${Skeleton} shape="card" count=${3} />`}
   </section>`;
 }
 
@@ -64,10 +72,11 @@ export default function Dashboard() {
   return html`<div class="wrap page dashboard">
     <header class="page-head"><h1>Hello, ${user.name}</h1><p>Here is what is on.</p></header>
     <div class="dashboard__columns">
-      <section aria-labelledby="next" class="card"><header class="section-head"><h2 id="next">Next bookings</h2><a class="more" href="/bookings">All<${Icon} name="arrow-right" /></a></header><${Next} /></section>
-      <section aria-labelledby="products" class="card"><header class="section-head"><h2 id="products">Products</h2></header>
+      <section aria-labelledby="next" class="card"><${Head} id="next" title="Next bookings" href="/bookings" more="All" /><${Next} /></section>
+      <section aria-labelledby="products" class="card"><${Head} id="products" title="Products" />
         <${Loaded} resource=${board} skeleton=${html`<${Skeleton} shape="row" count=${4} />`} title="Your products did not load">
-          ${(data) => (data.products.length ? html`<ul class="products">${[...data.products].sort((a, b) => b.subscribed - a.subscribed).map((p) => html`<${Product} key=${p.id} product=${p} />`)}</ul>`
+          ${({ products }) => (products.length
+            ? html`<ul class="products">${[...products].sort((a, b) => b.subscribed - a.subscribed).map((p) => html`<${Product} key=${p.id} product=${p} />`)}</ul>`
             : html`<${Empty} icon="grid" level=${3} title="No products"><p>The shelf is empty.</p><//>`)}
         <//>
       </section>

@@ -14,7 +14,8 @@ const slug = (tag) => `tag-${tag.replace(/\W+/g, '-').toLowerCase()}`;
 
 export default function Docs() {
   const doc = useResource((signal) => get('/api/openapi.json', null, { signal }), []);
-  return html`<div class="wrap page docs"><${Loaded} resource=${doc} skeleton=${html`<header class="page-head"><h1>API</h1></header><${Skeleton} shape="row" count=${6} />`} title="The document did not load">
+  const waiting = html`<header class="page-head"><h1>API</h1></header><${Skeleton} shape="row" count=${6} />`;
+  return html`<div class="wrap page docs"><${Loaded} resource=${doc} skeleton=${waiting} title="The document did not load">
     ${(data) => html`<${Reference} doc=${data} />`}<//></div>`;
 }
 

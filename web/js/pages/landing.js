@@ -30,7 +30,8 @@ export default function Landing() {
       <div class="hero__words">
         <p class="eyebrow"><span class="eyebrow__dot"></span>CooCook is open</p>
         <h1 class="hero__title">The workshop your business <em>runs on.</em></h1>
-        <p class="hero__lead">SoftFactory is nine modules on one platform. Begin with a private chef at your table tonight; bring posts, campaigns and automation in when you need them.</p>
+        <p class="hero__lead">SoftFactory is nine modules on one platform. Begin with a private chef at your table tonight;
+          bring posts, campaigns and automation in when you need them.</p>
         <div class="hero__buttons">
           <a class="button button--primary button--large" href="/chefs"><span>Find a chef</span><${Icon} name="arrow-right" /></a>
           <a class="button button--large" href=${begin[0]}>${begin[1]}</a>

@@ -26,14 +26,19 @@ function Answer({ doc, status, response }) {
   const tone = `status status--${String(status)[0]}`;
   if (!media) return html`<li class="answer"><p class="answer__line"><span class=${tone}>${status}</span>${r.description}</p></li>`;
   return html`<li class="answer">
-    <button type="button" class="answer__line" aria-expanded=${open ? 'true' : 'false'} onClick=${() => setOpen(!open)}><span class=${tone}>${status}</span><span>${r.description}</span><${Icon} name="chevron-down" /></button>
+    <button type="button" class="answer__line" aria-expanded=${open ? 'true' : 'false'} onClick=${() => setOpen(!open)}>
+      <span class=${tone}>${status}</span><span>${r.description}</span><${Icon} name="chevron-down" />
+    </button>
     ${open ? html`<div class="answer__body"><${Rows} caption=${`Fields of ${status}`} rows=${rows} /><${Code} label=${`Example, ${media.type}`} value=${media.example} /></div>` : null}
   </li>`;
 }
 
 function Details({ doc, op }) {
   const body = mediaOf(doc, op.requestBody);
-  const parameters = op.parameters.map((p) => ({ path: p.name, required: p.required, type: `${typeWords(doc, p.schema ?? {})}, ${p.in}`, help: p.description ?? deref(doc, p.schema ?? {}).description, fallback: deref(doc, p.schema ?? {}).default }));
+  const parameters = op.parameters.map((p) => {
+    const schema = deref(doc, p.schema ?? {});
+    return { path: p.name, required: p.required, type: `${typeWords(doc, schema)}, ${p.in}`, help: p.description ?? schema.description, fallback: schema.default };
+  });
   return html`<div class="op__body">
     ${op.description && op.description !== op.summary ? html`<p>${op.description}</p>` : null}
     <${Rows} caption="Parameters" rows=${parameters} />

@@ -48,6 +48,12 @@ export function TryIt({ doc, op }) {
     <h4>Try it</h4>
     <div class="try__fields">${parameters.map(field)}</div>
     <${Submit} busy=${busy}>Send<//>
-    <div aria-live="polite">${answer ? html`<figure class="code"><figcaption><span class=${`status status--${String(answer.status)[0]}`}>${answer.status || 'No answer'}</span> <code>${url.current}</code>${answer.ms !== undefined ? ` ${answer.ms} ms, ${answer.bytes} characters` : ''}</figcaption><pre tabindex="0">${answer.body}</pre></figure>` : null}</div>
+    <div aria-live="polite">${answer ? html`<figure class="code">
+      <figcaption>
+        <span class=${`status status--${String(answer.status)[0]}`}>${answer.status || 'No answer'}</span>
+        <code>${url.current}</code>${answer.ms !== undefined ? `${answer.ms} ms, ${answer.bytes} characters` : ''}
+      </figcaption>
+      <pre tabindex="0">${answer.body}</pre>
+    </figure>` : null}</div>
   </form>`;
 }

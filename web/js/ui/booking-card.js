@@ -7,6 +7,7 @@ import { found, useForm } from '../lib/form.js';
 import { fromToday, hours, money } from '../lib/format.js';
 import { useAction } from '../lib/resource.js';
 import { toast } from '../lib/toast.js';
+import { Button } from './button.js';
 import { Avatar } from './cover.js';
 import { Confirm, Dialog } from './dialog.js';
 import { FormError, Submit, TextArea } from './field.js';
@@ -22,14 +23,16 @@ export function BookingCard({ booking: b, onChange }) {
   return html`<article class="booking" aria-label=${`${b.chef_name}, ${span(b)}`}>
     <${Avatar} name=${b.chef_name} cuisine=${b.chef_cuisine} class="avatar--large" />
     <div class="booking__main">
-      <div class="booking__top"><h2 class="booking__chef">${b.chef_id ? html`<a href=${`/chef?id=${b.chef_id}`}>${b.chef_name}</a>` : b.chef_name}</h2><${Status} status=${b.status} /></div>
+      <div class="booking__top"><h2 class="booking__chef"><a href=${`/chef?id=${b.chef_id}`}>${b.chef_name}</a></h2><${Status} status=${b.status} /></div>
       <p class="booking__when"><${Icon} name="calendar" /><strong>${span(b)}</strong><span>${fromToday(dayOf(b))}</span></p>
-      <p class="booking__facts">${b.chef_cuisine}, ${hours(b.duration_hours)}, <strong>${money(b.total_price)}</strong>${isPaid(b) ? html` <span class="chip chip--on">Paid</span>` : null}${b.payment_status === 'refunded' ? html` <span class="chip">Refunded</span>` : null}</p>
+      <p class="booking__facts">${b.chef_cuisine}, ${hours(b.duration_hours)}, <strong>${money(b.total_price)}</strong>
+        ${isPaid(b) ? html`<span class="chip chip--on">Paid</span>` : null}${b.payment_status === 'refunded' ? html`<span class="chip">Refunded</span>` : null}
+      </p>
       ${b.special_requests ? html`<p class="booking__notes"><${Icon} name="message" />${b.special_requests}</p>` : null}
       <div class="booking__actions">
         ${mayPay(b) ? html`<${PayButton} booking=${b} onPaid=${onChange} />` : null}
-        ${mayReview(b) ? html`<button type="button" class="button button--primary" onClick=${() => setDialog('review')}><${Icon} name="star" /><span>Write a review</span></button>` : null}
-        ${mayCancel(b) ? html`<button type="button" class="button button--quiet" onClick=${() => setDialog('cancel')}>Cancel</button>` : null}
+        ${mayReview(b) ? html`<${Button} kind="primary" icon="star" onClick=${() => setDialog('review')}>Write a review<//>` : null}
+        ${mayCancel(b) ? html`<${Button} kind="quiet" onClick=${() => setDialog('cancel')}>Cancel<//>` : null}
       </div>
     </div>
     ${dialog === 'cancel' ? html`<${CancelDialog} booking=${b} onClose=${close} onDone=${changed} />` : null}
@@ -64,7 +67,7 @@ function ReviewDialog({ booking, onClose, onDone }) {
     send: async (v) => {
       const review = { rating: v.rating, ...(v.comment.trim() && { comment: v.comment.trim() }) };
       await post(`/api/coocook/bookings/${booking.id}/review`, review, { key: keys.for(review) });
-      toast.ok('Thank you for your review.', booking.chef_id ? { text: 'See it', href: `/chef?id=${booking.chef_id}` } : undefined);
+      toast.ok('Thank you for your review.', { text: 'See it', href: `/chef?id=${booking.chef_id}` });
       onDone();
     },
   });
@@ -73,7 +76,7 @@ function ReviewDialog({ booking, onClose, onDone }) {
       <${StarInput} label="Your rating" value=${form.values.rating} error=${form.errors.rating} onValue=${(n) => form.set('rating', n)} />
       <${TextArea} label="In your words" hint="What would you tell a friend? You may leave it empty." max=${2000} maxlength="2000" ...${form.bind('comment')} />
       <${FormError} error=${form.general} />
-      <div class="dialog__buttons"><button type="button" class="button" onClick=${onClose}>Later</button><${Submit} busy=${form.busy}>Send the review<//></div>
+      <div class="dialog__buttons"><${Button} onClick=${onClose}>Later<//><${Submit} busy=${form.busy}>Send the review<//></div>
     </form>
   <//>`;
 }

@@ -1,13 +1,14 @@
 // Booking a chef: pick a day, a start and a length; see the price; ask for it. The choice stands in the address, so
 // that it survives signing in.
 import { useMemo, useRef, useState } from 'preact/hooks';
-import { html, cx } from '../lib/html.js';
+import { html } from '../lib/html.js';
 import { ApiError, get, keyKeeper, post } from '../lib/api.js';
 import { LONGEST, PLACE, WINDOW_DAYS, freeHours, freeOn, hourAt, priceOf, roomFrom, span, startTime, utcRange } from '../lib/booking.js';
 import { addDays, addMonths, clock, day as dayText, hours as hoursText, money, today } from '../lib/format.js';
 import { useAction, useResource } from '../lib/resource.js';
 import { useQuery } from '../lib/router.js';
 import { loginAddress, useSession } from '../lib/session.js';
+import { Button } from './button.js';
 import { Calendar } from './calendar.js';
 import { FormError, TextArea } from './field.js';
 import { Icon } from './icon.js';
@@ -38,7 +39,8 @@ function Hours({ free, value, onValue, error }) {
       const list = Array.from({ length: to - from }, (_, i) => from + i);
       if (!list.some((h) => free.includes(h))) return null;
       return html`<div class="hours__part" key=${name} role="group" aria-label=${name}><span class="hours__name" aria-hidden="true">${name}</span>
-        <div class="hours__row">${list.filter((h) => free.includes(h)).map((h) => html`<button type="button" key=${h} class="hour" aria-pressed=${h === value ? 'true' : 'false'} onClick=${() => onValue(h)}>${clock(h)}</button>`)}</div></div>`;
+        <div class="hours__row">${list.filter((h) => free.includes(h)).map((h) => html`<button type="button" key=${h} class="hour"
+          aria-pressed=${h === value ? 'true' : 'false'} onClick=${() => onValue(h)}>${clock(h)}</button>`)}</div></div>`;
     })}
     ${error ? html`<p class="field__error"><${Icon} name="alert" />${error}</p>` : null}
   </fieldset>`;
@@ -99,7 +101,7 @@ export function BookingPanel({ chef }) {
       <p>${chef.name} has your request for <strong>${span(done)}</strong> and answers soon.</p>
       <p class="panel__total"><span>Total</span><strong>${money(done.total_price)}</strong></p>
       <${PayButton} booking=${done} class="button--wide" />
-      <a class="button button--wide" href="/bookings">See my bookings</a>
+      <${Button} wide href="/bookings">See my bookings<//>
     </div>`;
   }
   const info = (d) => (free.data ? toneOf(freeOn(d, free.data)) : {});
@@ -111,20 +113,22 @@ export function BookingPanel({ chef }) {
       onValue=${(d) => set({ day: d, hour: null })} />
     ${free.error ? html`<p class="panel__trouble" role="alert">${free.error.message} <button type="button" class="link-button" onClick=${free.reload}>Try again</button></p>` : html`
       <p class="legend" aria-hidden="true"><span class="legend__free">Free</span><span class="legend__few">Few hours</span><span class="legend__full">Full</span></p>`}
-    <div aria-live="polite">${chosen ? html`<p class="panel__day"><strong>${dayText(chosen)}</strong> <span>${PLACE}</span></p>` : html`<p class="panel__hint">Pick a day to see its free hours.</p>`}</div>
+    <div aria-live="polite">
+      ${chosen ? html`<p class="panel__day"><strong>${dayText(chosen)}</strong> <span>${PLACE}</span></p>` : html`<p class="panel__hint">Pick a day to see its free hours.</p>`}
+    </div>
     ${chosen && free.data ? html`
       <${Hours} free=${starts} value=${hour} onValue=${(h) => set({ hour: h })} error=${error?.fields.booking_date} />
       ${hour !== null ? html`
         <${Length} value=${length} room=${room} onValue=${(n) => set({ len: n })} error=${error?.fields.duration_hours} />
-        <${TextArea} label="Special requests" hint="Allergies, an occasion, how many guests. You may leave it empty." max=${2000} maxlength="2000" value=${notes} onValue=${setNotes} error=${error?.fields.special_requests} />
+        <${TextArea} label="Special requests" hint="Allergies, an occasion, how many guests. You may leave it empty." max=${2000} maxlength="2000"
+          value=${notes} onValue=${setNotes} error=${error?.fields.special_requests} />
         <dl class="bill"><div><dt>${money(chef.price_per_session)} × ${hoursText(length)}</dt><dd>${money(priceOf(chef, length))}</dd></div>
           <div class="bill__total"><dt>Total</dt><dd>${money(priceOf(chef, length))}</dd></div></dl>` : null}` : null}
     <${FormError} error=${error} />
     ${error?.status === 403 ? html`<p class="field__hint">Bookings belong to the CooCook product. <a href="/dashboard">See your products</a>.</p>` : null}
     ${session.status === 'guest'
-      ? html`<a class="button button--primary button--wide" href=${loginAddress()}>Sign in to book</a>`
-      : html`<button type="button" class=${cx('button button--primary button--wide')} disabled=${!ready} aria-disabled=${busy ? 'true' : undefined} onClick=${book}>
-          ${busy ? html`<span class="spinner" aria-hidden="true"></span>` : null}<span>${ready ? `Request for ${money(priceOf(chef, length))}` : 'Pick a day and a start'}</span></button>`}
+      ? html`<${Button} kind="primary" wide href=${loginAddress()}>Sign in to book<//>`
+      : html`<${Button} kind="primary" wide busy=${busy} disabled=${!ready} onClick=${book}>${ready ? `Request for ${money(priceOf(chef, length))}` : 'Pick a day and a start'}<//>`}
     <p class="panel__small">Nothing is charged until you pay. You can cancel until the chef has cooked.</p>
   </div>`;
 }

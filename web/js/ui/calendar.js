@@ -47,6 +47,7 @@ export function Calendar({ label, value, onValue, month, onMonth, min, max, info
     if (to !== undefined) { e.preventDefault(); go(addDays(within, to)); }
     if (e.key === 'PageUp' || e.key === 'PageDown') { e.preventDefault(); go(addMonths(within, e.key === 'PageUp' ? -1 : 1)); }
   };
+  const choose = (d) => { setCursor(d); onValue(d); };
   const turn = (n) => onMonth(addMonths(month, n));
   const atStart = min && month <= `${min.slice(0, 7)}-01`;
   const atEnd = max && month >= `${max.slice(0, 7)}-01`;
@@ -60,7 +61,8 @@ export function Calendar({ label, value, onValue, month, onMonth, min, max, info
     <table class="calendar__grid" role="grid" aria-label=${monthText(month)} ref=${grid} onKeyDown=${onKey}>
       <thead><tr>${WEEK.map(([short, long]) => html`<th key=${long} scope="col"><span aria-hidden="true">${short}</span><span class="visually-hidden">${long}</span></th>`)}</tr></thead>
       <tbody>${weeksOf(month).map((week, i) => html`<tr key=${i}>
-        ${week.map((d, j) => (d === null ? html`<td key=${j}></td>` : html`<${Day} key=${d} ...${{ d, chosen: d === value, cursor: d === within, off: (min && d < min) || (max && d > max), info: info(d), onValue: (x) => { setCursor(x); onValue(x); } }} />`))}
+        ${week.map((d, j) => (d === null ? html`<td key=${j}></td>` : html`<${Day} key=${d} d=${d} info=${info(d)}
+          chosen=${d === value} cursor=${d === within} off=${(min && d < min) || (max && d > max)} onValue=${choose} />`))}
       </tr>`)}</tbody>
     </table>
   </div>`;

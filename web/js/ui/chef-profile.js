@@ -6,13 +6,17 @@ import { CITIES, CUISINES } from '../lib/choices.js';
 import { found, need, useForm } from '../lib/form.js';
 import { useAction } from '../lib/resource.js';
 import { toast } from '../lib/toast.js';
+import { Button } from './button.js';
 import { Confirm } from './dialog.js';
 import { FormError, Submit, TextArea, TextField } from './field.js';
 
 export function ProfileForm({ chef, onSaved }) {
   const keys = useMemo(keyKeeper, []);
   const form = useForm({
-    initial: { name: chef?.name ?? '', cuisine_type: chef?.cuisine_type ?? '', location: chef?.location ?? '', price_per_session: String(chef?.price_per_session ?? ''), bio: chef?.bio ?? '' },
+    initial: {
+      name: chef?.name ?? '', cuisine_type: chef?.cuisine_type ?? '', location: chef?.location ?? '',
+      price_per_session: String(chef?.price_per_session ?? ''), bio: chef?.bio ?? '',
+    },
     check: (v) => found({
       name: need(v.name, 'the name guests shall see'), cuisine_type: need(v.cuisine_type, 'what you cook'), location: need(v.location, 'where you cook'),
       price_per_session: /^\d+$/.test(v.price_per_session.trim()) ? undefined : 'Please enter whole won, such as 80000.',
@@ -58,7 +62,7 @@ export function TakeDown({ chef, onDone }) {
       setError(err);
     }
   });
-  return html`<div class="card__foot"><button type="button" class="button button--quiet" onClick=${() => setAsking(true)}>Take the profile down</button>
+  return html`<div class="card__foot"><${Button} kind="quiet" onClick=${() => setAsking(true)}>Take the profile down<//>
     ${asking ? html`<${Confirm} title="Take your profile down?" yes="Take it down" danger busy=${busy} onYes=${remove} onClose=${() => setAsking(false)}>
       <p>Guests will no longer find you. Bookings already made stay.</p><${FormError} error=${error} /><//>` : null}</div>`;
 }

@@ -8,7 +8,9 @@ const DISHES = [
   [/korea|한식|한국/i, 'bowl', 'red'], [/japan|일식|일본|sushi|스시/i, 'sushi', 'indigo'], [/chin|중식|중국/i, 'noodles', 'crimson'],
   [/ital|이탈|pizza|pasta/i, 'pizza', 'olive'], [/french|france|프렌치|프랑스/i, 'croissant', 'plum'], [/thai|태국|vietnam|베트남/i, 'chili', 'teal'],
   [/india|인도/i, 'pot', 'amber'], [/mexic|멕시/i, 'taco', 'orange'], [/vegan|vegeta|비건|채식/i, 'leaf', 'green'], [/sea|fish|해산물/i, 'fish', 'blue'],
-  [/dessert|baker|pastry|디저트|베이커리|제과/i, 'cake', 'rose'], [/spain|spanish|스페인|mediterr|지중해/i, 'pan', 'amber'], [/west|america|양식|미국|fusion|퓨전/i, 'cutlery', 'blue'],
+  [/dessert|baker|pastry|디저트|베이커리|제과/i, 'cake', 'rose'],
+  [/spain|spanish|스페인|mediterr|지중해/i, 'pan', 'amber'],
+  [/west|america|양식|미국|fusion|퓨전/i, 'cutlery', 'blue'],
 ];
 const COLOURS = ['red', 'indigo', 'olive', 'plum', 'teal', 'amber', 'orange', 'green', 'blue', 'rose'];
 

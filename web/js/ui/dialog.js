@@ -1,6 +1,7 @@
 // A modal dialog on the browser's own <dialog>: it keeps the focus inside, closes with Escape, gives the focus back.
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { html } from '../lib/html.js';
+import { Button } from './button.js';
 import { Icon } from './icon.js';
 
 /** Stands open for as long as it is drawn; onClose is asked to take it away. */
@@ -32,9 +33,7 @@ export function Dialog({ title, onClose, children }) {
 export const Confirm = ({ title, children, yes, no = 'Keep it', danger, busy, onYes, onClose }) => html`<${Dialog} title=${title} onClose=${onClose}>
   <div class="dialog__text">${children}</div>
   <div class="dialog__buttons">
-    <button type="button" class="button" onClick=${onClose}>${no}</button>
-    <button type="button" class=${`button ${danger ? 'button--danger' : 'button--primary'}`} aria-disabled=${busy ? 'true' : undefined} onClick=${onYes}>
-      ${busy ? html`<span class="spinner" aria-hidden="true"></span>` : null}<span>${yes}</span>
-    </button>
+    <${Button} onClick=${onClose}>${no}<//>
+    <${Button} kind=${danger ? 'danger' : 'primary'} busy=${busy} onClick=${onYes}>${yes}<//>
   </div>
 <//>`;

@@ -1,6 +1,7 @@
 // Form fields: label, control, hint and error tied together for eyes and screen readers alike.
 import { useId, useState } from 'preact/hooks';
 import { html, cx } from '../lib/html.js';
+import { Button } from './button.js';
 import { Icon } from './icon.js';
 
 function Frame({ id, label, hint, error, class: more, children }) {
@@ -63,7 +64,8 @@ export function SearchField({ label, value, onValue, ...rest }) {
   return html`<div class="search">
     <label class="visually-hidden" for=${id}>${label}</label>
     <${Icon} name="search" />
-    <input class="input search__input" id=${id} type="search" autocomplete="off" spellcheck="false" enterkeyhint="search" ...${rest} value=${value} onInput=${(e) => onValue(e.currentTarget.value)} />
+    <input class="input search__input" id=${id} type="search" autocomplete="off" spellcheck="false" enterkeyhint="search" ...${rest}
+      value=${value} onInput=${(e) => onValue(e.currentTarget.value)} />
     ${value ? html`<button type="button" class="search__clear" aria-label="Clear the search" onClick=${() => onValue('')}><${Icon} name="close" /></button>` : null}
   </div>`;
 }
@@ -73,6 +75,4 @@ export const FormError = ({ error }) => html`<div class="form-error" role="alert
   ${error ? html`<p><${Icon} name="alert" /><span>${error.message}${error.retryAfter ? ` Try again in ${error.retryAfter} s.` : ''}</span></p>` : null}
 </div>`;
 
-export const Submit = ({ busy, children, class: more, ...rest }) => html`<button type="submit" class=${cx('button button--primary', more)} aria-disabled=${busy ? 'true' : undefined} ...${rest}>
-  ${busy ? html`<span class="spinner" aria-hidden="true"></span>` : null}<span>${children}</span>
-</button>`;
+export const Submit = (props) => html`<${Button} type="submit" kind="primary" ...${props} />`;

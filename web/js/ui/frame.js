@@ -4,6 +4,7 @@ import { html } from '../lib/html.js';
 import { useLocation } from '../lib/router.js';
 import { logout, loginAddress, useSession } from '../lib/session.js';
 import { toggleTheme, useTheme } from '../lib/theme.js';
+import { Button } from './button.js';
 import { Avatar } from './cover.js';
 import { Icon } from './icon.js';
 
@@ -26,7 +27,8 @@ const isHere = (entry, path) => path === entry.path || entry.also?.includes(path
 
 function ThemeButton() {
   const dark = useTheme() === 'dark';
-  return html`<button type="button" class="icon-button" aria-label=${dark ? 'Use the light theme' : 'Use the dark theme'} onClick=${toggleTheme}><${Icon} name=${dark ? 'sun' : 'moon'} /></button>`;
+  return html`<button type="button" class="icon-button" aria-label=${dark ? 'Use the light theme' : 'Use the dark theme'} onClick=${toggleTheme}>
+    <${Icon} name=${dark ? 'sun' : 'moon'} /></button>`;
 }
 
 function UserMenu({ user }) {
@@ -47,7 +49,8 @@ function UserMenu({ user }) {
   };
   const onBlur = (e) => { if (e.relatedTarget && !root.current.contains(e.relatedTarget)) setOpen(false); };
   return html`<div class="menu" ref=${root} onKeyDown=${onKey} onFocusout=${onBlur}>
-    <button type="button" class="menu__button" aria-expanded=${open ? 'true' : 'false'} aria-controls="user-menu" aria-label=${`Account of ${user.name}`} onClick=${() => setOpen(!open)}>
+    <button type="button" class="menu__button" aria-expanded=${open ? 'true' : 'false'} aria-controls="user-menu"
+      aria-label=${`Account of ${user.name}`} onClick=${() => setOpen(!open)}>
       <${Avatar} name=${user.name} /><${Icon} name="chevron-down" />
     </button>
     ${open ? html`<div class="menu__panel" id="user-menu">
@@ -73,7 +76,7 @@ export function Header() {
     <div class="header__end">
       <${ThemeButton} />
       ${session.status === 'user' ? html`<${UserMenu} user=${session.user} />` : null}
-      ${session.status === 'guest' ? html`<a class="button button--quiet header__login" href=${next}>Sign in</a><a class="button button--primary header__join" href="/register">Join</a>` : null}
+      ${session.status === 'guest' ? html`<${Button} kind="quiet" class="header__login" href=${next}>Sign in<//><${Button} kind="primary" href="/register">Join<//>` : null}
     </div>
   </div></header>`;
 }
@@ -84,13 +87,15 @@ export function TabBar() {
   const { path } = useLocation();
   const entries = shownTo(session).slice(0, 5);
   return html`<nav class="tabbar" aria-label="Places">
-    ${entries.map((n) => html`<a key=${n.path} class="tabbar__link" href=${n.path} aria-current=${isHere(n, path) ? 'page' : undefined}><${Icon} name=${n.icon} /><span>${n.short ?? n.text}</span></a>`)}
+    ${entries.map((n) => html`<a key=${n.path} class="tabbar__link" href=${n.path} aria-current=${isHere(n, path) ? 'page' : undefined}>
+      <${Icon} name=${n.icon} /><span>${n.short ?? n.text}</span></a>`)}
   </nav>`;
 }
 
 export const Footer = ({ guest }) => html`<footer class="footer"><div class="wrap footer__row">
   <div><${Brand} /><p class="footer__line">One platform for the whole of a small business.</p></div>
   <nav aria-label="Footer"><ul class="footer__links">
-    <li><a href="/chefs">Find a chef</a></li><li><a href="/chef-desk">Cook with us</a></li><li><a href="/docs">API</a></li>${guest ? html`<li><a href="/register">Create an account</a></li>` : null}
+    <li><a href="/chefs">Find a chef</a></li><li><a href="/chef-desk">Cook with us</a></li><li><a href="/docs">API</a></li>
+    ${guest ? html`<li><a href="/register">Create an account</a></li>` : null}
   </ul></nav>
 </div></footer>`;

@@ -1,6 +1,7 @@
 // The nine modules of the platform: what each is for, in a sentence.
 export const modules = [
-  { id: 'coocook', name: 'CooCook', icon: 'chef', hue: 'red', open: true, href: '/chefs', text: 'Book private chefs by the hour, with calendars, payment and reviews that agree with each other.' },
+  { id: 'coocook', name: 'CooCook', icon: 'chef', hue: 'red', open: true, href: '/chefs',
+    text: 'Book private chefs by the hour, with calendars, payment and reviews that agree with each other.' },
   { id: 'sns-auto', name: 'SNS Auto', icon: 'share', hue: 'indigo', text: 'Write a post once, schedule it everywhere; each is published exactly once.' },
   { id: 'review', name: 'Review', icon: 'megaphone', hue: 'plum', text: 'Campaigns that find reviewers, match influencers and pay rewards on time.' },
   { id: 'ai-automation', name: 'AI Automation', icon: 'spark', hue: 'amber', text: 'Digital employees for mail, posts, support and data entry, with their hours counted.' },

@@ -1,11 +1,12 @@
 // Paying for a booking: a dialog that says what happens, then one charge, whatever the network does.
 import { useMemo, useState } from 'preact/hooks';
-import { html, cx } from '../lib/html.js';
+import { html } from '../lib/html.js';
 import { ApiError, keyKeeper, post } from '../lib/api.js';
 import { span } from '../lib/booking.js';
 import { money } from '../lib/format.js';
 import { useAction } from '../lib/resource.js';
 import { toast } from '../lib/toast.js';
+import { Button } from './button.js';
 import { Dialog } from './dialog.js';
 import { FormError } from './field.js';
 import { Icon } from './icon.js';
@@ -14,7 +15,7 @@ export function PayButton({ booking, onPaid, class: more }) {
   const [open, setOpen] = useState(false);
   const [paid, setPaid] = useState(false);
   if (paid) return html`<p class="paid"><${Icon} name="check" />Paid ${money(booking.total_price)}</p>`;
-  return html`<button type="button" class=${cx('button button--primary', more)} onClick=${() => setOpen(true)}><${Icon} name="card" /><span>Pay ${money(booking.total_price)}</span></button>
+  return html`<${Button} kind="primary" icon="card" class=${more} onClick=${() => setOpen(true)}>Pay ${money(booking.total_price)}<//>
     ${open ? html`<${PayDialog} booking=${booking} onClose=${() => setOpen(false)} onPaid=${() => { setOpen(false); setPaid(true); onPaid?.(); }} />` : null}`;
 }
 
@@ -43,9 +44,8 @@ function PayDialog({ booking, onClose, onPaid }) {
     <p class="field__hint">Payments run through the sandbox provider: the booking is marked as paid and no card is charged.</p>
     <${FormError} error=${error} />
     <div class="dialog__buttons">
-      <button type="button" class="button" onClick=${onClose}>Not yet</button>
-      <button type="button" class="button button--primary" aria-disabled=${busy ? 'true' : undefined} onClick=${pay}>
-        ${busy ? html`<span class="spinner" aria-hidden="true"></span>` : null}<span>Pay ${money(booking.total_price)}</span></button>
+      <${Button} onClick=${onClose}>Not yet<//>
+      <${Button} kind="primary" busy=${busy} onClick=${pay}>Pay ${money(booking.total_price)}<//>
     </div>
   <//>`;
 }

@@ -2,10 +2,11 @@
 import { useState } from 'preact/hooks';
 import { html } from '../lib/html.js';
 import { ApiError, put } from '../lib/api.js';
-import { dayOf, isPaid, span } from '../lib/booking.js';
+import { dayOf, isOpen, isPaid, span } from '../lib/booking.js';
 import { fromToday, hours, money } from '../lib/format.js';
 import { useAction } from '../lib/resource.js';
 import { toast } from '../lib/toast.js';
+import { Button } from './button.js';
 import { Avatar } from './cover.js';
 import { Confirm } from './dialog.js';
 import { FormError } from './field.js';
@@ -31,7 +32,8 @@ export function RequestCard({ booking: b, onChange }) {
     }
   });
   const guest = b.user_name ?? `Guest ${b.user_id}`;
-  const button = (status, icon, text) => html`<button type="button" class="button button--primary" aria-disabled=${busy ? 'true' : undefined} onClick=${() => turn(status)}><${Icon} name=${icon} /><span>${text}</span></button>`;
+  const waits = b.status === 'pending';
+  const button = (status, text) => html`<${Button} kind="primary" icon="check" busy=${busy} onClick=${() => turn(status)}>${text}<//>`;
   return html`<article class="booking" aria-label=${`${guest}, ${span(b)}`}>
     <${Avatar} name=${guest} class="avatar--large" />
     <div class="booking__main">
@@ -41,12 +43,13 @@ export function RequestCard({ booking: b, onChange }) {
       ${b.special_requests ? html`<p class="booking__notes"><${Icon} name="message" />${b.special_requests}</p>` : null}
       <${FormError} error=${error} />
       <div class="booking__actions">
-        ${b.status === 'pending' ? button('confirmed', 'check', 'Confirm') : null}
-        ${b.status === 'confirmed' ? button('completed', 'check', 'Mark as cooked') : null}
-        ${b.status === 'pending' || b.status === 'confirmed' ? html`<button type="button" class="button button--quiet" onClick=${() => setAsking(true)}>${b.status === 'pending' ? 'Decline' : 'Call off'}</button>` : null}
+        ${waits ? button('confirmed', 'Confirm') : null}
+        ${b.status === 'confirmed' ? button('completed', 'Mark as cooked') : null}
+        ${isOpen(b) ? html`<${Button} kind="quiet" onClick=${() => setAsking(true)}>${waits ? 'Decline' : 'Call off'}<//>` : null}
       </div>
     </div>
-    ${asking ? html`<${Confirm} title=${b.status === 'pending' ? 'Decline this request?' : 'Call this booking off?'} yes=${b.status === 'pending' ? 'Decline it' : 'Call it off'} danger busy=${busy} onYes=${() => turn('cancelled')} onClose=${() => setAsking(false)}>
+    ${asking ? html`<${Confirm} title=${waits ? 'Decline this request?' : 'Call this booking off?'} yes=${waits ? 'Decline it' : 'Call it off'} danger
+      busy=${busy} onYes=${() => turn('cancelled')} onClose=${() => setAsking(false)}>
       <p><strong>${guest}</strong>, ${span(b)}.</p><p>${isPaid(b) ? 'Their payment is refunded.' : 'The hours become free again.'}</p><//>` : null}
   </article>`;
 }

@@ -4,6 +4,7 @@ import { html } from '../lib/html.js';
 import { get } from '../lib/api.js';
 import { ago, plural, rating } from '../lib/format.js';
 import { useResource } from '../lib/resource.js';
+import { Button } from './button.js';
 import { Avatar } from './cover.js';
 import { Stars } from './stars.js';
 import { Empty, Loaded, Skeleton } from './states.js';
@@ -33,7 +34,7 @@ export function Reviews({ chefId }) {
               <${Stars} value=${r.rating} />
               ${r.comment ? html`<p class="review__text">${r.comment}</p>` : null}</div>
           </li>`)}</ul>
-          ${list.length < total ? html`<button type="button" class="button" aria-disabled=${reviews.loading ? 'true' : undefined} onClick=${() => !reviews.loading && setPages(pages + 1)}>Show more reviews</button>` : null}`;
+          ${list.length < total ? html`<${Button} busy=${reviews.loading} onClick=${() => !reviews.loading && setPages(pages + 1)}>Show more reviews<//>` : null}`;
       }}
     <//>
   </section>`;

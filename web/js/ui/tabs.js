@@ -15,7 +15,8 @@ export function Tabs({ label, tabs, value, onValue, children, id }) {
   return html`<div class="tabs">
     <div class="tabs__list" role="tablist" aria-label=${label} onKeyDown=${onKey}>
       ${tabs.map(([t, text, n]) => html`<button type="button" role="tab" class="tab" key=${t} id=${`${id}-tab-${t}`} aria-selected=${t === value}
-        aria-controls=${`${id}-panel`} tabindex=${t === value ? 0 : -1} onClick=${() => onValue(t)}>${text}${n === undefined ? null : html`<span class="tab__count">${n}</span>`}</button>`)}
+        aria-controls=${`${id}-panel`} tabindex=${t === value ? 0 : -1} onClick=${() => onValue(t)}>
+        ${text}${n === undefined ? null : html`<span class="tab__count">${n}</span>`}</button>`)}
     </div>
     <div role="tabpanel" id=${`${id}-panel`} aria-labelledby=${`${id}-tab-${value}`} tabindex="0" class="tabs__panel">${children}</div>
   </div>`;
