@@ -176,8 +176,8 @@ int platform_me_change(struct sf_req *r) { /* 400: current_password missing or w
 		u.password_hash = sf_str(hash);
 		err = platform__revoke_all(r, tx, u.id, &u.tokens_from);
 		if (!err)
-			err =
-				token ? platform__issue(r, tx, &u, SF_STR_NULL, &pair) : platform__session_open(r, tx, u.id);
+			err = token ? platform__issue(r, tx, &u, SF_STR_NULL, &pair)
+						: platform__session_open(r, tx, u.id, NULL);
 		if (err) goto out;
 	}
 	struct platform_q_user_change_in change = { .id = u.id,

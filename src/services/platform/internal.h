@@ -32,7 +32,7 @@ struct platform_user_change_body {
 /* ---- handlers, all ~ -------------------------------------------------------------------------------- */
 
 sf_handler platform_register, platform_login, platform_refresh, platform_logout;
-sf_handler platform_session_login, platform_session_logout;
+sf_handler platform_session_login;
 sf_handler platform_me, platform_me_change;
 sf_handler platform_products, platform_dashboard, platform_subscriptions;
 sf_handler platform_users, platform_user_change;
@@ -61,9 +61,17 @@ int platform__reply_pair(struct sf_req *r, int status, const struct platform_pai
 SF_MUSTCHECK
 int platform__authenticate(struct sf_req *r, const struct platform_login_body *in,
 						   struct platform_q_user_lock_row *u);
-/* ~ Opens a browser session: stores it and sets the cookies. */
+/* ~ Opens a browser session: stores it and sets the cookies. *family (may be NULL): of the tokens that end with it. */
 SF_MUSTCHECK
-int platform__session_open(struct sf_req *r, struct sf_dbh *h, int64_t user);
+int platform__session_open(struct sf_req *r, struct sf_dbh *h, int64_t user, struct sf_str *family);
+/* ~ Ends the caller's session within tx, and the tokens of its family. */
+SF_MUSTCHECK
+int platform__session_close(struct sf_req *r, struct sf_dbh *tx);
+void platform__session_forget(struct sf_req *r); /* deletes the cookies; after the answer was begun */
+/* ~ Revokes the refresh tokens of a family, and the access tokens issued with them: durably within tx, in memory once it is
+ * committed. */
+SF_MUSTCHECK
+int platform__revoke_family(struct sf_req *r, struct sf_dbh *tx, struct sf_str family);
 /* ~ Ends every token and session of a user within tx; *tokens_from goes into the user's row. After the commit call
  * sf_token_revoke_user(user, tokens_from). */
 SF_MUSTCHECK

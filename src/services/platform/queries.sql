@@ -141,11 +141,17 @@ UPDATE refresh_tokens SET used_at = :now WHERE jti = :jti;
 -- in: family text
 UPDATE refresh_tokens SET revoked = true WHERE family = :family;
 
--- name: refresh_revoke_access :exec
+-- name: family_of_access :one
 -- The family of the refresh token that was issued together with an access token.
 -- in: access_jti text
-UPDATE refresh_tokens SET revoked = true
-WHERE family IN (SELECT family FROM refresh_tokens WHERE access_jti = :access_jti);
+-- out: family text
+SELECT family FROM refresh_tokens WHERE access_jti = :access_jti LIMIT 1;
+
+-- name: family_access :many
+-- The access tokens issued with a family's refresh tokens; `since` leaves out those whose time is over.
+-- in: family text, since time
+-- out: access_jti text, expires_at time
+SELECT access_jti, expires_at FROM refresh_tokens WHERE family = :family AND expires_at > :since;
 
 -- name: refresh_revoke_user :exec
 -- in: user_id int

@@ -171,8 +171,8 @@ static const struct sf_route routes[] = {
 	  BODY(login_in, platform_login_body), .reply = pair_out,
 	  .errors = { SF_EAUTH, SF_EFORBIDDEN, SF_ELOCKED },
 	  .summary = "Sign in and open a browser session (cookies sf_session and sf_csrf)" },
-	{ SF_POST, "/auth/logout", platform_session_logout, .auth = SF_USER, .rate = SF_RATE_AUTH,
-	  .reply = message_out, .summary = "End the browser session" },
+	{ SF_POST, "/auth/logout", platform_logout, .auth = SF_USER, .rate = SF_RATE_AUTH, .reply = message_out,
+	  .summary = "End the browser session" },
 
 	{ SF_GET, "/api/platform/products", platform_products, .auth = SF_PUBLIC, .rate = SF_RATE_API,
 	  .reply = product_out, .reply_list = true, .cache_tags = "products", .max_age = 3600, .stale = 86400,

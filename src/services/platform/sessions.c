@@ -1,5 +1,6 @@
 /* sessions: browsers hold a random cookie; its SHA-256 names the session's row. Writes must also carry X-CSRF-Token, which
- * is a keyed digest of the cookie: only a page of ours can have it. */
+ * is a keyed digest of the cookie: only a page of ours can have it. The tokens answered beside the cookie are of a family that
+ * bears the session's name, so that signing out ends both. */
 #include "core/config.h"
 #include "core/hash.h"
 #include "core/time.h"
@@ -25,7 +26,7 @@ struct sf_str platform__csrf(struct sf_arena *a, struct sf_str cookie) {
 	return (struct sf_str) { text, n };
 }
 
-int platform__session_open(struct sf_req *r, struct sf_dbh *h, int64_t user) {
+int platform__session_open(struct sf_req *r, struct sf_dbh *h, int64_t user, struct sf_str *family) {
 	struct sf_arena *a = sf_req_arena(r);
 	unsigned char random[COOKIE_BYTES];
 	char *text = sf_arena_alloc(a, 64);
@@ -40,7 +41,19 @@ int platform__session_open(struct sf_req *r, struct sf_dbh *h, int64_t user) {
 	if (err) return err;
 	sf_reply_cookie(r, "sf_session", cookie, PLATFORM_SESSION_S, false);
 	sf_reply_cookie(r, "sf_csrf", platform__csrf(a, cookie), PLATFORM_SESSION_S, true);
+	if (family) *family = in.id_hash;
 	return 0;
+}
+
+int platform__session_close(struct sf_req *r, struct sf_dbh *tx) {
+	struct sf_str id = digest(sf_req_arena(r), sf_req_caller(r)->session);
+	int err = platform_q_session_delete(tx, &(struct platform_q_session_delete_in) { .id_hash = id }, NULL);
+	return err ? err : platform__revoke_family(r, tx, id);
+}
+
+void platform__session_forget(struct sf_req *r) {
+	sf_reply_cookie(r, "sf_session", SF_STR(""), 0, false);
+	sf_reply_cookie(r, "sf_csrf", SF_STR(""), 0, true);
 }
 
 int platform__session(struct sf_req *r, struct sf_str cookie, struct sf_caller *out) {
@@ -58,20 +71,16 @@ int platform__session(struct sf_req *r, struct sf_str cookie, struct sf_caller *
 int platform_session_login(struct sf_req *r) { /* 401, 403 inactive, 423 locked */
 	struct platform_q_user_lock_row u;
 	struct platform_pair pair;
-	struct sf_dbh *h = sf_req_db(r);
+	struct sf_str family;
+	struct sf_dbh *tx = NULL;
 	int err = platform__authenticate(r, sf_req_body(r), &u);
-	if (!err) err = platform__issue(r, h, &u, SF_STR_NULL, &pair);
-	if (!err) err = platform__session_open(r, h, u.id);
-	return err ? err : platform__reply_pair(r, 200, &pair, &u);
-}
-
-int platform_session_logout(struct sf_req *r) {
-	const struct sf_caller *c = sf_req_caller(r);
-	if (c->via != SF_VIA_SESSION) return platform_logout(r);
-	struct platform_q_session_delete_in in = { .id_hash = digest(sf_req_arena(r), c->session) };
-	int err = platform_q_session_delete(sf_req_db(r), &in, NULL);
-	if (err) return err;
-	sf_reply_cookie(r, "sf_session", SF_STR(""), 0, false);
-	sf_reply_cookie(r, "sf_csrf", SF_STR(""), 0, true);
-	return sf_reply(r, 200, SF_KV("message", "You are signed out."));
+	if (!err) err = sf_req_begin(r, &tx);
+	if (!err) err = platform__session_open(r, tx, u.id, &family);
+	if (!err) err = platform__issue(r, tx, &u, family, &pair);
+	if (err) goto out;
+	platform__reply_pair(r, 200, &pair, &u);
+	err = sf_req_commit(r, tx);
+out:
+	sf_tx_end(tx);
+	return err;
 }

@@ -54,6 +54,56 @@ int platform__reply_pair(struct sf_req *r, int status, const struct platform_pai
 	return 0;
 }
 
+/* ---- revoking ----------------------------------------------------------------------------------------- */
+
+struct revocation { /* in the request's arena */
+	const char *jti;
+	int64_t exp;
+};
+
+static void committed(void *arg) {
+	const struct revocation *v = arg;
+	sf_token_revoke(v->jti, v->exp);
+}
+
+/* ~ Revokes one access token: durably within tx, and in memory once that is committed. */
+static int revoke_access(struct sf_req *r, struct sf_dbh *tx, struct sf_str jti, int64_t exp) {
+	struct platform_q_revoked_add_in in = { .jti = jti, .expires_at = exp * SF_USEC };
+	int err = platform_q_revoked_add(tx, &in, NULL);
+	if (err) return err;
+	struct revocation *v = sf_arena_alloc(sf_req_arena(r), sizeof *v);
+	*v = (struct revocation) { sf_arena_cstr(sf_req_arena(r), jti), exp };
+	sf_tx_after(tx, committed, v);
+	return 0;
+}
+
+int platform__revoke_family(struct sf_req *r, struct sf_dbh *tx, struct sf_str family) {
+	/* the access token of a refresh token ends that much before it */
+	static const int64_t before = PLATFORM_REFRESH_S - PLATFORM_ACCESS_S;
+	struct platform_q_family_access_in in = { .family = family, .since = sf_req_now(r) + before * SF_USEC };
+	struct sf_rows rows;
+	int err = platform_q_refresh_revoke_family(
+		tx, &(struct platform_q_refresh_revoke_family_in) { .family = family }, NULL);
+	if (!err) err = platform_q_family_access(tx, &in, &rows);
+	for (size_t i = 0; !err && i < rows.n; i++) {
+		const struct platform_q_family_access_row *row = SF_ROW(rows, platform_q_family_access, i);
+		err = revoke_access(r, tx, row->access_jti, row->expires_at / SF_USEC - before);
+	}
+	return err;
+}
+
+int platform__revoke_all(struct sf_req *r, struct sf_dbh *tx, int64_t user, int64_t *tokens_from) {
+	*tokens_from = platform_revoke_from(sf_req_now(r), *tokens_from);
+	int err = platform_q_refresh_revoke_user(
+		tx, &(struct platform_q_refresh_revoke_user_in) { .user_id = user }, NULL);
+	if (!err)
+		err = platform_q_sessions_delete_user(
+			tx, &(struct platform_q_sessions_delete_user_in) { .user_id = user }, NULL);
+	return err;
+}
+
+/* ---- refreshing ---------------------------------------------------------------------------------------- */
+
 /* ~ The user of a refresh token within tx. A token used before revokes its family: *reused, and the caller commits. */
 static int refresh_take(struct sf_req *r, struct sf_dbh *tx, const struct sf_claims *c, struct sf_str *family,
 						struct platform_q_user_lock_row *u, bool *reused) {
@@ -64,9 +114,7 @@ static int refresh_take(struct sf_req *r, struct sf_dbh *tx, const struct sf_cla
 	if (row.revoked) return SF_EAUTH;
 	*family = row.family;
 	*reused = row.used_at.has;
-	if (*reused)
-		return platform_q_refresh_revoke_family(
-			tx, &(struct platform_q_refresh_revoke_family_in) { .family = row.family }, NULL);
+	if (*reused) return platform__revoke_family(r, tx, row.family);
 	err = platform_q_refresh_use(tx, &(struct platform_q_refresh_use_in) { .jti = jti, .now = sf_req_now(r) },
 								 NULL);
 	if (!err) err = platform_q_user_lock(tx, &(struct platform_q_user_lock_in) { .id = row.user_id }, u);
@@ -103,37 +151,30 @@ out:
 	return err;
 }
 
-int platform__revoke_all(struct sf_req *r, struct sf_dbh *tx, int64_t user, int64_t *tokens_from) {
-	*tokens_from = platform_revoke_from(sf_req_now(r), *tokens_from);
-	int err = platform_q_refresh_revoke_user(
-		tx, &(struct platform_q_refresh_revoke_user_in) { .user_id = user }, NULL);
-	if (!err)
-		err = platform_q_sessions_delete_user(
-			tx, &(struct platform_q_sessions_delete_user_in) { .user_id = user }, NULL);
-	return err;
+/* ---- signing out ---------------------------------------------------------------------------------------- */
+
+/* ~ The caller's token, and what was issued by the same login. */
+static int revoke_caller(struct sf_req *r, struct sf_dbh *tx) {
+	const struct sf_caller *c = sf_req_caller(r);
+	struct sf_str jti = sf_str(c->jti);
+	struct platform_q_family_of_access_row row;
+	int err =
+		platform_q_family_of_access(tx, &(struct platform_q_family_of_access_in) { .access_jti = jti }, &row);
+	if (!err) err = platform__revoke_family(r, tx, row.family);
+	if (err == SF_ENOTFOUND) err = 0;
+	return err ? err : revoke_access(r, tx, jti, c->token_exp);
 }
 
 int platform_logout(struct sf_req *r) {
 	const struct sf_caller *c = sf_req_caller(r);
-	if (c->via == SF_VIA_SESSION) return platform_session_logout(r);
-	struct sf_str jti = sf_str(c->jti);
 	struct sf_dbh *tx = NULL;
-	int err = 0;
-	if (c->via == SF_VIA_TOKEN) {
-		err = sf_req_begin(r, &tx);
-		if (err) goto out;
-		err = platform_q_revoked_add(
-			tx, &(struct platform_q_revoked_add_in) { .jti = jti, .expires_at = c->token_exp * SF_USEC },
-			NULL);
-		if (err) goto out;
-		err = platform_q_refresh_revoke_access(
-			tx, &(struct platform_q_refresh_revoke_access_in) { .access_jti = jti }, NULL);
-		if (err) goto out;
-		err = sf_req_commit(r, tx);
-		if (err) goto out;
-		sf_token_revoke(c->jti, c->token_exp);
-	}
+	int err = sf_req_begin(r, &tx);
+	if (!err && c->via == SF_VIA_TOKEN) err = revoke_caller(r, tx);
+	if (!err && c->via == SF_VIA_SESSION) err = platform__session_close(r, tx);
+	if (err) goto out;
 	sf_reply(r, 200, SF_KV("message", "You are signed out."));
+	if (c->via == SF_VIA_SESSION) platform__session_forget(r);
+	err = sf_req_commit(r, tx);
 out:
 	sf_tx_end(tx);
 	return err;
