@@ -30,15 +30,17 @@ before(async () => {
     INSERT INTO chefs (user_id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, popularity, created_at)
       SELECT 1000 + i, 'Chef ' || i, 'A cook, number ' || i, 'Cuisine ' || i % 20, 'City ' || i % 30, 50000 + (i % 200) * 1000, (i % 50) / 10.0, i % 90, 4 + (i % 100) / 100.0, now() - i * interval '1 minute'
       FROM generate_series(1, ${CHEFS}) i;`);
+  // Without its exclusion constraint, which no plan uses, the table is filled in a fifth of the time.
+  await sql(url, 'ALTER TABLE bookings DROP CONSTRAINT bookings_slot');
   await sql(url, `
     INSERT INTO bookings (user_id, chef_id, booking_date, starts_at, ends_at, duration_hours, total_price, status, created_at)
       SELECT 1000 + i % 50000, (SELECT min(id) + 200 FROM chefs) + i / 12, day, day + (i % 12) * interval '2 hours', day + (i % 12) * interval '2 hours' + interval '1 hour', 1, 100000,
         (ARRAY['pending', 'confirmed', 'completed', 'cancelled'])[1 + i % 4], now()
       FROM (SELECT i, date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + (i % 300) * interval '1 day' AS day FROM generate_series(0, ${BOOKINGS - 1}) i) t;
     INSERT INTO booking_reviews (booking_id, chef_id, user_id, rating, comment, created_at)
-      SELECT id, chef_id, user_id, 1 + id % 5, 'fine', now() FROM bookings WHERE status = 'completed';
+      SELECT id, chef_id, user_id, 1 + id % 5, 'fine', now() FROM bookings WHERE status = 'completed' AND NOT reviewed;
     INSERT INTO booking_payments (booking_id, user_id, amount, status, provider, provider_ref, created_at)
-      SELECT id, user_id, total_price, 'paid', 'sandbox', 'ref' || id, now() FROM bookings WHERE status = 'confirmed';`);
+      SELECT id, user_id, total_price, 'paid', 'sandbox', 'ref' || id, now() FROM bookings WHERE status = 'confirmed' AND payment_status = 'unpaid';`);
   await sql(url, 'VACUUM ANALYZE');
 });
 after(async () => {
@@ -55,7 +57,7 @@ test('no named query scans a large table', async () => {
   assert.ok(queries.length >= 50, `${queries.length} queries`);
   const faults = [];
   for (const [i, q] of queries.entries()) {
-    const values = q.in.map((p) => VALUES[p.name] ?? VALUES[p.type]);
+    const values = q.in.map((p) => (p.type === 'int' && VALUES[p.name]?.startsWith("'") ? VALUES.int : VALUES[p.name] ?? VALUES[p.type]));
     const types = q.in.map((p) => PG_TYPES[p.type]);
     const name = `q${i}`;
     let text;

@@ -48,13 +48,25 @@ static const char *const mixed[] = {
 	"Nice evening, though the menu differed from what we agreed.",
 };
 
+/* Guests also look for a city by its Korean name. */
+static const char *korean_name(const char *city) {
+	static const char *const names[][2] = {
+		{ "Seoul", "서울" },   { "Busan", "부산" },   { "Incheon", "인천" }, { "Daegu", "대구" },
+		{ "Daejeon", "대전" }, { "Gwangju", "광주" }, { "Ulsan", "울산" },   { "Suwon", "수원" },
+		{ "Jeju", "제주" },    { "Jeonju", "전주" },
+	};
+	for (size_t i = 0; i < SF_COUNT(names); i++)
+		if (strcmp(names[i][0], city) == 0) return names[i][1];
+	return city;
+}
+
 static int add_chefs(struct demo *d) {
 	for (size_t i = 0; coocook_demo_chefs[i].name; i++) {
 		const struct coocook_demo_chef *c = &coocook_demo_chefs[i];
 		struct coocook_q_chef_add_in in = {
 			.user_id = i == 0 ? CHEF_USER : FIRST_OWNER + (int64_t)i,
 			.name = sf_str(c->name),
-			.bio = sf_str(c->bio),
+			.bio = sf_arena_printf(d->a, "%s 출장 지역: %s.", c->bio, korean_name(c->location)),
 			.cuisine_type = sf_str(c->cuisine),
 			.location = sf_str(c->location),
 			.price_per_session = c->price * 1000,
