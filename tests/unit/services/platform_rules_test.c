@@ -1,0 +1,65 @@
+/* platform rules: emails, patterns, and the seconds that tell new tokens from revoked ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "services/platform/rules.h"
+
+static struct sf_arena *a;
+
+static int setup(void **state) {
+	(void)state;
+	a = sf_arena_new(0);
+	return 0;
+}
+static int teardown(void **state) {
+	(void)state;
+	sf_arena_free(a);
+	return 0;
+}
+
+static void is(struct sf_str s, const char *want) {
+	if (!sf_str_eq(s, sf_str(want))) fail_msg("\"" SF_PRI "\" is not \"%s\"", SF_ARG(s), want);
+}
+
+static void emails_are_lower_case(void **state) {
+	(void)state;
+	is(platform_email(a, SF_STR("Kim.Lee+X@Example.COM")), "kim.lee+x@example.com");
+	is(platform_email(a, SF_STR("김@예시.한국")), "김@예시.한국");
+	is(platform_email(a, SF_STR("[`@{")), "[`@{"); /* neighbours of the letters */
+	is(platform_email(a, SF_STR("")), "");
+}
+
+static void wildcards_are_text(void **state) {
+	(void)state;
+	is(platform_like(a, SF_STR("kim")), "%kim%");
+	is(platform_like(a, SF_STR("100%_\\")), "%100\\%\\_\\\\%");
+	is(platform_like(a, SF_STR("길동")), "%길동%");
+	is(platform_like(a, SF_STR("")), "%%");
+}
+
+/* Whatever happens within one second: what was issued before a revocation is out, what is issued after it is in. */
+static void revoking_and_issuing_take_turns(void **state) {
+	(void)state;
+	int64_t now = INT64_C(1800000000) * SF_USEC, from = 0;
+	for (int i = 0; i < 100; i++, now += 100000) {
+		int64_t old = platform_issued_at(now, from);
+		from = platform_revoke_from(now, from);
+		assert_true(old < from);
+		assert_true(platform_issued_at(now, from) >= from);
+	}
+	assert_int_equal(platform_issued_at(now, 0), now / SF_USEC);
+	assert_int_equal(platform_revoke_from(now, 0), now / SF_USEC + 1);
+	assert_int_equal(platform_issued_at(now + SF_DAY_USEC, from), (now + SF_DAY_USEC) / SF_USEC);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(emails_are_lower_case, setup, teardown),
+		cmocka_unit_test_setup_teardown(wildcards_are_text, setup, teardown),
+		cmocka_unit_test_setup_teardown(revoking_and_issuing_take_turns, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,366 @@
+/* Platform's handlers in process, over SQLite: accounts from registering to the lock, tokens and sessions and their end,
+ * administration, products. */
+#include "platform.h"
+
+#define LOGIN   "/api/auth/login"
+#define REFRESH "/api/auth/refresh"
+#define ME      "/api/auth/me"
+
+struct account {
+	int64_t id;
+	const char *access, *refresh, *auth; /* auth: the header line */
+};
+
+static struct account account_of(struct world *w, struct answer a) {
+	struct account c = { .access = text_of(a, "access_token"), .refresh = text_of(a, "refresh_token") };
+	c.id = json_integer_value(json_object_get(json_object_get(a.body, "user"), "id"));
+	c.auth = bearer(w, c.access);
+	return c;
+}
+static struct account join(struct world *w, const char *email) {
+	struct answer a = POST(w, NULL, "/api/auth/register",
+						   "{\"email\":\"%s\",\"password\":\"eight888\",\"name\":\"Kim\"}", email);
+	IS(a, 201);
+	return account_of(w, a);
+}
+static struct answer login(struct world *w, const char *email, const char *password) {
+	return POST(w, NULL, LOGIN, "{\"email\":\"%s\",\"password\":\"%s\"}", email, password);
+}
+static struct answer refresh(struct world *w, const char *token) {
+	return POST(w, NULL, REFRESH, "{\"refresh_token\":\"%s\"}", token);
+}
+static void sql(struct world *w, const char *text) {
+	struct sf_query q = {
+		.name = "test.sql", .kind = SF_Q_EXEC, .write = true, .pg = text, .lite = text, .id = UINT32_MAX
+	};
+	OK(sf_db_exec(sf_db_auto(w->db, w->a, SF_READ_PRIMARY, "test"), &q, NULL, NULL));
+}
+
+/* ---- accounts ----------------------------------------------------------------------------------- */
+
+static void registering(struct world *w) {
+	struct account c = join(w, "Kim@Example.com");
+	assert_int_equal(c.id, 4); /* after the three of the demo */
+	struct answer a = GET(w, c.auth, ME);
+	IS(a, 200);
+	assert_string_equal(text_of(a, "email"), "kim@example.com");
+	a = POST(w, NULL, "/api/auth/register",
+			 "{\"email\":\"KIM@example.COM\",\"password\":\"eight888\",\"name\":\"X\"}");
+	IS(a, 400);
+	assert_non_null(json_object_get(json_object_get(a.body, "fields"), "email"));
+	IS(login(w, "kIM@example.com", "eight888"), 200);
+	IS(login(w, "kim@example.com", "eight889"), 401);
+}
+
+static void the_demo_users_can_sign_in(struct world *w) {
+	IS(login(w, "demo@softfactory.com", "demo123"), 200);
+	IS(login(w, "admin@softfactory.com", "admin123"), 200);
+	IS(login(w, "chef@softfactory.com", "chef123"), 200);
+	struct answer a = GET(w, bearer(w, "demo_token"), ME);
+	IS(a, 200);
+	assert_int_equal(int_of(a, "id"), 1);
+	OK(platform_service.demo(w->db, w->a)); /* a second time changes nothing */
+	a = GET(w, bearer(w, "demo_token"), "/api/platform/dashboard");
+	assert_int_equal(int_of(a, "subscription_count"), 6);
+}
+
+static void old_hashes_are_taken_and_replaced(struct world *w) {
+	join(w, "old@example.com");
+	sql(w,
+		"UPDATE users SET password_hash = "
+		"'pbkdf2:sha256:1000$saltSALTsalt$a74e09701229752dc99fed3e687344487cde6d1405131ecfe2ada71d877b56ce' "
+		"WHERE email = 'old@example.com'");
+	IS(login(w, "old@example.com", "eight888"), 401);
+	IS(login(w, "old@example.com", "비밀번호 1!"), 200);
+	struct sf_query q = { .name = "test.hashes",
+						  .kind = SF_Q_EXEC,
+						  .write = true,
+						  .pg = "",
+						  .lite = "UPDATE users SET name = name WHERE email = 'old@example.com' AND "
+								  "password_hash LIKE '$argon2id$%'",
+						  .id = UINT32_MAX };
+	int64_t changed = 0;
+	OK(sf_db_exec(sf_db_auto(w->db, w->a, SF_READ_PRIMARY, "test"), &q, NULL, &changed));
+	assert_int_equal(changed, 1);
+	IS(login(w, "old@example.com", "비밀번호 1!"), 200);
+}
+
+static void ten_failures_lock_any_name(struct world *w) {
+	join(w, "lock@example.com");
+	static const char *const names[] = { "lock@example.com", "nobody@example.com" };
+	for (size_t n = 0; n < SF_COUNT(names); n++) {
+		for (int i = 0; i < 10; i++) IS(login(w, names[n], "wrong wrong"), 401);
+		IS(login(w, names[n], "wrong wrong"), 423);
+		IS(login(w, names[n], "eight888"), 423);
+	}
+	/* 15 minutes later */
+	sql(w, "UPDATE login_failures SET since = strftime('%Y-%m-%d %H:%M:%f', 'now', '-901 seconds') || '000'");
+	IS(login(w, "lock@example.com", "wrong wrong"), 401);
+	IS(login(w, "lock@example.com", "eight888"), 200);
+	/* a success begins the count anew */
+	for (int i = 0; i < 9; i++) IS(login(w, "lock@example.com", "wrong wrong"), 401);
+	IS(login(w, "lock@example.com", "eight888"), 200);
+	IS(login(w, "lock@example.com", "wrong wrong"), 401);
+}
+
+/* ---- guesses at the same time -------------------------------------------------------------------- */
+
+static struct {
+	struct world *w;
+	int left, status[600];
+	struct sf_wait *wait;
+} crowd;
+
+static void guess(void *arg) {
+	struct answer a = login(crowd.w, "crowd@example.com", arg);
+	crowd.status[a.status]++;
+	if (--crowd.left == 0) sf_wake(crowd.wait, 0);
+}
+static void guess_start(void *arg) {
+	OK(sf_co_start(crowd.w->l, guess, arg, NULL));
+}
+static void run_crowd(struct world *w, int wrong, int right) {
+	struct sf_wait wait;
+	memset(&crowd, 0, sizeof(crowd));
+	crowd.w = w, crowd.left = wrong + right, crowd.wait = &wait;
+	sf_wait_init(&wait, NULL, NULL);
+	for (int i = 0; i < wrong; i++) sf_loop_later(w->l, guess_start, "wrong wrong");
+	for (int i = 0; i < right; i++) sf_loop_later(w->l, guess_start, "eight888");
+	OK(sf_await(&wait, -1));
+}
+
+static void parallel_guesses_do_not_outrun_the_lock(struct world *w) {
+	join(w, "crowd@example.com");
+	run_crowd(w, 30, 3);
+	assert_int_equal(crowd.status[401], 10);
+	assert_int_equal(crowd.status[423], 23); /* the right ones came after the tenth wrong one */
+	sql(w, "DELETE FROM login_failures");
+	run_crowd(w, 0, 20); /* many right ones at once are no attack */
+	assert_int_equal(crowd.status[200], 20);
+}
+
+/* ---- tokens --------------------------------------------------------------------------------------- */
+
+static void refresh_rotates_and_reuse_ends_the_family(struct world *w) {
+	struct account c = join(w, "fam@example.com"),
+				   other = account_of(w, login(w, "fam@example.com", "eight888"));
+	struct answer a = refresh(w, c.refresh);
+	IS(a, 200);
+	struct account two = account_of(w, a);
+	IS(GET(w, two.auth, ME), 200);
+	IS(GET(w, c.auth, ME), 200);
+	IS(refresh(w, c.refresh), 401); /* copied: somebody has used it */
+	IS(refresh(w, two.refresh), 401);
+	IS(GET(w, two.auth, ME), 401);
+	IS(GET(w, c.auth, ME), 401);
+	IS(GET(w, other.auth, ME), 200); /* another login's */
+	IS(refresh(w, other.refresh), 200);
+	IS(refresh(w, other.access), 401); /* not a refresh token */
+	IS(refresh(w, "junk"), 401);
+}
+
+static void logging_out_ends_the_login(struct world *w) {
+	struct account c = join(w, "out@example.com"),
+				   other = account_of(w, login(w, "out@example.com", "eight888"));
+	struct account two = account_of(w, refresh(w, c.refresh));
+	IS(POST(w, two.auth, "/api/auth/logout", "%s", ""), 200);
+	IS(GET(w, two.auth, ME), 401);
+	IS(GET(w, c.auth, ME), 401);
+	IS(refresh(w, two.refresh), 401);
+	IS(GET(w, other.auth, ME), 200);
+	IS(POST(w, two.auth, "/api/auth/logout", "%s", ""), 401);
+	IS(POST(w, bearer(w, "demo_token"), "/api/auth/logout", "%s", ""), 200);
+	IS(GET(w, bearer(w, "demo_token"), ME), 200);
+	/* what was revoked is revoked in a new process too: it stands in the table */
+	struct sf_query q = { .name = "test.revoked",
+						  .kind = SF_Q_EXEC,
+						  .write = true,
+						  .pg = "",
+						  .lite = "DELETE FROM revoked_tokens",
+						  .id = UINT32_MAX };
+	int64_t rows = 0;
+	OK(sf_db_exec(sf_db_auto(w->db, w->a, SF_READ_PRIMARY, "test"), &q, NULL, &rows));
+	assert_int_equal(rows, 2);
+}
+
+static void changing_the_password_ends_all_else(struct world *w) {
+	struct account c = join(w, "pw@example.com"),
+				   other = account_of(w, login(w, "pw@example.com", "eight888"));
+	struct answer a = PUT(w, c.auth, ME, "{\"password\":\"another one\"}");
+	IS(a, 400);
+	assert_non_null(json_object_get(json_object_get(a.body, "fields"), "current_password"));
+	IS(PUT(w, c.auth, ME, "{\"password\":\"another one\",\"current_password\":\"wrong wrong\"}"), 400);
+	IS(PUT(w, c.auth, ME, "{\"name\":\"새 이름\"}"), 200);
+	IS(GET(w, other.auth, ME), 200); /* a name ends nothing */
+	a = PUT(w, c.auth, ME, "{\"password\":\"another one\",\"current_password\":\"eight888\"}");
+	IS(a, 200);
+	assert_string_equal(text_of(a, "name"), "새 이름");
+	struct account next = account_of(w, a);
+	IS(GET(w, next.auth, ME), 200); /* within the same second */
+	IS(GET(w, c.auth, ME), 401);
+	IS(GET(w, other.auth, ME), 401);
+	IS(refresh(w, other.refresh), 401);
+	IS(refresh(w, next.refresh), 200);
+	IS(login(w, "pw@example.com", "eight888"), 401);
+	IS(login(w, "pw@example.com", "another one"), 200);
+}
+
+/* ---- sessions -------------------------------------------------------------------------------------- */
+
+static const char *cookie_of(struct world *w, struct answer a, const char *name) {
+	const char *head = sf_arena_cstr(w->a, a.head),
+			   *at = strstr(head, sf_arena_printf(w->a, "Set-Cookie: %s=", name).p);
+	assert_non_null(at);
+	at = strchr(at, '=') + 1;
+	return sf_arena_cstr(w->a, (struct sf_str) { at, strcspn(at, ";\r\n") });
+}
+
+static void a_browsers_session(struct world *w) {
+	join(w, "web@example.com");
+	struct answer a =
+		POST(w, NULL, "/auth/login", "{\"email\":\"web@example.com\",\"password\":\"eight888\"}");
+	IS(a, 200);
+	struct account c = account_of(w, a);
+	const char *session = cookie_of(w, a, "sf_session"), *csrf = cookie_of(w, a, "sf_csrf");
+	const char *with = sf_arena_printf(w->a, "Cookie: x=1; sf_session=%s; sf_csrf=%s\n", session, csrf).p;
+	const char *proven = sf_arena_printf(w->a, "%sX-CSRF-Token: %s\n", with, csrf).p;
+	IS(GET(w, with, ME), 200);
+	IS(PUT(w, with, ME, "{\"name\":\"No\"}"), 403); /* another site can send the cookie, but not the header */
+	IS(PUT(w, proven, ME, "{\"name\":\"Yes\"}"), 200);
+	IS(GET(w, sf_arena_printf(w->a, "Cookie: sf_session=%sx\n", session).p, ME), 401);
+	/* a new password keeps the browser signed in, with a new cookie */
+	a = PUT(w, proven, ME, "{\"password\":\"another one\",\"current_password\":\"eight888\"}");
+	IS(a, 200);
+	IS(GET(w, with, ME), 401);
+	IS(GET(w, c.auth, ME), 401);
+	session = cookie_of(w, a, "sf_session"), csrf = cookie_of(w, a, "sf_csrf");
+	with = sf_arena_printf(w->a, "Cookie: sf_session=%s\n", session).p;
+	IS(GET(w, with, ME), 200);
+	proven = sf_arena_printf(w->a, "%sX-CSRF-Token: %s\n", with, csrf).p;
+	a = POST(w, proven, "/auth/logout", "%s", "");
+	IS(a, 200);
+	assert_string_equal(cookie_of(w, a, "sf_session"), "");
+	IS(GET(w, with, ME), 401);
+}
+
+static void signing_out_of_the_browser_ends_its_tokens(struct world *w) {
+	join(w, "web2@example.com");
+	struct answer a =
+		POST(w, NULL, "/auth/login", "{\"email\":\"web2@example.com\",\"password\":\"eight888\"}");
+	struct account c = account_of(w, a);
+	const char *proven = sf_arena_printf(w->a, "Cookie: sf_session=%s\nX-CSRF-Token: %s\n",
+										 cookie_of(w, a, "sf_session"), cookie_of(w, a, "sf_csrf"))
+							 .p;
+	IS(GET(w, c.auth, ME), 200);
+	IS(POST(w, proven, "/auth/logout", "%s", ""), 200);
+	IS(GET(w, c.auth, ME), 401);
+	IS(refresh(w, c.refresh), 401);
+}
+
+static void sessions_run_out(struct world *w) {
+	join(w, "late@example.com");
+	struct answer a =
+		POST(w, NULL, "/auth/login", "{\"email\":\"late@example.com\",\"password\":\"eight888\"}");
+	const char *with = sf_arena_printf(w->a, "Cookie: sf_session=%s\n", cookie_of(w, a, "sf_session")).p;
+	IS(GET(w, with, ME), 200);
+	sql(w, "UPDATE sessions SET expires_at = '2020-01-01 00:00:00.000000'");
+	IS(GET(w, with, ME), 401);
+	OK(platform_start(w->db, w->a)); /* and is cleared away */
+}
+
+/* ---- administration, products ------------------------------------------------------------------------ */
+
+static void administration(struct world *w) {
+	struct account admin = account_of(w, login(w, "admin@softfactory.com", "admin123")),
+				   c = join(w, "u100%@example.com");
+	struct answer a = GET(w, admin.auth, "/api/platform/admin/users?q=100%25");
+	IS(a, 200);
+	assert_int_equal(int_of(a, "total"), 1);
+	IS(GET(w, c.auth, "/api/platform/admin/users"), 403);
+	const char *one = sf_arena_printf(w->a, "/api/platform/admin/users/%lld", (long long)c.id).p;
+	IS(PUT(w, admin.auth, one, "{\"role\":\"user\",\"is_active\":true}"), 200);
+	IS(GET(w, c.auth, ME), 200); /* nothing changed, nothing revoked */
+	IS(PUT(w, admin.auth, one, "{\"is_active\":false}"), 200);
+	IS(GET(w, c.auth, ME), 401);
+	IS(refresh(w, c.refresh), 401);
+	IS(login(w, "u100%@example.com", "eight888"), 403);
+	IS(login(w, "u100%@example.com", "wrong wrong"), 401);
+	IS(PUT(w, admin.auth, one, "{\"is_active\":true,\"role\":\"admin\"}"), 200);
+	c = account_of(w, login(w, "u100%@example.com", "eight888"));
+	IS(GET(w, c.auth, "/api/platform/admin/users"), 200);
+	IS(PUT(w, admin.auth, "/api/platform/admin/users/2", "{\"role\":\"user\"}"), 409);
+	IS(PUT(w, admin.auth, "/api/platform/admin/users/2", "{\"is_active\":false}"), 409);
+	IS(PUT(w, admin.auth, "/api/platform/admin/users/999", "{\"role\":\"user\"}"), 404);
+	IS(PUT(w, admin.auth, one, "{\"role\":\"king\"}"), 400);
+}
+
+static void products_and_subscriptions(struct world *w) {
+	struct answer a = GET(w, NULL, "/api/platform/products");
+	IS(a, 200);
+	assert_int_equal(json_array_size(a.body), 6);
+	for (size_t i = 0; i < 6; i++) {
+		const json_t *p = json_array_get(a.body, i);
+		assert_int_equal(json_integer_value(json_object_get(p, "annual_price")),
+						 10 * json_integer_value(json_object_get(p, "monthly_price")));
+	}
+	struct account chef = account_of(w, login(w, "chef@softfactory.com", "chef123"));
+	a = GET(w, chef.auth, "/api/payment/subscriptions");
+	assert_int_equal(json_array_size(a.body), 1);
+	a = GET(w, chef.auth, "/api/platform/dashboard");
+	assert_int_equal(int_of(a, "subscription_count"), 1);
+	sql(w, "UPDATE subscriptions SET current_period_end = '2020-01-01 00:00:00.000000' WHERE user_id = 3");
+	a = GET(w, chef.auth, "/api/platform/dashboard");
+	assert_int_equal(int_of(a, "subscription_count"), 0); /* paid for once, over now */
+}
+
+static void health(struct world *w) {
+	IS(GET(w, NULL, "/health"), 200);
+	IS(GET(w, NULL, "/ready"), 200);
+	platform_not_ready("migrations are being applied");
+	struct answer a = GET(w, NULL, "/ready");
+	IS(a, 503);
+	assert_string_equal(json_string_value(json_object_get(json_object_get(a.body, "checks"), "database")),
+						"migrations are being applied");
+	platform_not_ready(NULL);
+	IS(GET(w, NULL, "/ready"), 200);
+}
+
+#define WORLD_TEST(fn)                                                                                       \
+	static void fn##_test(void **state) {                                                                    \
+		(void)state;                                                                                         \
+		world_run(fn);                                                                                       \
+	}
+WORLD_TEST(registering)
+WORLD_TEST(the_demo_users_can_sign_in)
+WORLD_TEST(old_hashes_are_taken_and_replaced)
+WORLD_TEST(ten_failures_lock_any_name)
+WORLD_TEST(parallel_guesses_do_not_outrun_the_lock)
+WORLD_TEST(refresh_rotates_and_reuse_ends_the_family)
+WORLD_TEST(logging_out_ends_the_login)
+WORLD_TEST(changing_the_password_ends_all_else)
+WORLD_TEST(a_browsers_session)
+WORLD_TEST(signing_out_of_the_browser_ends_its_tokens)
+WORLD_TEST(sessions_run_out)
+WORLD_TEST(administration)
+WORLD_TEST(products_and_subscriptions)
+WORLD_TEST(health)
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(registering_test),
+		cmocka_unit_test(the_demo_users_can_sign_in_test),
+		cmocka_unit_test(old_hashes_are_taken_and_replaced_test),
+		cmocka_unit_test(ten_failures_lock_any_name_test),
+		cmocka_unit_test(parallel_guesses_do_not_outrun_the_lock_test),
+		cmocka_unit_test(refresh_rotates_and_reuse_ends_the_family_test),
+		cmocka_unit_test(logging_out_ends_the_login_test),
+		cmocka_unit_test(changing_the_password_ends_all_else_test),
+		cmocka_unit_test(a_browsers_session_test),
+		cmocka_unit_test(signing_out_of_the_browser_ends_its_tokens_test),
+		cmocka_unit_test(sessions_run_out_test),
+		cmocka_unit_test(administration_test),
+		cmocka_unit_test(products_and_subscriptions_test),
+		cmocka_unit_test(health_test),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
