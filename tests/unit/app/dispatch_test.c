@@ -3,6 +3,7 @@
 
 #include "harness.h"
 #include "auth/auth.h"
+#include "core/config.h"
 
 static int handler_error; /* what /fail returns */
 
@@ -49,6 +50,7 @@ static const struct sf_route routes[] = {
 	{ SF_GET, "/api/ok", ok_get, OPEN },
 	{ SF_GET, "/api/same", same_get, OPEN, .max_age = 300, .stale = 60 },
 	{ SF_GET, "/api/items/{id}/{note:text}", item_get, OPEN },
+	{ SF_GET, "/api/quiet", ok_get, OPEN, .quiet = true },
 	{ SF_GET, "/api/fail", fail_get, OPEN },
 	{ SF_POST, "/api/conflict", conflict_post, OPEN },
 	{ SF_POST, "/api/rules", rules_post, OPEN },
@@ -340,6 +342,52 @@ static void test_stats(void **state) {
 	assert_int_equal(after.status[4] - before.status[4], 1);
 }
 
+/* Routes that need tables wait for them; health does not. */
+static void test_starting(void **state) {
+	(void)state;
+	sf_app_set_ready(h.app, false);
+	struct sf_http_req *req = get("/api/ok");
+	assert_status(req, 503);
+	assert_header(req, "Retry-After", "1");
+	assert_status(get("/api/quiet"), 200);
+	assert_status(get("/api/nowhere"), 404);
+	sf_app_set_ready(h.app, true);
+	assert_status(get("/api/ok"), 200);
+}
+
+/* One line a request with what an operator looks for; quiet rows at debug only. */
+static void test_access_line(void **state) {
+	(void)state;
+	char text[4096] = "", why[256], *rest[2], *argv[] = { "test", "--access-log=true", NULL };
+	int nrest = 0;
+	FILE *file = tmpfile();
+	assert_int_equal(sf_config_load(2, argv, rest, &nrest, why, sizeof why), 0);
+	struct harness l = harness_new(&(struct sf_app_opts) { .services = services });
+	sf_log_setup(SF_INFO, fileno(file));
+	assert_status(call(&l, SF_GET, "/api/items/7/a%20b?secret=1",
+					   "X-Request-Id: rid-1\ntraceparent: 00-" TRACE "-00f067aa0ba902b7-01", NULL),
+				  200);
+	assert_status(call(&l, SF_GET, "/api/quiet", NULL, NULL), 200);
+	assert_status(call(&l, SF_GET, "/api/nowhere\x01\"", NULL, NULL), 404);
+	sf_log_flush();
+	sf_log_setup((enum sf_level)(SF_ERROR + 1), 2);
+	rewind(file);
+	assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+	fclose(file);
+	static const char *const parts[] = {
+		"\"msg\":\"request\",\"method\":\"GET\",\"route\":\"/api/items/{id}/{note:text}\",\"path\":\"/api/"
+		"items/7/a%20b\",\"status\":200,\"us\":",
+		"\"user\":0,\"request_id\":\"rid-1\",\"trace_id\":\"" TRACE "\",\"ip\":\"127.0.0.1\"}\n",
+		"\"route\":null,\"path\":\"/api/nowhere\\u0001\\\"\",\"status\":404"
+	};
+	for (size_t i = 0; i < SF_COUNT(parts); i++)
+		if (!strstr(text, parts[i])) fail_msg("no %s in %s", parts[i], text);
+	assert_null(strstr(text, "quiet"));
+	assert_null(strstr(text, "secret"));
+	harness_free(&l);
+	sf_app_http(h.app, &h.http);
+}
+
 static void put(const char *folder, const char *name, const char *text) {
 	char path[256];
 	snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -390,10 +438,11 @@ static void test_files(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_routes),  cmocka_unit_test(test_errors), cmocka_unit_test(test_early_error),
-		cmocka_unit_test(test_media),   cmocka_unit_test(test_ids),    cmocka_unit_test(test_trace),
-		cmocka_unit_test(test_caching), cmocka_unit_test(test_cors),   cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_stats),   cmocka_unit_test(test_files),
+		cmocka_unit_test(test_routes),      cmocka_unit_test(test_errors), cmocka_unit_test(test_early_error),
+		cmocka_unit_test(test_media),       cmocka_unit_test(test_ids),    cmocka_unit_test(test_trace),
+		cmocka_unit_test(test_caching),     cmocka_unit_test(test_cors),   cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_stats),       cmocka_unit_test(test_files),  cmocka_unit_test(test_starting),
+		cmocka_unit_test(test_access_line),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
