@@ -114,15 +114,16 @@ int coocook_days(bool has_from, int64_t *from, bool has_to, int64_t *to, int64_t
 #define MAX_WORDS 10
 
 /* Length of the separator at p (valid UTF-8), or 0 when a letter or digit stands there: ASCII but letters and digits, Latin-1 signs
- * (· ¿ «), general punctuation, CJK punctuation, full-width ASCII signs. */
+ * (· ¿ «), general punctuation, symbols and pictures, CJK punctuation, full-width ASCII signs. */
 static size_t separator(const unsigned char *p, size_t n) {
 	if (p[0] < 0x80) return !((p[0] >= '0' && p[0] <= '9') || ((p[0] | 32) >= 'a' && (p[0] | 32) <= 'z'));
 	if (n >= 2 && p[0] == 0xC2) return p[1] == 0xAA || p[1] == 0xB5 || p[1] == 0xBA ? 0 : 2;
+	if (n >= 4 && p[0] == 0xF0 && p[1] == 0x9F) return 4; /* U+1F000 on: pictures */
 	if (n < 3 || (p[0] & 0xF0) != 0xE0) return 0;
 	uint32_t c = (uint32_t)(p[0] & 15) << 12 | (uint32_t)(p[1] & 63) << 6 | (p[2] & 63);
-	if ((c >= 0x2000 && c <= 0x206F) || (c >= 0x3000 && c <= 0x3004) || (c >= 0x3008 && c <= 0x3020))
-		return 3;
-	if ((c >= 0xFF01 && c <= 0xFF0F) || (c >= 0xFF1A && c <= 0xFF20) || c == 0xFF5E) return 3;
+	if ((c >= 0x2000 && c <= 0x206F) || (c >= 0x2190 && c <= 0x2BFF)) return 3;
+	if ((c >= 0x3000 && c <= 0x3004) || (c >= 0x3008 && c <= 0x3020)) return 3;
+	if ((c >= 0xFF01 && c <= 0xFF0F) || (c >= 0xFF1A && c <= 0xFF20) || c == 0xFF5E || c == 0xFE0F) return 3;
 	return 0;
 }
 

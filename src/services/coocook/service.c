@@ -238,7 +238,7 @@ static const struct sf_field review_out[] = {
 
 /* ---- routes ----------------------------------------------------------------------------------- */
 
-/* A public read: a replica may answer, clients keep the answer for `seconds` and may use it ten times longer while they ask anew. */
+/* A public read: a replica may answer, clients keep the answer for `seconds` and may use it for as long again while they ask anew. */
 #define PUBLIC_READ(tags, seconds)                                                                           \
 	.auth = SF_PUBLIC, .rate = SF_RATE_API, .read = SF_READ_REPLICA, .cache_tags = tags, .max_age = seconds, \
 	.stale = 10 * (seconds)

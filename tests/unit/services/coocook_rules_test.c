@@ -207,6 +207,7 @@ static void search_terms(void **state) {
 		{ "x' | !y:*", 2, "'x':* & 'y':*", "\"x\" * AND \"y\" *" },
 		{ "\"a\\b(c)", 3, "'a':* & 'b':* & 'c':*", "\"a\" * AND \"b\" * AND \"c\" *" },
 		{ "1 2 3 4 5 6 7 8 9 10 11", 10, NULL, NULL },
+		{ "a\U0001F600b \u2192", 2, "'a':* & 'b':*", "\"a\" * AND \"b\" *" },
 		{ "!!", 0, NULL, NULL },
 		{ "（，　）", 0, NULL, NULL },
 		{ "", 0, NULL, NULL },
