@@ -47,7 +47,7 @@ FROM users u ORDER BY id LIMIT :limit OFFSET :offset;
 
 -- name: users_count :one
 -- out: n int
-SELECT count(*) AS n FROM users WHERE id > 0;
+SELECT n FROM user_count;
 
 -- name: users_search :many
 -- `pattern` is a LIKE pattern (platform_like).
@@ -65,7 +65,7 @@ SELECT count(*) AS n FROM users WHERE email @ilike :pattern ESCAPE '\' OR name @
 
 -- name: user_any :one
 -- out: id int
-SELECT id FROM users LIMIT 1;
+SELECT id FROM users ORDER BY id LIMIT 1;
 
 -- ==== products and subscriptions ====
 

@@ -22,6 +22,35 @@ CREATE INDEX users_email_words ON users USING gin (email gin_trgm_ops);
 CREATE INDEX users_name_words ON users USING gin (name gin_trgm_ops);
 -- all:
 
+-- How many users there are, so that a list's total is one look-up.
+CREATE TABLE user_count (
+    n @int NOT NULL
+);
+INSERT INTO user_count (n) VALUES (0);
+-- pg:
+CREATE FUNCTION user_count_insert() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE user_count SET n = n + (SELECT count(*) FROM added);
+    RETURN NULL;
+END $$;
+CREATE FUNCTION user_count_delete() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE user_count SET n = n - (SELECT count(*) FROM removed);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER users_count_insert AFTER INSERT ON users REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION user_count_insert();
+CREATE TRIGGER users_count_delete AFTER DELETE ON users REFERENCING OLD TABLE AS removed
+    FOR EACH STATEMENT EXECUTE FUNCTION user_count_delete();
+-- sqlite:
+CREATE TRIGGER users_count_insert AFTER INSERT ON users BEGIN
+    UPDATE user_count SET n = n + 1;
+END;
+CREATE TRIGGER users_count_delete AFTER DELETE ON users BEGIN
+    UPDATE user_count SET n = n - 1;
+END;
+-- all:
+
 CREATE TABLE products (
     id @id,
     name text NOT NULL,
