@@ -75,7 +75,7 @@ class Person {
     return this.page.getByRole('heading', { name });
   }
   field(label) {
-    return this.page.getByLabel(label, { exact: true });
+    return this.page.getByLabel(label, { exact: true }).and(this.page.locator('input, textarea, select'));
   }
   /** Signs in with the form. */
   async signIn(email, password) {

@@ -150,7 +150,7 @@ describe('from joining to the review', () => {
     const dialog = guest.page.getByRole('dialog');
     await dialog.getByRole('button', { name: 'Send the review' }).click();
     await dialog.getByText('Please choose one to five stars.').waitFor();
-    await dialog.getByText('5 stars').click();
+    await dialog.locator('.star-input__star').nth(4).click();
     await dialog.getByLabel('In your words').fill('정말 잊지 못할 저녁이었어요.');
     await dialog.getByRole('button', { name: 'Send the review' }).click();
     await guest.link('See it').click();

@@ -1,5 +1,5 @@
 // One chef: who they are, when they are free, what guests say, and the panel that books them.
-import { useEffect } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { html } from '../lib/html.js';
 import { get } from '../lib/api.js';
 import { money } from '../lib/format.js';
@@ -33,6 +33,18 @@ export default function ChefPage() {
   </div>`;
 }
 
+/** On small screens: a way down to the panel for as long as the panel is out of sight. */
+function BookBar({ price }) {
+  const [hidden, setHidden] = useState(true);
+  useEffect(() => {
+    const watch = new IntersectionObserver(([entry]) => setHidden(entry.isIntersecting));
+    watch.observe(document.getElementById('book'));
+    return () => watch.disconnect();
+  }, []);
+  if (hidden) return null;
+  return html`<a class="book-bar" href="#book"><span><strong>${money(price)}</strong> an hour</span><span class="button button--primary">See free days</span></a>`;
+}
+
 function Profile({ chef }) {
   return html`<div class="chef__columns">
     <div class="chef__main">
@@ -50,6 +62,6 @@ function Profile({ chef }) {
     </div>
     <aside class="chef__side" id="book" aria-label="Book this chef"><${BookingPanel} chef=${chef} /></aside>
     <${Reviews} chefId=${chef.id} />
-    <a class="book-bar" href="#book"><span><strong>${money(chef.price_per_session)}</strong> an hour</span><span class="button button--primary">See free days</span></a>
+    <${BookBar} price=${chef.price_per_session} />
   </div>`;
 }

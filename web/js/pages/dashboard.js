@@ -34,16 +34,17 @@ function Product({ product: p }) {
   </li>`;
 }
 
-/** The bookings to come, nearest first; an account without CooCook has none. */
+/** The bookings to come, nearest first. */
 async function nextBookings(signal) {
   const ask = (status) => get('/api/coocook/bookings', { status, per_page: 50 }, { signal });
   const [pending, confirmed] = await Promise.all([ask('pending'), ask('confirmed')]);
   return [...pending, ...confirmed].filter((b) => dayOf(b) >= today()).sort((a, b) => a.starts_at.localeCompare(b.starts_at)).slice(0, 4);
 }
 
-function Next() {
-  const next = useResource(nextBookings, []);
-  if (next.error?.status === 403) return html`<${Empty} icon="calendar" level=${3} title="No bookings"><p>CooCook is not among your products.</p><//>`;
+/** open: whether CooCook is among the caller's products; null while that is not known. */
+function Next({ open }) {
+  const next = useResource(open ? nextBookings : null, [open]);
+  if (open === false) return html`<${Empty} icon="calendar" level=${3} title="No bookings"><p>CooCook is not among your products.</p><//>`;
   return html`<${Loaded} resource=${next} skeleton=${html`<${Skeleton} shape="row" count=${3} />`} title="Your bookings did not load">
     ${(list) => (list.length ? html`<ul class="agenda">${list.map((b) => html`<li key=${b.id} class="agenda__item">
       <${Avatar} name=${b.chef_name} cuisine=${b.chef_cuisine} />
@@ -69,10 +70,12 @@ function Recommended() {
 export default function Dashboard() {
   const { user } = useSession();
   const board = useResource((signal) => get('/api/platform/dashboard', null, { signal }), []);
+  const open = board.data ? board.data.products.some((p) => p.slug === 'coocook' && p.subscribed) : null;
   return html`<div class="wrap page dashboard">
     <header class="page-head"><h1>Hello, ${user.name}</h1><p>Here is what is on.</p></header>
     <div class="dashboard__columns">
-      <section aria-labelledby="next" class="card"><${Head} id="next" title="Next bookings" href="/bookings" more="All" /><${Next} /></section>
+      <section aria-labelledby="next" class="card"><${Head} id="next" title="Next bookings" href="/bookings" more="All" />
+        ${board.error ? null : html`<${Next} open=${open} />`}</section>
       <section aria-labelledby="products" class="card"><${Head} id="products" title="Products" />
         <${Loaded} resource=${board} skeleton=${html`<${Skeleton} shape="row" count=${4} />`} title="Your products did not load">
           ${({ products }) => (products.length

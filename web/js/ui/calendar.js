@@ -73,8 +73,8 @@ function Day({ d, chosen, cursor, off: outside, info, onValue }) {
   const words = [dayText(d), d === today() && 'today', info.text].filter(Boolean).join(', ');
   return html`<td aria-selected=${chosen ? 'true' : 'false'}>
     <button type="button" class=${cx('day', !outside && info.tone && `day--${info.tone}`, chosen && 'is-chosen', d === today() && 'is-today')} data-day=${d}
-      tabindex=${cursor ? 0 : -1} aria-label=${words} aria-disabled=${off ? 'true' : undefined} onClick=${() => { if (!off) onValue(d); }}>
-      <span>${Number(d.slice(8))}</span>${info.mark ? html`<span class="day__mark">${info.mark}</span>` : null}
+      tabindex=${cursor ? 0 : -1} aria-disabled=${off ? 'true' : undefined} onClick=${() => { if (!off) onValue(d); }}>
+      <span aria-hidden="true">${Number(d.slice(8))}</span><span class="visually-hidden">${words}</span>${info.mark ? html`<span class="day__mark" aria-hidden="true">${info.mark}</span>` : null}
     </button>
   </td>`;
 }
