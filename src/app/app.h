@@ -74,9 +74,9 @@ struct sf_access {
 #define SF_USER                                                                                              \
 	{ .kind = SF_ACCESS_USER }
 #define SF_WHO(who_)                                                                                         \
-	{ .kind = SF_ACCESS_USER, .who = who_ }
+	{ .kind = SF_ACCESS_USER, .who = (who_) }
 #define SF_SUB(product_)                                                                                     \
-	{ .kind = SF_ACCESS_SUB, .product = product_ }
+	{ .kind = SF_ACCESS_SUB, .product = (product_) }
 #define SF_ADMIN                                                                                             \
 	{ .kind = SF_ACCESS_ADMIN }
 
@@ -208,7 +208,8 @@ struct sf_app_opts {
 SF_MUSTCHECK
 int sf_app_new(const struct sf_app_opts *opts, struct sf_app **out, struct sf_str *why);
 void sf_app_free(struct sf_app *app);
-struct sf_db *sf_app_db(const struct sf_app *app, const char *service); /* a service's database; NULL: no such */
+struct sf_db *sf_app_db(const struct sf_app *app,
+						const char *service); /* a service's database; NULL: no such */
 /* While not ready (an application is, at first), routes that are not `quiet` answer 503: their tables may be missing. */
 void sf_app_set_ready(struct sf_app *app, bool ready);
 /* Fills on_head, stages, finish, after and the limits of the server's options with the application's. */

@@ -35,10 +35,12 @@ void sf_fail_field(struct sf_req *r, const char *field, const char *why) {
 
 /* "duration_hours" → "Duration hours" */
 static void human_name(struct sf_buf *b, const char *name, bool first) {
-	for (; *name; name++, first = false)
-		sf_buf_char(b, first && *name >= 'a' && *name <= 'z' ? (char)(*name - 32)
-					   : *name == '_'                        ? ' '
-															 : *name);
+	for (; *name; name++, first = false) {
+		char c = *name;
+		if (c == '_') c = ' ';
+		if (first && c >= 'a' && c <= 'z') c = (char)(c - 'a' + 'A');
+		sf_buf_char(b, c);
+	}
 }
 
 /* One sentence about the fields: the reason of a single one, the names of several. */

@@ -95,12 +95,11 @@ static const char *clean_text(struct sf_arena *a, struct sf_str *s) {
 	size_t returns = 0;
 	for (size_t i = 0; i < s->n; i++) {
 		unsigned char c = (unsigned char)s->p[i];
-		if (c == '\r' && i + 1 < s->n && s->p[i + 1] == '\n')
-			returns++;
-		else if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
-			return "must not hold control characters";
-		else if (c == 0xc2 && i + 1 < s->n && (unsigned char)s->p[i + 1] < 0xa0)
-			return "must not hold control characters";
+		bool pair = c == '\r' && i + 1 < s->n && s->p[i + 1] == '\n';
+		bool c0 = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
+		bool c1 = c == 0xc2 && i + 1 < s->n && (unsigned char)s->p[i + 1] < 0xa0;
+		if ((c0 || c1) && !pair) return "must not hold control characters";
+		returns += pair;
 	}
 	if (!sf_utf8_valid(*s)) return "must be valid UTF-8";
 	if (returns == 0) return NULL;

@@ -44,7 +44,7 @@ struct sf_app {
 	size_t norigins;
 	bool any_origin;
 	bool access_log;
-	bool starting; /* sf_app_set_ready(app, false) */
+	bool starting;         /* sf_app_set_ready(app, false) */
 	struct sf_buf openapi; /* the document; heap */
 	struct sf_str openapi_etag;
 	struct sf_route_stats *stats; /* this worker's: nrows + 1 entries, in shared memory */

@@ -6,12 +6,12 @@ enum { WINDOW_MS = 60000 };
 /* Takes one from the limit; the headers show the limit that is nearest to its end. */
 static int take(struct sf_req *r, const char *cls, const char *kind, struct sf_str who, int64_t limit) {
 	if (limit <= 0) return 0;
-	char key[80];
-	size_t k = strlen(kind), n = who.n < sizeof key - k ? who.n : sizeof key - k;
-	memcpy(key, kind, k);
-	memcpy(key + k, who.p, n);
+	struct sf_buf key;
+	sf_buf_init(&key, r->http->arena);
+	sf_buf_cstr(&key, kind);
+	sf_buf_str(&key, who);
 	struct sf_limit_result got;
-	sf_limit_take(cls, (struct sf_str) { key, k + n }, limit, WINDOW_MS, &got);
+	sf_limit_take(cls, sf_buf_view(&key), limit, WINDOW_MS, &got);
 	if (!r->limited || !got.allowed || got.remaining < r->limit.remaining) r->limit = got;
 	r->limited = true;
 	if (got.allowed) return 0;

@@ -54,7 +54,8 @@ static struct sf_str operation_id(struct sf_arena *a, const struct sf_app__row *
 		for (size_t i = 0; i < segment.n; i++) {
 			char c = segment.p[i];
 			bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-			sf_buf_char(&b, plain ? c : '_');
+			if (!plain) c = '_';
+			sf_buf_char(&b, c);
 		}
 	}
 	return sf_buf_view(&b);
