@@ -52,7 +52,8 @@ const struct sf_service *const *cli_services(void); /* every module, telemetry t
 
 /* ~ Applies the migrations to every database, replays revoked tokens, and in demo mode puts the demo data in. May be done again. */
 SF_MUSTCHECK
-int cli_prepare(struct sf_arena *a);
+int cli_prepare(struct sf_arena *a,
+				struct sf_str *why); /* why: in the arena, where more than the error is known */
 
 /* Runs fn(arg) as a coroutine on a loop of its own with the databases open; returns fn's exit code. For tools. */
 int cli_task(int (*fn)(void *arg), void *arg);

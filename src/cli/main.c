@@ -54,7 +54,7 @@ int cli_settings(int *argc, char **argv) {
 	char why[512] = "";
 	char **rest = sf_calloc((size_t)*argc + 1, sizeof *rest);
 	int n = 0;
-	int err = sf_config_load(*argc - 1, argv + 1, rest, &n, why, sizeof why);
+	int err = sf_config_load(*argc, argv, rest, &n, why, sizeof why);
 	if (!err) {
 		for (int i = 0; i < n; i++) argv[i + 1] = rest[i];
 		*argc = n + 1;

@@ -25,18 +25,16 @@ struct demo_mark {
 	_Atomic int done, owner; /* owner: pid, 0: nobody */
 };
 
-static int migrate(struct sf_db *db, struct sf_arena *a) {
+static int migrate(struct sf_db *db, struct sf_arena *a, struct sf_str *why) {
 	int applied = 0;
-	struct sf_str why = SF_STR_NULL;
 	platform_not_ready("the database's tables are being brought up to date");
-	int err = sf_migrate(db, sf_all_migrations, a, &applied, &why);
+	int err = sf_migrate(db, sf_all_migrations, a, &applied, why);
 	if (!err && applied > 0) sf_log(SF_INFO, "migrations applied", SF_KV("count", applied));
-	if (err && why.n) sf_log(SF_ERROR, "the migrations cannot be applied", SF_KV("why", why));
 	return err;
 }
 
 /* AUTO_MIGRATE is off: the tables must stand. */
-static int check_tables(struct sf_db *db, struct sf_arena *a) {
+static int check_tables(struct sf_db *db, struct sf_arena *a, struct sf_str *why) {
 	struct sf_migration_state *states;
 	size_t n;
 	int err = sf_migrate_status(db, sf_all_migrations, a, &states, &n);
@@ -44,6 +42,9 @@ static int check_tables(struct sf_db *db, struct sf_arena *a) {
 	for (size_t i = 0; i < n; i++) {
 		if (states[i].applied && !states[i].changed) continue;
 		platform_not_ready("migrations are missing; run `softfactory db migrate`");
+		*why =
+			sf_arena_printf(a, "%s %04d_%s %s", states[i].m->service, states[i].m->version, states[i].m->name,
+							states[i].applied ? "was changed after it was applied" : "is not applied");
 		return SF_ECONFLICT;
 	}
 	return 0;
@@ -77,12 +78,13 @@ static int demo(struct sf_arena *a) {
 	return 0;
 }
 
-int cli_prepare(struct sf_arena *a) {
+int cli_prepare(struct sf_arena *a, struct sf_str *why) {
 	struct sf_db *dbs[DATABASES_MAX];
 	bool automatic = sf_config_bool("AUTO_MIGRATE");
 	size_t n = cli_databases(dbs, DATABASES_MAX);
 	int err = 0;
-	for (size_t i = 0; i < n && !err; i++) err = automatic ? migrate(dbs[i], a) : check_tables(dbs[i], a);
+	for (size_t i = 0; i < n && !err; i++)
+		err = automatic ? migrate(dbs[i], a, why) : check_tables(dbs[i], a, why);
 	if (!err && sf_config_bool("DEMO_MODE")) err = demo(a);
 	if (!err) err = platform_start(cli_database_of(platform_service.name), a);
 	if (!err) platform_not_ready(NULL);

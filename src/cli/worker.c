@@ -134,11 +134,15 @@ static void prepare(void *arg) {
 	worker.preparing = sf_co_self();
 	for (;;) {
 		struct sf_arena *a = sf_arena_new(0);
-		int err = cli_prepare(a);
+		struct sf_str why = SF_STR_NULL;
+		int err = cli_prepare(a, &why);
+		bool over = sf_co_canceled(worker.preparing) != 0;
+		if (err && err != said && !over)
+			sf_log(err == SF_EUNAVAILABLE ? SF_WARN : SF_ERROR, "the database is not ready yet",
+				   SF_KV("error", sf_err_symbol(err)), SF_KV("why", why));
 		sf_arena_free(a);
 		if (!err) break;
-		if (sf_co_canceled(worker.preparing)) goto out;
-		if (err != said) sf_log(SF_WARN, "the database is not ready yet", SF_KV("error", sf_err_symbol(err)));
+		if (over) goto out;
 		said = err;
 		listen_now();
 		if (sf_sleep(wait) != 0) goto out;

@@ -211,6 +211,14 @@ void sf_loop__slot_kill(struct sf_loop__slot *slot) {
 
 /* ---- deaths ---------------------------------------------------------------------------------- */
 
+static const char *exit_hint(int code) {
+	switch (code) {
+	case 127: return "the program could not be run";
+	case SF_WORKER_MISCONFIGURED: return "a setting is wrong, see the line before";
+	default: return "see the lines before";
+	}
+}
+
 static void log_death(const struct sf_loop__proc *p, int status) {
 	bool asked = p->state == SF_PROC_DRAINING && ((WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
 												  (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM));
@@ -228,7 +236,7 @@ static void log_death(const struct sf_loop__proc *p, int status) {
 	else
 		sf_log(SF_ERROR, "worker exited", SF_KV("slot", p->slot->index), SF_KV("pid", p->pid),
 			   SF_KV("status", WEXITSTATUS(status)), SF_KV("generation", p->generation),
-			   SF_KV("hint", WEXITSTATUS(status) == 127 ? "the program could not be run" : ""));
+			   SF_KV("hint", exit_hint(WEXITSTATUS(status))));
 }
 
 /* Whether somebody serves the slot, or is about to. */
