@@ -7,7 +7,7 @@ CMOCKA   := $(shell pkg-config --cflags --libs cmocka)
 .PHONY: check api web-test fault fuzz
 $(B)/tests/%: tests/unit/%.c $(LINK) Makefile mk/test.mk
 	@mkdir -p $(@D)
-	$(CCACHE) $(CC) $(CFLAGS) -Itests/unit -MMD -MP -c -o $@.o $<
+	$(CCACHE) $(CC) $(CFLAGS) -Itests/unit -MMD -MP -MT $@ -c -o $@.o $<
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $@.o -Wl,--start-group $(LINK) -Wl,--end-group $(CMOCKA) $(LIBS)
 -include $(wildcard $(B)/tests/*/*.d)
 
