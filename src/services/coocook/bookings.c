@@ -1,12 +1,14 @@
 /* bookings: asking for a chef's hours, and what becomes of the request.
  *
- * No two bookings of a chef overlap. The database refuses it whoever writes (bookings_slot in migrations/0001_init.sql), and the statement that
- * books, booking_take, looks and takes in one: of any number that want the same hour one gets a row, the others get none.
- * Nobody waits for a lock while others look, so that a thousand guests of one chef cost a thousand short statements.
+ * No two bookings of a chef overlap. The database refuses it whoever writes (bookings_slot in
+ * migrations/0001_init.sql), and the statement that books, booking_take, looks and takes in one: of any number that
+ * want the same hour one gets a row, the others get none. Nobody waits for a lock while others look, so that a
+ * thousand guests of one chef cost a thousand short statements.
  *
- * A request for an hour is that one statement. A request for a day picks the first hours free as it sees them and takes them; when another
- * was faster it looks again. Each such defeat means that hours of this day were booked, so it ends. On SQLite, whose readers
- * see what the writer has done only once a group is committed, looking and taking are one transaction of the writer. */
+ * A request for an hour is that one statement. A request for a day picks the first hours free as it sees them and
+ * takes them; when another was faster it looks again. Each such defeat means that hours of this day were booked, so
+ * it ends. On SQLite, whose readers see what the writer has done only once a group is committed, looking and taking
+ * are one transaction of the writer. */
 #include "services/coocook/internal.h"
 
 /* ---- lists and one ---------------------------------------------------------------------------- */
@@ -43,7 +45,7 @@ int coocook_booking_get(struct sf_req *r) { /* 404 unless its guest or its chef 
 #define OFFERS       3  /* free times that a refusal names */
 #define OFFER_WITHIN 14 /* days from the one asked for */
 
-/* ~ Refuses with 409 and says when the chef is free next. Outside the transaction: the chef is not kept locked. */
+/* ~ Refuses with 409 and says when the chef is free next. After the transaction, on a handle of its own. */
 static int refuse(struct sf_req *r, const struct coocook_booking_body *body, struct coocook_when when) {
 	struct sf_dbh *h = sf_req_db(r);
 	struct coocook_span *busy = NULL, window = { when.window.from, sf_date_start(when.day + OFFER_WITHIN) };

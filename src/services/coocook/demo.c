@@ -1,5 +1,6 @@
-/* demo: an empty CooCook filled for a look around: eighty chefs, a past full of reviews, and bookings of the demo user (1) in every
- * state. The same each time but for dates, which count from today. One transaction: all of it or nothing. */
+/* demo: an empty CooCook filled for a look around: eighty chefs, a past full of reviews, and bookings of the demo
+ * user (1) in every state. The same each time but for dates, which count from today. One transaction: all of it or
+ * nothing. */
 #include "services/coocook/demo.h"
 
 #include "services/coocook/internal.h"
@@ -25,10 +26,9 @@ struct entry {
 	int64_t guest;
 	size_t chef;
 	int day, hour, hours;
+	int rating;                   /* 0: not reviewed */
 	const char *status, *payment; /* payment: unpaid, paid, refunded */
-	const char *request;
-	int rating; /* 0: not reviewed */
-	const char *comment;
+	const char *request, *comment;
 };
 
 static const char *const praise[] = {
@@ -69,7 +69,7 @@ static int add_chefs(struct demo *d) {
 			.bio = sf_arena_printf(d->a, "%s 출장 지역: %s.", c->bio, korean_name(c->location)),
 			.cuisine_type = sf_str(c->cuisine),
 			.location = sf_str(c->location),
-			.price_per_session = c->price * 1000,
+			.price_per_session = c->price * INT64_C(1000),
 			.popularity = coocook_popularity(0, 0),
 			.created_at = d->now - (int64_t)(1 + i * 37 % 200) * SF_DAY_USEC,
 		};
@@ -126,7 +126,7 @@ static int add_booking(struct demo *d, const struct entry *e) {
 		.starts_at = start,
 		.ends_at = start + e->hours * COOCOOK_HOUR,
 		.duration_hours = e->hours,
-		.total_price = coocook_price(coocook_demo_chefs[e->chef].price * 1000, e->hours),
+		.total_price = coocook_price(coocook_demo_chefs[e->chef].price * INT64_C(1000), e->hours),
 		.status = sf_str(e->status),
 		.payment_status = sf_str(e->payment),
 		.reviewed = e->rating > 0,
@@ -170,26 +170,26 @@ static int add_past(struct demo *d) {
 
 /* What the demo user sees under "my bookings", and what waits on the desk of the demo's chef. */
 static const struct entry present[] = {
-	{ DEMO_USER, 24, -58, 10, 3, "completed", "paid", "Wine pairing, please.", 5,
+	{ DEMO_USER, 24, -58, 10, 3, 5, "completed", "paid", "Wine pairing, please.",
 	  "The tagliatelle alone was worth it. 최고의 저녁이었습니다." },
-	{ DEMO_USER, 8, -35, 9, 2, "completed", "paid", "두 명, 새우 알레르기가 있어요.", 4,
+	{ DEMO_USER, 8, -35, 9, 2, 4, "completed", "paid", "두 명, 새우 알레르기가 있어요.",
 	  "오마카세가 훌륭했어요. 조금만 더 천천히 내주시면 완벽합니다." },
-	{ DEMO_USER, 25, -17, 10, 3, "completed", "paid", NULL, 5,
+	{ DEMO_USER, 25, -17, 10, 3, 5, "completed", "paid", NULL,
 	  "Rolling the pasta together was the best part." },
-	{ DEMO_USER, 2, -6, 9, 4, "completed", "paid", "결혼기념일 저녁입니다.", 0, NULL },
-	{ DEMO_USER, 32, -3, 10, 3, "cancelled", "refunded", NULL, 0, NULL },
-	{ DEMO_USER, 0, 4, 9, 3, "confirmed", "paid", "부모님 생신상, 여섯 명입니다. 덜 맵게 부탁드려요.", 0,
+	{ DEMO_USER, 2, -6, 9, 4, 0, "completed", "paid", "결혼기념일 저녁입니다.", NULL },
+	{ DEMO_USER, 32, -3, 10, 3, 0, "cancelled", "refunded", NULL, NULL },
+	{ DEMO_USER, 0, 4, 9, 3, 0, "confirmed", "paid", "부모님 생신상, 여섯 명입니다. 덜 맵게 부탁드려요.",
 	  NULL },
-	{ DEMO_USER, 56, 9, 10, 2, "confirmed", "unpaid", "Vegetarian options for two guests.", 0, NULL },
-	{ DEMO_USER, 0, 12, 10, 2, "pending", "unpaid", "A small dinner for four.", 0, NULL },
-	{ DEMO_USER, 73, 16, 6, 2, "pending", "unpaid", "돌잔치 디저트 테이블", 0, NULL },
-	{ DEMO_USER, 40, 20, 11, 3, "cancelled", "unpaid", NULL, 0, NULL },
-	{ FIRST_GUEST + 2, 0, 2, 9, 4, "confirmed", "paid", "임원 만찬, 여덟 명", 0, NULL },
-	{ FIRST_GUEST + 5, 0, 6, 3, 3, "pending", "unpaid", "점심 모임, 땅콩 알레르기 있습니다.", 0, NULL },
-	{ FIRST_GUEST + 9, 0, 12, 3, 3, "pending", "unpaid", "Lunch for visitors from abroad, mild please.", 0,
+	{ DEMO_USER, 56, 9, 10, 2, 0, "confirmed", "unpaid", "Vegetarian options for two guests.", NULL },
+	{ DEMO_USER, 0, 12, 10, 2, 0, "pending", "unpaid", "A small dinner for four.", NULL },
+	{ DEMO_USER, 73, 16, 6, 2, 0, "pending", "unpaid", "돌잔치 디저트 테이블", NULL },
+	{ DEMO_USER, 40, 20, 11, 3, 0, "cancelled", "unpaid", NULL, NULL },
+	{ FIRST_GUEST + 2, 0, 2, 9, 4, 0, "confirmed", "paid", "임원 만찬, 여덟 명", NULL },
+	{ FIRST_GUEST + 5, 0, 6, 3, 3, 0, "pending", "unpaid", "점심 모임, 땅콩 알레르기 있습니다.", NULL },
+	{ FIRST_GUEST + 9, 0, 12, 3, 3, 0, "pending", "unpaid", "Lunch for visitors from abroad, mild please.",
 	  NULL },
-	{ FIRST_GUEST + 11, 24, 5, 10, 3, "confirmed", "paid", NULL, 0, NULL },
-	{ FIRST_GUEST + 12, 2, 8, 9, 3, "pending", "unpaid", NULL, 0, NULL },
+	{ FIRST_GUEST + 11, 24, 5, 10, 3, 0, "confirmed", "paid", NULL, NULL },
+	{ FIRST_GUEST + 12, 2, 8, 9, 3, 0, "pending", "unpaid", NULL, NULL },
 };
 
 int coocook_demo(struct sf_db *db, struct sf_arena *a) {

@@ -63,8 +63,8 @@ int coocook_demo(struct sf_db *db, struct sf_arena *a); /* ~ */
 
 /* ---- shared ---------------------------------------------------------------------------------------- */
 
-/* ~ One page of a query whose last column, `total`, counts the rows of all pages; `in` holds its `limit` and `offset`. rows comes
- * back without that column. A page past the end costs a second query, for the total. */
+/* ~ One page of a query whose last column, `total`, counts the rows of all pages; `in` holds its `limit` and `offset`.
+ * rows comes back without that column. A page past the end costs a second query, for the total. */
 SF_MUSTCHECK
 int coocook__page(struct sf_dbh *h, const struct sf_query *q, void *in, struct sf_rows *rows, int64_t *total);
 /* The query without its last column, in the arena: to write rows that carry one the caller should not see. */

@@ -1,5 +1,5 @@
-/* payment: paying for a booking, and giving it back. The provider `sandbox` grants every charge without leaving the process,
- * so that the charge and its record are one transaction. */
+/* payment: paying for a booking, and giving it back. The provider `sandbox` grants every charge without leaving the
+ * process, so that the charge and its record are one transaction. */
 #include "core/hash.h"
 #include "services/coocook/internal.h"
 

@@ -1,10 +1,11 @@
 -- CooCook's statements, on its own tables only.
 --
--- A query whose last column is `total` gives in each row how many rows there are in all pages. coocook__page takes it from
--- the first row and leaves it out of the answer.
+-- A query whose last column is `total` gives in each row how many rows there are in all pages. coocook__page takes it
+-- from the first row and leaves it out of the answer.
 
 -- ==== lists of chefs ====
--- One query for each order and filter, so that each is read from one index in order and stops after the page, whatever plan is cached.
+-- One query for each order and filter, so that each is read from one index in order and stops after the page, whatever
+-- plan is cached.
 -- The total of a list without a price range is kept in chef_counts; with one it is counted in the index.
 
 -- name: chefs_by_rating :many
@@ -53,8 +54,8 @@ FROM chefs WHERE is_active AND cuisine_type = :cuisine
 ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
 
 -- name: cuisine_by_newest :many
--- By way of the ids, which only the right index holds: going through all of the newest looks cheap to the planner, and is not
--- for a rare cuisine.
+-- By way of the ids, which only the right index holds: going through all of the newest looks cheap to the planner, and
+-- is not for a rare cuisine.
 -- in: cuisine text, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
 -- out: rating_count int, total int
@@ -93,14 +94,16 @@ FROM (SELECT id, created_at FROM chefs WHERE is_active AND location = :location
 ORDER BY p.created_at DESC, p.id DESC LIMIT :limit;
 
 -- name: chefs_priced_by_rating :many
--- The price stands in the index of the order, which is walked alone as in the far pages. "+ 0" keeps the planner from going by
--- price and sorting half the table.
+-- The price stands in the index of the order, which is walked alone as in the far pages. "+ 0" keeps the planner from
+-- going by price and sorting half the table.
 -- in: min_price int, max_price int, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
 -- out: rating_count int, total int
 SELECT c.id, c.name, c.bio, c.cuisine_type, c.location, c.price_per_session, c.rating, c.rating_count,
-    (SELECT count(*) FROM chefs WHERE is_active AND price_per_session BETWEEN :min_price AND :max_price) AS total
-FROM (SELECT id, rating, rating_count FROM chefs WHERE is_active AND price_per_session + 0 BETWEEN :min_price AND :max_price
+    (SELECT count(*) FROM chefs WHERE is_active
+        AND price_per_session BETWEEN :min_price AND :max_price) AS total
+FROM (SELECT id, rating, rating_count FROM chefs
+    WHERE is_active AND price_per_session + 0 BETWEEN :min_price AND :max_price
     ORDER BY rating DESC, rating_count DESC, id LIMIT 100 OFFSET :offset) p JOIN chefs c ON c.id = p.id
 ORDER BY p.rating DESC, p.rating_count DESC, p.id LIMIT :limit;
 
@@ -109,7 +112,8 @@ ORDER BY p.rating DESC, p.rating_count DESC, p.id LIMIT :limit;
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
 -- out: rating_count int, total int
 SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
-    (SELECT count(*) FROM chefs WHERE is_active AND price_per_session BETWEEN :min_price AND :max_price) AS total
+    (SELECT count(*) FROM chefs WHERE is_active
+        AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM chefs WHERE is_active AND price_per_session BETWEEN :min_price AND :max_price
 ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
 
@@ -118,8 +122,10 @@ ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
 -- out: rating_count int, total int
 SELECT c.id, c.name, c.bio, c.cuisine_type, c.location, c.price_per_session, c.rating, c.rating_count,
-    (SELECT count(*) FROM chefs WHERE is_active AND price_per_session BETWEEN :min_price AND :max_price) AS total
-FROM (SELECT id, created_at FROM chefs WHERE is_active AND price_per_session + 0 BETWEEN :min_price AND :max_price
+    (SELECT count(*) FROM chefs WHERE is_active
+        AND price_per_session BETWEEN :min_price AND :max_price) AS total
+FROM (SELECT id, created_at FROM chefs
+    WHERE is_active AND price_per_session + 0 BETWEEN :min_price AND :max_price
     ORDER BY created_at DESC, id DESC LIMIT 100 OFFSET :offset) p JOIN chefs c ON c.id = p.id
 ORDER BY p.created_at DESC, p.id DESC LIMIT :limit;
 
@@ -128,7 +134,8 @@ ORDER BY p.created_at DESC, p.id DESC LIMIT :limit;
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
 -- out: rating_count int, total int
 SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
-    (SELECT count(*) FROM chefs WHERE is_active AND cuisine_type = :cuisine AND price_per_session BETWEEN :min_price AND :max_price) AS total
+    (SELECT count(*) FROM chefs WHERE is_active AND cuisine_type = :cuisine
+        AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM chefs WHERE is_active AND cuisine_type = :cuisine AND price_per_session BETWEEN :min_price AND :max_price
 ORDER BY rating DESC, rating_count DESC, id LIMIT :limit OFFSET :offset;
 
@@ -137,7 +144,8 @@ ORDER BY rating DESC, rating_count DESC, id LIMIT :limit OFFSET :offset;
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
 -- out: rating_count int, total int
 SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
-    (SELECT count(*) FROM chefs WHERE is_active AND cuisine_type = :cuisine AND price_per_session BETWEEN :min_price AND :max_price) AS total
+    (SELECT count(*) FROM chefs WHERE is_active AND cuisine_type = :cuisine
+        AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM chefs WHERE is_active AND cuisine_type = :cuisine AND price_per_session BETWEEN :min_price AND :max_price
 ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
 
@@ -146,7 +154,8 @@ ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
 -- out: rating_count int, total int
 SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
-    (SELECT count(*) FROM chefs WHERE is_active AND cuisine_type = :cuisine AND price_per_session BETWEEN :min_price AND :max_price) AS total
+    (SELECT count(*) FROM chefs WHERE is_active AND cuisine_type = :cuisine
+        AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM chefs WHERE is_active AND cuisine_type = :cuisine AND price_per_session BETWEEN :min_price AND :max_price
 ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
 
@@ -155,7 +164,8 @@ ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
 -- out: rating_count int, total int
 SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
-    (SELECT count(*) FROM chefs WHERE is_active AND location = :location AND price_per_session BETWEEN :min_price AND :max_price) AS total
+    (SELECT count(*) FROM chefs WHERE is_active AND location = :location
+        AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM chefs WHERE is_active AND location = :location AND price_per_session BETWEEN :min_price AND :max_price
 ORDER BY rating DESC, rating_count DESC, id LIMIT :limit OFFSET :offset;
 
@@ -164,7 +174,8 @@ ORDER BY rating DESC, rating_count DESC, id LIMIT :limit OFFSET :offset;
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
 -- out: rating_count int, total int
 SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
-    (SELECT count(*) FROM chefs WHERE is_active AND location = :location AND price_per_session BETWEEN :min_price AND :max_price) AS total
+    (SELECT count(*) FROM chefs WHERE is_active AND location = :location
+        AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM chefs WHERE is_active AND location = :location AND price_per_session BETWEEN :min_price AND :max_price
 ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
 
@@ -173,7 +184,8 @@ ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
 -- out: rating_count int, total int
 SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
-    (SELECT count(*) FROM chefs WHERE is_active AND location = :location AND price_per_session BETWEEN :min_price AND :max_price) AS total
+    (SELECT count(*) FROM chefs WHERE is_active AND location = :location
+        AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM chefs WHERE is_active AND location = :location AND price_per_session BETWEEN :min_price AND :max_price
 ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
 
@@ -183,6 +195,7 @@ ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
 -- out: rating_count int, total int
 SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
     (SELECT count(*) FROM chefs WHERE is_active AND cuisine_type = :cuisine AND location = :location
+       
         AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM chefs WHERE is_active AND cuisine_type = :cuisine AND location = :location
     AND price_per_session BETWEEN :min_price AND :max_price
@@ -194,6 +207,7 @@ ORDER BY rating DESC, rating_count DESC, id LIMIT :limit OFFSET :offset;
 -- out: rating_count int, total int
 SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
     (SELECT count(*) FROM chefs WHERE is_active AND cuisine_type = :cuisine AND location = :location
+       
         AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM chefs WHERE is_active AND cuisine_type = :cuisine AND location = :location
     AND price_per_session BETWEEN :min_price AND :max_price
@@ -205,6 +219,7 @@ ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
 -- out: rating_count int, total int
 SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
     (SELECT count(*) FROM chefs WHERE is_active AND cuisine_type = :cuisine AND location = :location
+       
         AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM chefs WHERE is_active AND cuisine_type = :cuisine AND location = :location
     AND price_per_session BETWEEN :min_price AND :max_price
@@ -344,9 +359,9 @@ WHERE chef_id = :chef_id AND starts_at > :early AND starts_at < :to AND ends_at 
 ORDER BY starts_at;
 
 -- name: booking_take :one
--- Books hours if the chef is there, is not the guest and has them free; no row otherwise. One statement, so that there is nothing between
--- looking and taking but what ON CONFLICT catches: a booking that another connection commits meanwhile (bookings_slot). The
--- price is coocook_price. `early` is a day before `starts_at`, for no booking is longer.
+-- Books hours if the chef is there, is not the guest and has them free; no row otherwise. One statement, so that there
+-- is nothing between looking and taking but what ON CONFLICT catches: a booking that another connection commits
+-- meanwhile (bookings_slot). The price is coocook_price. `early` is a day before `starts_at`, for no booking is longer.
 -- in: user_id int, chef_id int, booking_date date, early time, starts_at time, ends_at time, duration_hours int,
 -- in: special_requests text?, created_at time
 -- out: id int, total_price int

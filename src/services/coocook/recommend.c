@@ -1,7 +1,8 @@
 /* recommend: chefs a guest has not booked, by the cuisines and places of the bookings before.
  *
- * The two favourite cuisines and the two favourite places each give their most popular chefs. Who fits both comes first, then by
- * popularity; what is missing to a full answer are chefs popular with everyone. Each chef says why it is there. */
+ * The two favourite cuisines and the two favourite places each give their most popular chefs. Who fits both comes
+ * first, then by popularity; what is missing to a full answer are chefs popular with everyone. Each chef says why it
+ * is there. */
 #include "services/coocook/internal.h"
 
 #define WANTED     12

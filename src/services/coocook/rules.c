@@ -35,7 +35,8 @@ double coocook_popularity(int64_t rating_sum, int64_t rating_count) {
 /* Rounded in integers, as the query chef_rate does, so that both engines and this agree to the last bit. */
 double coocook_rating(int64_t rating_sum, int64_t rating_count) {
 	if (rating_count == 0) return 0;
-	return (double)((200 * rating_sum / rating_count + 1) / 2) / 100;
+	int64_t hundredths = (200 * rating_sum / rating_count + 1) / 2;
+	return (double)hundredths / 100;
 }
 
 /* ---- time ------------------------------------------------------------------------------------- */
@@ -113,8 +114,8 @@ int coocook_days(bool has_from, int64_t *from, bool has_to, int64_t *to, int64_t
 
 #define MAX_WORDS 10
 
-/* Length of the separator at p (valid UTF-8), or 0 when a letter or digit stands there: ASCII but letters and digits, Latin-1 signs
- * (· ¿ «), general punctuation, symbols and pictures, CJK punctuation, full-width ASCII signs. */
+/* Length of the separator at p (valid UTF-8), or 0 when a letter or digit stands there. Separators are ASCII but letters
+ * and digits, Latin-1 signs (· ¿ «), general punctuation, symbols and pictures, CJK punctuation, full-width ASCII signs. */
 static size_t separator(const unsigned char *p, size_t n) {
 	if (p[0] < 0x80) return !((p[0] >= '0' && p[0] <= '9') || ((p[0] | 32) >= 'a' && (p[0] | 32) <= 'z'));
 	if (n >= 2 && p[0] == 0xC2) return p[1] == 0xAA || p[1] == 0xB5 || p[1] == 0xBA ? 0 : 2;
@@ -155,7 +156,7 @@ static struct sf_str fts5(struct sf_arena *a, const struct sf_str *words, size_t
 }
 
 void coocook_terms(struct sf_arena *a, struct sf_str q, enum coocook_fts lang, struct coocook_terms *out) {
-	struct sf_str words[MAX_WORDS];
+	struct sf_str words[MAX_WORDS] = { { 0 } };
 	*out = (struct coocook_terms) { .words = split(q, words) };
 	if (out->words == 0) return;
 	if (lang == COOCOOK_TSQUERY) {

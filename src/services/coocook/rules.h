@@ -40,8 +40,8 @@ struct coocook_when {
 	bool exact;
 	struct coocook_span window; /* where the booking may lie; exact: window.from is its start */
 };
-/* Reads `booking_date`: YYYY-MM-DD, or a date-time on the hour. SF_EINVAL with *why, a sentence, for anything else and for what
- * is over: a day before today, an hour that has begun. */
+/* Reads `booking_date`: YYYY-MM-DD, or a date-time on the hour. SF_EINVAL with *why, a sentence, for anything else and
+ * for what is over: a day before today, an hour that has begun. */
 SF_MUSTCHECK
 int coocook_when(struct sf_str text, int64_t now, struct coocook_when *out, const char **why);
 
@@ -62,8 +62,8 @@ int coocook_days(bool has_from, int64_t *from, bool has_to, int64_t *to, int64_t
 
 /* ---- search ----------------------------------------------------------------------------------- */
 
-/* A search as text of an engine's full-text language. A chef is found when each word begins a word of the name, the cuisine, the location or
- * the bio. Korean needs no more: particles follow the noun, so 파스타 finds 파스타를. */
+/* A search as text of an engine's full-text language. A chef is found when each word begins a word of the name, the
+ * cuisine, the location or the bio. Korean needs no more: particles follow the noun, so 파스타 finds 파스타를. */
 struct coocook_terms {
 	struct sf_str all;  /* in any column */
 	struct sf_str name; /* ... all of them in the name */

@@ -91,8 +91,8 @@ static const struct sf_field review_in[] = {
 	SF_IN(struct coocook_review_body, comment, SF_F_TEXT, .max = 2000),
 	{ 0 },
 };
-#define QUERY(fields, type) .query = fields, .query_size = sizeof(struct type)
-#define BODY(fields, type)  .body = fields, .body_size = sizeof(struct type)
+#define QUERY(fields, type) .query = (fields), .query_size = sizeof(struct type)
+#define BODY(fields, type)  .body = (fields), .body_size = sizeof(struct type)
 
 /* ---- replies ---------------------------------------------------------------------------------- */
 
@@ -240,8 +240,8 @@ static const struct sf_field review_out[] = {
 
 /* A public read: a replica may answer, clients keep the answer for `seconds` and may use it for as long again while they ask anew. */
 #define PUBLIC_READ(tags, seconds)                                                                           \
-	.auth = SF_PUBLIC, .rate = SF_RATE_API, .read = SF_READ_REPLICA, .cache_tags = tags, .max_age = seconds, \
-	.stale = 10 * (seconds)
+	.auth = SF_PUBLIC, .rate = SF_RATE_API, .read = SF_READ_REPLICA, .cache_tags = (tags),                   \
+	.max_age = seconds, .stale = 10 * (seconds)
 
 static const struct sf_route routes[] = {
 	{ SF_GET, CHEFS, coocook_chef_list, PUBLIC_READ("chefs", 300), QUERY(chefs_in, coocook_chefs_query),

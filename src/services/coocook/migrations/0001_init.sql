@@ -2,9 +2,10 @@
 -- this one replaces, and more of their own. user_id is a user of another service: no foreign key.
 --
 -- Invariants that the database itself keeps:
---  1. A chef is never booked twice for the same time: bookings_slot (PostgreSQL: an exclusion constraint; SQLite: triggers).
---     Hours that do not overlap cannot add up to more than 24 a day.
---  2. chef_counts holds how many active chefs there are, in all and by cuisine and location, so that a list's total is one look-up.
+--  1. A chef is never booked twice for the same time: bookings_slot (PostgreSQL: an exclusion constraint; SQLite:
+--     triggers). Hours that do not overlap cannot add up to more than 24 a day.
+--  2. chef_counts holds how many active chefs there are, in all and by cuisine and location, so that a list's total is
+--     one look-up.
 --  3. A booking has at most one paid payment and at most one review.
 
 -- pg:
