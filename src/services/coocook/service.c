@@ -238,10 +238,11 @@ static const struct sf_field review_out[] = {
 
 /* ---- routes ----------------------------------------------------------------------------------- */
 
-/* A public read: a replica may answer, clients keep the answer for `seconds` and may use it for as long again while they ask anew. */
+/* A public read: a replica may answer, clients keep the answer for `seconds` and may use it for as long again while
+ * they ask anew. */
 #define PUBLIC_READ(tags, seconds)                                                                           \
 	.auth = SF_PUBLIC, .rate = SF_RATE_API, .read = SF_READ_REPLICA, .cache_tags = (tags),                   \
-	.max_age = seconds, .stale = 10 * (seconds)
+	.max_age = (seconds), .stale = (seconds)
 
 static const struct sf_route routes[] = {
 	{ SF_GET, CHEFS, coocook_chef_list, PUBLIC_READ("chefs", 300), QUERY(chefs_in, coocook_chefs_query),
