@@ -11,6 +11,7 @@ import { Button } from '../ui/button.js';
 import { Avatar } from '../ui/cover.js';
 import { Confirm } from '../ui/dialog.js';
 import { SearchField } from '../ui/field.js';
+import { Icon } from '../ui/icon.js';
 import { Pager } from '../ui/pager.js';
 import { Empty, Loaded, Skeleton } from '../ui/states.js';
 
@@ -37,7 +38,7 @@ function Row({ user, self, onChange }) {
     <td data-label="Subscriptions">${count(user.active_subscriptions)}</td>
     <td data-label="Role"><div class="select select--small"><select class="input" aria-label=${`Role of ${user.name}`} disabled=${self || busy}
       value=${user.role} onChange=${(e) => setRole(e.currentTarget.value)}>
-      <option value="user" selected=${user.role === 'user'}>User</option><option value="admin" selected=${user.role === 'admin'}>Administrator</option></select></div></td>
+      <option value="user" selected=${user.role === 'user'}>User</option><option value="admin" selected=${user.role === 'admin'}>Administrator</option></select><${Icon} name="chevron-down" /></div></td>
     <td data-label="Access">
       <${Button} small kind=${user.is_active && 'quiet'} busy=${busy} disabled=${self} onClick=${() => (user.is_active ? setAsking(true) : lock())}>
         ${user.is_active ? 'Lock' : 'Unlock'}<span class="visually-hidden"> ${user.name}</span><//>

@@ -30,7 +30,7 @@ function Reference({ doc }) {
   useEffect(() => { if (location.hash.length > 1) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView(); }, []);
 
   return html`
-    <header class="page-head page-head--row"><div><h1>${doc.info?.title ?? 'API'}</h1>
+    <header class="page-head page-head--row"><div><h1>${/API/.test(doc.info?.title) ? doc.info.title : `${doc.info?.title ?? ''} API`}</h1>
       <p>${plural(total, 'route')}, version ${doc.info?.version}. The same document for programs: <a href="/api/openapi.json" data-native>openapi.json</a></p></div></header>
     ${doc.info?.description ? html`<p class="docs__about">${doc.info.description}</p>` : null}
     <div class="docs__columns">
