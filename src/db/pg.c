@@ -72,7 +72,7 @@ static int run_single(struct sf_dbh *h, const struct sf_query *q, const void *in
 	if (h->statement_ms > 0) op->deadline_ms = sf_loop_now(db->loop) + h->statement_ms + SF_PG_SLACK_MS;
 	sf_pg__submit(op);
 	int err = sf_await(&w, -1);
-	if (!err) *out = op;
+	if (!err) *out = w.arg; /* a twin may have taken op's place */
 	return err;
 }
 

@@ -3,6 +3,7 @@
  *   pg.c          the engine's table: open, close, run, stats        pg_pool.c   which connection runs what, growth, waiting
  *   pg_target.c   URL, hosts, name resolution                        pg_stmt.c   sending statements, reading results in order
  *   pg_conn.c     one connection: start, hello, events, loss          pg_codec.c  values in and out, binary
+ *   pg_tend.c     time: too late, too slow, idle, old
  *   pg_tx.c       leases: begin, commit, clean-up, scripts            pg_error.c  SQLSTATE to sf_err, the log
  *
  * Shape. A database has a pool for its primary and one a replica. A pool has connections; a connection has a
@@ -27,25 +28,35 @@
 #include "loop/loop.h"
 
 enum {
+	/* time */
 	SF_PG_TICK_FAST_MS = 20,   /* while anything waits, runs or connects */
 	SF_PG_TICK_SLOW_MS = 500,  /* otherwise */
 	SF_PG_CONNECT_MS = 2000,   /* an attempt to connect may take that long, then the next host comes first */
 	SF_PG_BACKOFF_MIN_MS = 50, /* pause after the first failed attempt, doubling */
 	SF_PG_BACKOFF_MAX_MS = 1500,
-	SF_PG_CHECK_MS = 20000,   /* an idle connection is asked that often whether it lives */
-	SF_PG_STALE_MS = 30000,   /* ... and is asked before use past this (a suspended machine) */
-	SF_PG_CLEAN_MS = 5000,    /* a dirty connection that is not clean by then is closed */
-	SF_PG_SLACK_MS = 250,     /* by that the server's own time-out comes first */
-	SF_PG_GRACE_MS = 2000,    /* a server silent that long past a statement's time-out is taken for gone */
-	SF_PG_SPARE_MS = 10000,   /* a connection above pool_size is closed when idle that long */
-	SF_PG_PREPARED_MAX = 500, /* prepared statements a connection [D-5] */
-	SF_PG_DEPTH_MAX = 64,     /* statements in flight a shared connection */
-	SF_PG_GROUP_MAX = 16,     /* reads that share a Sync */
-	SF_PG_GROW_AT = 16,       /* in flight on every connection: open another */
-	SF_PG_WRITES_AT = 1,      /* ... or as many ahead of a write, for each COMMIT waits for the disk */
-	SF_PG_PACK = 8, /* reads of one iteration that go to a connection before the next one is looked for */
+	SF_PG_CHECK_MS = 20000, /* an idle connection is asked that often whether it lives */
+	SF_PG_STALE_MS = 30000, /* ... and is asked before use past this (a suspended machine) */
+	SF_PG_CLEAN_MS = 5000,  /* a dirty connection that is not clean by then is closed */
+	SF_PG_SLACK_MS = 250,   /* by that the server's own time-out comes first */
+	SF_PG_GRACE_MS = 2000,  /* a server silent that long past a statement's time-out is taken for gone */
+	SF_PG_SPARE_MS = 10000, /* a connection above pool_size is closed when idle that long */
+	SF_PG_ORPHAN_MS = 100,  /* what nobody waits for is cancelled when it runs longer */
+
+	/* sharing: see pg_pool.c and pg_tend.c for how they were found */
+	SF_PG_DEPTH_MAX = 64, /* statements in flight a shared connection */
+	SF_PG_GROUP_MAX = 16, /* reads that share a Sync */
+	SF_PG_PACK = 8,       /* reads in a row that go to one connection */
+	SF_PG_GROW_AT = 16,   /* in flight on every connection: open another */
+	SF_PG_WRITES_AT = 1,  /* ... or as many ahead of a write */
 	SF_PG_STALL_US =
 		4000, /* a connection whose oldest statement runs longer gets no more if that can be helped */
+	SF_PG_PATIENCE_MS = 100,   /* that long a statement waits rather than go behind a slow one */
+	SF_PG_RESCUE_MS = 40,      /* reads behind one that runs longer are asked elsewhere */
+	SF_PG_SLOW_US = 20000,     /* a read that takes longer alone is slow */
+	SF_PG_SLOW_FOR_MS = 10000, /* ... and is sent alone that long */
+
+	SF_PG_PREPARED_MAX = 500, /* prepared statements a connection [D-5] */
+	SF_PG_CANCELS_MAX = 2,    /* threads that send cancel requests at once */
 };
 
 /* ---- where to connect -------------------------------------------------------------------------- */
@@ -135,6 +146,7 @@ struct sf_pg_conn {      /* lifetime: from the attempt to connect until refs is 
 	struct sf_node flight;
 	size_t in_flight;           /* statements and controls in it, without SYNC and PREPARE */
 	size_t waited_for;          /* ... that somebody waits for */
+	size_t solo;                /* ... that want the connection to themselves */
 	size_t unsynced;            /* commands since the last Sync */
 	int64_t head_ns;            /* since when the oldest command is the oldest */
 	struct sf_dbh *holder;      /* leased to this transaction */
@@ -194,6 +206,11 @@ struct sf_pg_pool { /* lifetime: the database */
 	bool crowded;                 /* a write was put behind others */
 	size_t first;                 /* host to try first */
 	int64_t backoff_ms, retry_ms; /* pause and when it ends */
+	size_t cancels;               /* cancel requests under way */
+	struct sf_pg_slow {           /* reads that were slow of late, by hash */
+		const struct sf_query *q;
+		int64_t until_ms;
+	} slow[64];
 	uv_timer_t tick;
 	struct sf_buf scratch; /* array parameters while a statement is encoded */
 };
@@ -212,6 +229,21 @@ struct sf_pg { /* a database; lifetime: until sf_db__closed */
 static inline struct sf_pg *sf_pg__of(const struct sf_db *db) {
 	return SF_CONTAINER(db, struct sf_pg, head);
 }
+
+static inline int64_t sf_pg__now(const struct sf_pg_pool *p) {
+	return sf_loop_now(p->db->loop);
+}
+/* Takes single statements. */
+static inline bool sf_pg__shared(const struct sf_pg_conn *c) {
+	return c->state == SF_PG_READY && !c->leased && !c->reserved && !c->retiring && !c->canceling;
+}
+static inline bool sf_pg__stalled(const struct sf_pg_conn *c, int64_t now_ns) {
+	return c->in_flight && (c->solo || now_ns - c->head_ns > SF_PG_STALL_US * INT64_C(1000));
+}
+/* Each connection of a pool; the body may lose c, but nothing in it may free another (sf_pg__tx_end puts that off). */
+#define SF_PG_EACH(c, p)                                                                                     \
+	for (struct sf_pg_conn *c = SF_CONTAINER((p)->conns.next, struct sf_pg_conn, node), *next_;              \
+		 next_ = SF_CONTAINER(c->node.next, struct sf_pg_conn, node), &c->node != &(p)->conns; c = next_)
 
 /* pg_conn.c */
 void sf_pg__conn_open(struct sf_pg_pool *p); /* starts an attempt in the background */
@@ -239,6 +271,9 @@ bool sf_pg__send_text(struct sf_pg_conn *c, const char *sql);
 /* The simple protocol, outside of the pipeline; nothing may be in flight. */
 SF_MUSTCHECK
 bool sf_pg__send_script(struct sf_pg_conn *c, struct sf_pg_op *op, const char *sql);
+/* A statement that has not been run, or only reads, may be run again: once, and not within a transaction. */
+bool sf_pg__may_repeat(const struct sf_pg_conn *c, const struct sf_pg_op *op);
+void sf_pg__again(struct sf_pg_op *op); /* puts it, out of any list, in front of the line, to be sent alone */
 void sf_pg__pump(struct sf_pg_conn *c); /* takes all results that are there */
 void sf_pg__drop(struct sf_pg_op *op,
 				 int err);             /* ends an op out of any list: wakes who waits, frees it otherwise */
@@ -251,20 +286,29 @@ int sf_pg__pool_init(struct sf_pg *db, struct sf_pg_pool *p, const char *url, bo
 					 struct sf_str *why);
 void sf_pg__pool_fini(struct sf_pg_pool *p);
 void sf_pg__submit(struct sf_pg_op *op); /* puts it at the end of the line */
-void sf_pg__dispatch_later(
-	struct sf_pg_pool *p);               /* assigns what waits, in this iteration of the loop or the next */
-void sf_pg__ready(struct sf_pg_conn *c); /* it said hello, or came back clean */
+/* Assigns what waits, in this iteration of the loop or the next. */
+void sf_pg__dispatch_later(struct sf_pg_pool *p);
+void sf_pg__connected(struct sf_pg_conn *c); /* it said hello */
+void sf_pg__ready(struct sf_pg_conn *c);     /* it may be used: new, or back from a transaction and clean */
 void sf_pg__connect_failed(struct sf_pg_pool *p, const char *why);
 void sf_pg__demoted(struct sf_pg_pool *p); /* the primary takes no writes: closes all, looks again [D-2] */
 void sf_pg__limit(struct sf_pg_pool *p, int64_t max_connections, int64_t reserved); /* [D-4] */
-void sf_pg__pace(struct sf_pg_pool *p); /* lets the tick run as fast as is needed */
 SF_MUSTCHECK
 int sf_pg__lease(struct sf_pg_pool *p, struct sf_dbh *tx,
 				 struct sf_pg_conn **out); /* ~ a connection for tx alone */
-void sf_pg__pool_shut(
-	struct sf_pg_pool *p); /* the database closes: idle connections go, others when they are done */
-void sf_pg__pool_close(
-	struct sf_pg_pool *p); /* closes the pool once nothing is left in it, and then the database */
+/* Closes the pool once nothing is left in it, and then the database. */
+void sf_pg__pool_close(struct sf_pg_pool *p);
+
+/* pg_tend.c */
+void sf_pg__pace(struct sf_pg_pool *p);  /* lets the tick run as fast as is needed */
+void sf_pg__check(struct sf_pg_conn *c); /* asks an idle connection whether it lives and is still a primary */
+/* An idle connection that has not been heard of for long is asked first, and not used until it answers. */
+bool sf_pg__stale(struct sf_pg_conn *c, int64_t now);
+bool sf_pg__is_slow(struct sf_pg_pool *p, const struct sf_query *q, int64_t now);
+void sf_pg__took(struct sf_pg_pool *p, const struct sf_query *q,
+				 int64_t ns); /* how long a read took that ran alone */
+/* The database closes: idle connections go, others when they are done. */
+void sf_pg__pool_shut(struct sf_pg_pool *p);
 
 /* pg_tx.c */
 int sf_pg__tx_begin(struct sf_dbh *tx);
@@ -285,7 +329,7 @@ Oid sf_pg__oid(enum sf_dbtype t); /* a parameter's declared type */
 /* Values stay valid until scratch is used again or `in` goes. SF_ENOMEM, SF_EDB (more than 64, or a list too long). */
 SF_MUSTCHECK
 int sf_pg__encode(const struct sf_query *q, const void *in, struct sf_pg_params *p, struct sf_buf *scratch);
-/* Whether the result's columns fit the descriptor; *why (static buffer inside the arena of the caller's choice) says which does not. */
+/* SF_EDB when the result's columns do not fit the descriptor; why says which. */
 SF_MUSTCHECK
 int sf_pg__fits(const struct sf_query *q, const PGresult *res, char *why, size_t why_n);
 /* Rows into h's arena. SF_EDB on NULL where the descriptor forbids it or a value out of range (logged), SF_ENOMEM past the budget. */

@@ -70,19 +70,13 @@ void sf_pg__conn_free(struct sf_pg_conn *c) {
 
 /* The commands of a lost connection: a read that still has somebody waiting goes back to the line once, the rest fails. */
 static void fail_flight(struct sf_pg_conn *c) {
-	struct sf_pg_pool *p = c->pool;
 	while (!sf_list_empty(&c->flight)) {
 		struct sf_pg_op *op =
 			SF_CONTAINER(c->flight.prev, struct sf_pg_op, node); /* newest first keeps the line's order */
 		sf_list_del(&op->node);
 		op->conn = NULL;
-		if (op->kind == SF_PG_STMT && op->wait && !op->q->write && !c->leased && op->tries == 0 &&
-			!p->db->closing) {
-			PQclear(op->res);
-			op->res = NULL, op->err = 0, op->tries++, op->alone = true;
-			op->line_ms = sf_loop_now(p->db->loop);
-			sf_list_push(p->line.next, &op->node);
-			p->line_n++;
+		if (sf_pg__may_repeat(c, op) && !op->q->write) {
+			sf_pg__again(op);
 		} else {
 			PQclear(op->res);
 			op->res = NULL;
@@ -110,7 +104,7 @@ void sf_pg__lose(struct sf_pg_conn *c, const char *why, bool bad) {
 	c->pg = NULL;
 	sf_pg__where_fini(&c->where);
 	sf_pg__stmts_fini(c);
-	c->unsynced = 0, c->in_flight = 0, c->waited_for = 0;
+	c->unsynced = c->in_flight = c->waited_for = c->solo = 0;
 	c->refs++; /* what is woken below must not free it */
 	if (!c->holder && c->leased) c->leased = false, p->leased--;
 	fail_flight(c);
@@ -251,9 +245,7 @@ static void said_hello(struct sf_pg_conn *c, struct sf_pg_op *op) {
 	c->ready_ms = c->used_ms = c->alive_ms = now;
 	c->recycle_at_ms =
 		age > 0 ? now + age - age / 10 + (int64_t)(dice % (uint64_t)(age / 5 + 1)) : 0; /* ± 10 % */
-	p->first = c->first;
-	if (p->lost) p->lost--, p->db->head.stats.reconnects++;
-	sf_pg__ready(c);
+	sf_pg__connected(c);
 }
 
 static void say_hello(struct sf_pg_conn *c) {
@@ -345,6 +337,7 @@ static void cancel_done(uv_work_t *w, int status) {
 	PQfreeCancel(k->cancel);
 	free(k);
 	c->refs--;
+	c->pool->cancels--;
 	c->canceling = false;
 	if (c->state == SF_PG_LOST)
 		sf_pg__conn_free(c);
@@ -355,8 +348,11 @@ static void cancel_done(uv_work_t *w, int status) {
 }
 
 void sf_pg__cancel(struct sf_pg_conn *c) {
-	PGcancel *cancel = c->canceling ? NULL : PQgetCancel(c->pg);
+	bool may =
+		!c->canceling && c->pool->cancels < SF_PG_CANCELS_MAX; /* an unreachable server blocks the threads */
+	PGcancel *cancel = may ? PQgetCancel(c->pg) : NULL;
 	if (!cancel) return;
+	c->pool->cancels++;
 	struct cancel *k = sf_calloc(1, sizeof(*k));
 	k->work.data = k, k->c = c, k->cancel = cancel;
 	c->canceling = true;

@@ -15,8 +15,7 @@
  * Transactions wait in a line of their own, oldest first. As many connections as there are waiting transactions are
  * reserved: they take no more single statements and are leased when they are empty. One connection is never leased, so
  * that a pool full of transactions still runs single statements.
- *
- * Time: one timer, fast while anything waits, runs or connects, and slow otherwise. */
+ */
 #include "db/db.h"
 
 #include <stdlib.h>
@@ -25,16 +24,6 @@
 #include "core/config.h"
 #include "core/hash.h"
 #include "db/pg.h"
-
-static void on_tick(uv_timer_t *t);
-
-#define EACH_CONN(c, p)                                                                                      \
-	for (struct sf_pg_conn *c = SF_CONTAINER((p)->conns.next, struct sf_pg_conn, node), *next_;              \
-		 next_ = SF_CONTAINER(c->node.next, struct sf_pg_conn, node), &c->node != &(p)->conns; c = next_)
-
-static int64_t now_of(const struct sf_pg_pool *p) {
-	return sf_loop_now(p->db->loop);
-}
 
 /* ---- growth -------------------------------------------------------------------------------------------- */
 
@@ -45,7 +34,8 @@ static size_t limit(const struct sf_pg_pool *p) {
 
 static bool may_open(const struct sf_pg_pool *p) {
 	if (p->db->closing || p->nconns >= limit(p)) return false;
-	if (p->backoff_ms) return p->opening == 0 && now_of(p) >= p->retry_ms; /* one at a time while it fails */
+	if (p->backoff_ms)
+		return p->opening == 0 && sf_pg__now(p) >= p->retry_ms; /* one at a time while it fails */
 	return p->opening < 4;
 }
 
@@ -55,7 +45,7 @@ void sf_pg__connect_failed(struct sf_pg_pool *p, const char *why) {
 	if (p->backoff_ms > SF_PG_BACKOFF_MAX_MS) p->backoff_ms = SF_PG_BACKOFF_MAX_MS;
 	uint32_t dice;
 	sf_random(&dice, sizeof(dice));
-	p->retry_ms = now_of(p) + p->backoff_ms - (int64_t)(dice % (uint64_t)(p->backoff_ms / 4 + 1));
+	p->retry_ms = sf_pg__now(p) + p->backoff_ms - (int64_t)(dice % (uint64_t)(p->backoff_ms / 4 + 1));
 	if (p->target.nhost) p->first = (p->first + 1) % p->target.nhost;
 	if (ready == 0) p->down = true;
 	if (!p->told) {
@@ -83,7 +73,7 @@ void sf_pg__demoted(struct sf_pg_pool *p) {
 	/* losing wakes coroutines, which may change the list: so from the start again each time */
 	for (bool more = true; more;) {
 		more = false;
-		EACH_CONN(c, p) {
+		SF_PG_EACH(c, p) {
 			if (c->state == SF_PG_LOST) continue;
 			if (c->state == SF_PG_RESOLVING || c->state == SF_PG_CONNECTING || c->state == SF_PG_HELLO)
 				continue;
@@ -97,55 +87,32 @@ void sf_pg__demoted(struct sf_pg_pool *p) {
 
 /* ---- assignment ------------------------------------------------------------------------------------------ */
 
-static bool shared(const struct sf_pg_conn *c) {
-	return c->state == SF_PG_READY && !c->leased && !c->reserved && !c->retiring && !c->canceling;
-}
-
-static void checked(struct sf_pg_conn *c, struct sf_pg_op *op) {
-	c->checking = false;
-	if (PQresultStatus(op->res) != PGRES_TUPLES_OK || PQntuples(op->res) != 1) return;
-	if (PQgetvalue(op->res, 0, 0)[0] != 0 && !c->pool->replica) sf_pg__demoted(c->pool);
-}
-
-/* Asks an idle connection whether it lives and is still a primary. */
-static void check(struct sf_pg_conn *c) {
-	static const struct sf_query ping = { .name = "database.check",
-										  .kind = SF_Q_ONE,
-										  .pg = "SELECT pg_is_in_recovery()" };
-	struct sf_pg_op *op = sf_pg__op_new(c->pool, SF_PG_CONTROL, &ping);
-	op->done = checked;
-	op->deadline_ms = now_of(c->pool) + SF_PG_GRACE_MS;
-	c->checking = true;
-	if (sf_pg__send(c, op) && sf_pg__sync(c)) sf_pg__watch(c);
-}
-
-/* An idle connection that has not been heard of for long is asked first, and not used until it answers. */
-static bool stale(struct sf_pg_conn *c, int64_t now) {
-	if (c->in_flight > (size_t)c->checking || now - c->alive_ms <= SF_PG_STALE_MS) return false;
-	if (!c->checking) check(c);
-	return true;
+/* Reads are dealt in packs: the connection that got the last one, while the pack is not full. */
+static struct sf_pg_conn *pack_of(struct sf_pg_pool *p, const struct sf_pg_op *op) {
+	struct sf_pg_conn *c = p->filling;
+	if (!c || op->q->write || op->alone || ++p->filled >= SF_PG_PACK) return NULL;
+	return sf_pg__shared(c) && c->in_flight < SF_PG_DEPTH_MAX ? c : NULL;
 }
 
 static struct sf_pg_conn *choose(struct sf_pg_pool *p, const struct sf_pg_op *op, int64_t now,
 								 int64_t now_ns) {
-	struct sf_pg_conn *best = NULL, *stalled = NULL;
-	EACH_CONN(c, p) {
-		if (!shared(c) || c->in_flight >= SF_PG_DEPTH_MAX || stale(c, now)) continue;
-		if (c->in_flight && now_ns - c->head_ns > SF_PG_STALL_US * INT64_C(1000)) {
-			if (!stalled || c->in_flight < stalled->in_flight) stalled = c;
-		} else if (!best || c->in_flight < best->in_flight) {
-			best = c;
-		}
+	struct sf_pg_conn *best = pack_of(p, op), *stalled = NULL;
+	if (best) return best;
+	SF_PG_EACH(c, p) {
+		if (!sf_pg__shared(c) || c->in_flight >= SF_PG_DEPTH_MAX || sf_pg__stale(c, now)) continue;
+		if (c->solo && now - op->line_ms < SF_PG_PATIENCE_MS) continue;
+		struct sf_pg_conn **least = sf_pg__stalled(c, now_ns) ? &stalled : &best;
+		if (!*least || c->in_flight < (*least)->in_flight) *least = c;
 	}
 	if (best) {
-		p->filling = op->q->write ? NULL : best;
+		p->filling = op->q->write || op->alone ? NULL : best;
 		p->filled = 0;
 		p->crowded = p->crowded || (op->q->write && best->in_flight >= SF_PG_WRITES_AT);
 	}
 	if (best || !stalled) return best;
 	/* all are stalled: a new connection comes soon, if there may be one; later than that, behind another */
 	bool wait = (p->nconns < p->max && !p->backoff_ms) || p->opening > 0;
-	return wait && now - op->line_ms < 50 ? NULL : stalled;
+	return wait && now - op->line_ms < SF_PG_TICK_FAST_MS ? NULL : stalled;
 }
 
 /* Puts one op on a connection, keeping the rules of groups (pg_stmt.c). */
@@ -157,15 +124,27 @@ static void assign(struct sf_pg_conn *c, struct sf_pg_op *op, int64_t now) {
 	}
 	c->used_ms = now;
 	if (!sf_pg__send(c, op)) return;
-	if (ends || c->unsynced >= SF_PG_GROUP_MAX)
-		if (!sf_pg__sync(c)) return;
+	if ((ends || c->unsynced >= SF_PG_GROUP_MAX) && !sf_pg__sync(c)) return;
+}
+
+/* A replica without connections gives what waits for it to the primary. */
+static void pass_on(struct sf_pg_pool *p) {
+	if (!p->replica || p->nconns > p->opening) return;
+	while (!sf_list_empty(&p->line)) {
+		struct sf_pg_op *op = SF_CONTAINER(p->line.next, struct sf_pg_op, node);
+		sf_list_del(&op->node);
+		p->line_n--;
+		op->pool = &p->db->pool[0];
+		sf_pg__submit(op);
+	}
 }
 
 static void run_line(struct sf_pg_pool *p) {
-	int64_t now = now_of(p), now_ns = sf_clock_ns();
+	int64_t now = sf_pg__now(p), now_ns = sf_clock_ns();
 	p->filling = NULL, p->crowded = false;
 	while (!sf_list_empty(&p->line)) {
 		struct sf_pg_op *op = SF_CONTAINER(p->line.next, struct sf_pg_op, node);
+		op->alone = op->alone || sf_pg__is_slow(p, op->q, now);
 		struct sf_pg_conn *c = choose(p, op, now, now_ns);
 		if (!c) break;
 		sf_list_del(&op->node);
@@ -173,7 +152,7 @@ static void run_line(struct sf_pg_pool *p) {
 		assign(c, op, now);
 	}
 	p->filling = NULL;
-	EACH_CONN(c, p)
+	SF_PG_EACH(c, p)
 	if (c->state == SF_PG_READY && !c->leased && c->in_flight && sf_pg__sync(c)) sf_pg__watch(c);
 }
 
@@ -184,17 +163,17 @@ static size_t lease_max(const struct sf_pg_pool *p) {
 }
 
 static struct sf_pg_conn *idle_conn(struct sf_pg_pool *p) {
-	int64_t now = now_of(p);
-	EACH_CONN(c, p) {
+	int64_t now = sf_pg__now(p);
+	SF_PG_EACH(c, p) {
 		bool free = c->state == SF_PG_READY && !c->leased && !c->retiring && !c->canceling;
-		if (free && c->in_flight == 0 && !stale(c, now)) return c;
+		if (free && c->in_flight == 0 && !sf_pg__stale(c, now)) return c;
 	}
 	return NULL;
 }
 
 static void lease(struct sf_pg_conn *c, struct sf_dbh *tx) {
 	c->leased = true, c->holder = tx, c->begun = false, c->reserved = false;
-	c->used_ms = now_of(c->pool);
+	c->used_ms = sf_pg__now(c->pool);
 	c->pool->leased++;
 }
 
@@ -212,15 +191,15 @@ static void run_leases(struct sf_pg_pool *p) {
 	/* those with the fewest in flight drain for who still waits; the last shared one stays */
 	size_t want = p->leases_n, open = 0;
 	if (p->leased + want > lease_max(p)) want = lease_max(p) > p->leased ? lease_max(p) - p->leased : 0;
-	EACH_CONN(c, p) {
+	SF_PG_EACH(c, p) {
 		c->reserved = false;
 		open += c->state == SF_PG_READY && !c->leased;
 	}
 	if (open && want >= open && p->max > 1) want = open - 1;
 	for (; want > 0; want--) {
 		struct sf_pg_conn *least = NULL;
-		EACH_CONN(c, p)
-		if (shared(c) && (!least || c->in_flight < least->in_flight)) least = c;
+		SF_PG_EACH(c, p)
+		if (sf_pg__shared(c) && (!least || c->in_flight < least->in_flight)) least = c;
 		if (!least) break;
 		least->reserved = true;
 	}
@@ -242,7 +221,7 @@ int sf_pg__lease(struct sf_pg_pool *p, struct sf_dbh *tx, struct sf_pg_conn **ou
 		return 0;
 	}
 	if (p->leases_n >= p->db->o->wait_max) return SF_EOVERLOAD;
-	struct sf_pg_lease_wait w = { .tx = tx, .line_ms = now_of(p) };
+	struct sf_pg_lease_wait w = { .tx = tx, .line_ms = sf_pg__now(p) };
 	sf_wait_init(&w.wait, lease_detach, &w);
 	sf_list_push(&p->leases, &w.node);
 	p->leases_n++;
@@ -258,9 +237,8 @@ int sf_pg__lease(struct sf_pg_pool *p, struct sf_dbh *tx, struct sf_pg_conn **ou
 static void grow(struct sf_pg_pool *p) {
 	size_t free = 0, waiting = p->leases_n + p->line_n;
 	int64_t now_ns = sf_clock_ns();
-	EACH_CONN(c, p) {
-		bool stalled = c->in_flight && now_ns - c->head_ns > SF_PG_STALL_US * INT64_C(1000);
-		free += shared(c) && c->in_flight < SF_PG_GROW_AT && !stalled;
+	SF_PG_EACH(c, p) {
+		free += sf_pg__shared(c) && c->in_flight < SF_PG_GROW_AT && !sf_pg__stalled(c, now_ns);
 	}
 	bool short_of = free == 0 || p->crowded;
 	size_t want = p->leases_n + (short_of && (p->line_n || p->nconns > p->opening)) + (p->nconns == 0);
@@ -275,6 +253,7 @@ static void grow(struct sf_pg_pool *p) {
 static void dispatch(void *arg) {
 	struct sf_pg_pool *p = arg;
 	p->later = false;
+	pass_on(p);
 	run_leases(p);
 	run_line(p);
 	grow(p);
@@ -290,142 +269,33 @@ void sf_pg__dispatch_later(struct sf_pg_pool *p) {
 
 void sf_pg__submit(struct sf_pg_op *op) {
 	struct sf_pg_pool *p = op->pool;
-	op->line_ms = now_of(p);
+	op->line_ms = sf_pg__now(p);
 	sf_list_push(&p->line, &op->node);
 	p->line_n++;
 	sf_pg__dispatch_later(p);
 }
 
-void sf_pg__ready(struct sf_pg_conn *c) {
+void sf_pg__connected(struct sf_pg_conn *c) {
 	struct sf_pg_pool *p = c->pool;
 	if (p->told) sf_log(SF_INFO, "database reached again", SF_KV("server", p->target.shown));
 	p->down = p->told = false;
 	p->backoff_ms = 0;
+	p->first = c->first;
+	if (p->lost) p->lost--, p->db->head.stats.reconnects++;
+	sf_pg__ready(c);
+}
+
+void sf_pg__ready(struct sf_pg_conn *c) {
+	struct sf_pg_pool *p = c->pool;
 	if (c->leased) c->leased = false, p->leased--;
 	c->holder = NULL, c->begun = false;
 	c->state = SF_PG_READY;
-	c->used_ms = now_of(p);
+	c->used_ms = sf_pg__now(p);
 	if (c->retiring) {
 		sf_pg__lose(c, "recycled", false);
 		return;
 	}
 	sf_pg__dispatch_later(p);
-}
-
-/* ---- time ---------------------------------------------------------------------------------------------------- */
-
-static int too_late(const struct sf_pg_pool *p) {
-	return p->nconns == p->opening && p->down ? SF_EUNAVAILABLE : SF_EOVERLOAD;
-}
-
-static void expire_lines(struct sf_pg_pool *p, int64_t now) {
-	bool closed = p->db->closing && p->nconns == p->opening;
-	int64_t wait = closed ? 0 : p->db->o->wait_ms;
-	while (!sf_list_empty(&p->line)) {
-		struct sf_pg_op *op = SF_CONTAINER(p->line.next, struct sf_pg_op, node);
-		if (now - op->line_ms < wait) break;
-		sf_list_del(&op->node);
-		p->line_n--;
-		sf_pg__drop(op, too_late(p));
-	}
-	while (!sf_list_empty(&p->leases)) {
-		struct sf_pg_lease_wait *w = SF_CONTAINER(p->leases.next, struct sf_pg_lease_wait, node);
-		if (now - w->line_ms < wait) break;
-		sf_list_del(&w->node);
-		p->leases_n--;
-		sf_wake(&w->wait, too_late(p));
-	}
-}
-
-/* The first command that is past its deadline and has somebody waiting. */
-static struct sf_pg_op *overdue(struct sf_pg_conn *c, int64_t now) {
-	for (struct sf_node *n = c->flight.next; n != &c->flight; n = n->next) {
-		struct sf_pg_op *op = SF_CONTAINER(n, struct sf_pg_op, node);
-		if (op->wait && op->deadline_ms && op->deadline_ms <= now) return op;
-	}
-	return NULL;
-}
-
-/* Statements past their deadline are let go; a server that is silent long past it is given up. */
-static void expire_flight(struct sf_pg_conn *c, int64_t now) {
-	struct sf_pg_op *op;
-	while ((op = overdue(c, now))) {
-		struct sf_wait *w = op->wait;
-		op->wait = NULL;
-		c->waited_for--;
-		sf_wake(w, op->late);
-	}
-	if (sf_list_empty(&c->flight)) return;
-	op = SF_CONTAINER(c->flight.next, struct sf_pg_op, node);
-	int64_t silent = now - (c->alive_ms > op->sent_ms ? c->alive_ms : op->sent_ms);
-	if (op->deadline_ms && now - op->deadline_ms > (op->kind == SF_PG_CONTROL ? 0 : SF_PG_GRACE_MS) &&
-		silent > SF_PG_GRACE_MS)
-		sf_pg__lose(c, "the server does not answer", true);
-}
-
-static void tend_ready(struct sf_pg_conn *c, int64_t now) {
-	struct sf_pg_pool *p = c->pool;
-	bool idle = c->in_flight == 0 && !c->leased;
-	if (c->in_flight && !c->waited_for && !c->leased && !c->checking &&
-		sf_clock_ns() - c->head_ns > 100000000) {
-		sf_pg__cancel(c); /* runs what nobody waits for */
-	} else if (idle && p->db->closing) {
-		sf_pg__lose(c, "closing", false);
-	} else if (idle && p->nconns > p->keep && now - c->used_ms > SF_PG_SPARE_MS) {
-		sf_pg__lose(c, "not needed any more", false);
-	} else if (c->recycle_at_ms && now > c->recycle_at_ms && !c->leased) {
-		if (idle)
-			sf_pg__lose(c, "recycled", false);
-		else
-			c->retiring = true;
-	} else if (idle && !c->checking && now - c->alive_ms > SF_PG_CHECK_MS) {
-		check(c);
-	}
-}
-
-static void tend(struct sf_pg_conn *c, int64_t now) {
-	expire_flight(c, now);
-	switch (c->state) {
-	case SF_PG_RESOLVING:
-	case SF_PG_CONNECTING:
-	case SF_PG_HELLO:
-		if (c->pool->db->closing)
-			sf_pg__lose(c, "closing", false);
-		else if (now - c->started_ms > SF_PG_CONNECT_MS)
-			sf_pg__lose(c, "no answer while connecting", true);
-		break;
-	case SF_PG_READY: tend_ready(c, now); break;
-	case SF_PG_CLEANING:
-		if (now > c->clean_ms)
-			sf_pg__lose(c, "not clean in time after a transaction", true);
-		else if (c->in_flight && !c->rolling && !c->asked)
-			c->asked = true, sf_pg__cancel(c);
-		break;
-	case SF_PG_LOST: break;
-	}
-}
-
-static void on_tick(uv_timer_t *t) {
-	struct sf_pg_pool *p = t->data;
-	int64_t now = now_of(p);
-	expire_lines(p, now);
-	EACH_CONN(c, p) c->refs++; /* the list stays as it is while what is lost is kept */
-	EACH_CONN(c, p) tend(c, now);
-	EACH_CONN(c, p) {
-		c->refs--;
-		sf_pg__conn_free(c);
-	}
-	sf_pg__dispatch_later(p);
-}
-
-void sf_pg__pace(struct sf_pg_pool *p) {
-	if (uv_is_closing((uv_handle_t *)&p->tick)) return;
-	bool fast = p->line_n || p->leases_n || p->opening || p->nconns == 0 || p->db->closing;
-	EACH_CONN(c, p) fast = fast || c->in_flight || c->state == SF_PG_CLEANING;
-	if (fast == p->fast && uv_is_active((uv_handle_t *)&p->tick)) return;
-	p->fast = fast;
-	uint64_t ms = fast ? SF_PG_TICK_FAST_MS : SF_PG_TICK_SLOW_MS;
-	uv_timer_start(&p->tick, on_tick, ms, ms);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------------- */
@@ -451,11 +321,6 @@ static void tick_closed(uv_handle_t *h) {
 	struct sf_pg_pool *p = h->data;
 	p->db->live--;
 	sf_pg__pool_close(p);
-}
-
-void sf_pg__pool_shut(struct sf_pg_pool *p) {
-	p->fast = true;
-	uv_timer_start(&p->tick, on_tick, 0, SF_PG_TICK_FAST_MS);
 }
 
 void sf_pg__pool_close(struct sf_pg_pool *p) {

@@ -101,6 +101,7 @@ static void push(struct sf_pg_conn *c, struct sf_pg_op *op) {
 	op->sent_ms = sf_loop_now(c->pool->db->loop);
 	sf_list_push(&c->flight, &op->node);
 	c->in_flight += counts(op);
+	c->solo += op->alone;
 	c->waited_for += op->wait != NULL;
 	if (op->kind != SF_PG_SYNC) c->unsynced++;
 }
@@ -208,12 +209,13 @@ static struct sf_pg_op *pop(struct sf_pg_conn *c, int64_t now_ns) {
 	sf_list_del(&op->node);
 	op->conn = NULL;
 	c->in_flight -= counts(op);
+	c->solo -= op->alone;
 	c->waited_for -= op->wait != NULL;
 	c->head_ns = now_ns;
 	return op;
 }
 
-static void again(struct sf_pg_op *op) { /* back to the front of the line */
+void sf_pg__again(struct sf_pg_op *op) {
 	struct sf_pg_pool *p = op->pool;
 	PQclear(op->res);
 	op->res = NULL, op->err = 0, op->alone = true;
@@ -225,9 +227,8 @@ static void again(struct sf_pg_op *op) { /* back to the front of the line */
 	sf_pg__dispatch_later(p);
 }
 
-/* A statement that has not been run, or only reads, may be run again: once, and not within a transaction. */
-static bool may_repeat(const struct sf_pg_conn *c, const struct sf_pg_op *op) {
-	return !c->leased && op->wait && op->kind == SF_PG_STMT && op->tries == 0;
+bool sf_pg__may_repeat(const struct sf_pg_conn *c, const struct sf_pg_op *op) {
+	return !c->leased && op->wait && op->kind == SF_PG_STMT && op->tries == 0 && !c->pool->db->closing;
 }
 
 static void check_columns(struct sf_pg_conn *c, struct sf_pg_op *op) {
@@ -254,9 +255,9 @@ static bool handle_error(struct sf_pg_conn *c, struct sf_pg_op *op) {
 	if (gone && !s && op->q == c->bad) err = op->err = c->bad_err;
 	c->group_err = c->group_err ? c->group_err : err;
 	if (standby) sf_pg__demoted(c->pool);
-	if (!may_repeat(c, op) || c->pool->db->closing) return false;
+	if (!sf_pg__may_repeat(c, op)) return false;
 	if (s || standby || (err == SF_EUNAVAILABLE && !op->q->write)) {
-		again(op);
+		sf_pg__again(op);
 		return true;
 	}
 	return false;
@@ -269,8 +270,8 @@ static void finish_stmt(struct sf_pg_conn *c, struct sf_pg_op *op) {
 		if (handle_error(c, op)) return;
 		break;
 	case PGRES_PIPELINE_ABORTED: /* a neighbour in the group failed: not run */
-		if (may_repeat(c, op)) {
-			again(op);
+		if (sf_pg__may_repeat(c, op)) {
+			sf_pg__again(op);
 			return;
 		}
 		op->err = c->leased && c->group_err ? c->group_err : SF_EDB;
@@ -327,6 +328,7 @@ static bool take(struct sf_pg_conn *c, PGresult *r, int64_t now_ns) {
 		return true;
 	}
 	if (!r) {
+		if (op->alone && !op->q->write && op->res) sf_pg__took(c->pool, op->q, now_ns - c->head_ns);
 		finish(c, pop(c, now_ns));
 		return true;
 	}
