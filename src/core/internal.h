@@ -12,8 +12,30 @@ size_t sf_core__i64(int64_t v, char *out); /* at most 20 characters */
 /* Exactly two digits of v < 100. */
 void sf_core__two(unsigned v, char *out);
 
+static inline bool sf_core__utf8_tail(unsigned char c) {
+	return (c & 0xC0) == 0x80;
+}
+
 /* Length of the UTF-8 sequence at p (p < end), 1..4, or 0 when it is not valid (RFC 3629). NUL counts as valid. */
-size_t sf_core__utf8_step(const unsigned char *p, const unsigned char *end);
+static inline size_t sf_core__utf8_step(const unsigned char *p, const unsigned char *end) {
+	unsigned char c = p[0];
+	size_t left = (size_t)(end - p);
+	if (c < 0x80) return 1;
+	if (c < 0xC2) return 0; /* a tail byte, or an overlong form of ASCII */
+	if (c < 0xE0) return left >= 2 && sf_core__utf8_tail(p[1]) ? 2 : 0;
+	if (c < 0xF0) {
+		if (left < 3 || !sf_core__utf8_tail(p[1]) || !sf_core__utf8_tail(p[2])) return 0;
+		if (c == 0xE0 && p[1] < 0xA0) return 0;  /* overlong */
+		if (c == 0xED && p[1] >= 0xA0) return 0; /* surrogates */
+		return 3;
+	}
+	if (c > 0xF4 || left < 4 || !sf_core__utf8_tail(p[1]) || !sf_core__utf8_tail(p[2]) ||
+		!sf_core__utf8_tail(p[3]))
+		return 0;
+	if (c == 0xF0 && p[1] < 0x90) return 0;  /* overlong */
+	if (c == 0xF4 && p[1] >= 0x90) return 0; /* past U+10FFFF */
+	return 4;
+}
 
 /* Shortest decimal text that reads back as v, which must be finite; at most 32 characters, no NUL. */
 size_t sf_core__float(double v, char *out);

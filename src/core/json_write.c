@@ -31,8 +31,12 @@ static const unsigned char *plain_run(const unsigned char *p, const unsigned cha
 			if (special(w)) break;
 			p += sizeof(w);
 		}
-		/* at most eight bytes one by one, then try eight at once again */
-		for (int i = 0; i < 8; i++) {
+		/* Hangul, kana, Chinese: three bytes whose first leaves the others free */
+		while (end - p >= 3 && p[0] >= 0xE1 && p[0] <= 0xEC && sf_core__utf8_tail(p[1]) &&
+			   sf_core__utf8_tail(p[2]))
+			p += 3;
+		/* at most four characters one by one, then the faster ways again */
+		for (int i = 0; i < 4; i++) {
 			if (p == end || *p < 0x20 || *p == '"' || *p == '\\') return p;
 			size_t n = sf_core__utf8_step(p, end);
 			if (!n) return p;
