@@ -131,6 +131,9 @@ int sf_lite__make_folder(const char *path); /* mkdir -p of the folder that the f
 SF_MUSTCHECK
 int sf_lite__conn_open(struct sf_lite__conn *c, const char *path, bool writer, char *why, size_t n);
 void sf_lite__conn_close(struct sf_lite__conn *c);
+/* sqlite_like.c: makes LIKE fold case in every script. SQLite's code. */
+SF_MUSTCHECK
+int sf_lite__like_add(sqlite3 *db);
 /* SQLite's code. */
 SF_MUSTCHECK
 int sf_lite__conn_do(struct sf_lite__conn *c, enum sf_lite__fixed sql);

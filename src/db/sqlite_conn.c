@@ -65,6 +65,7 @@ int sf_lite__conn_open(struct sf_lite__conn *c, const char *path, bool writer, c
 		sqlite3_busy_timeout(db, SF_LITE__BUSY_MS);
 		rc = pragmas(db, writer);
 	}
+	if (rc == SQLITE_OK) rc = sf_lite__like_add(db);
 	if (rc != SQLITE_OK) {
 		snprintf(why, n, "%s", db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
 		sqlite3_close(db);

@@ -78,15 +78,15 @@ export async function sql(url, text) {
 }
 
 let own = null;
-/** A new empty database: on the run's server (SF_PG_URL), else on one this file starts. Returns {url, drop}. */
-export async function freshDatabase() {
+/** A new empty database: on the run's server (SF_PG_URL), else on one this file starts; `options` are of CREATE DATABASE. Returns {url, drop}. */
+export async function freshDatabase(options = '') {
   let base = process.env.SF_PG_URL;
   if (!base) {
     own ??= await Postgres.start();
     base = own.url();
   }
   const name = `sf_${randomBytes(6).toString('hex')}`;
-  await sql(base, `CREATE DATABASE ${name}`);
+  await sql(base, `CREATE DATABASE ${name} ${options}`);
   const url = base.replace(/\/[^/]*$/, `/${name}`);
   return { url, drop: () => sql(base, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`).catch(() => {}) };
 }

@@ -114,17 +114,33 @@ int coocook_days(bool has_from, int64_t *from, bool has_to, int64_t *to, int64_t
 
 #define MAX_WORDS 10
 
-/* Length of the separator at p (valid UTF-8), or 0 when a letter or digit stands there. Separators are ASCII but letters
- * and digits, Latin-1 signs (· ¿ «), general punctuation, symbols and pictures, CJK punctuation, full-width ASCII signs. */
+/* Characters above ASCII that both engines' parsers take for signs, and that people write between words. In order. */
+static const struct {
+	uint32_t from, to;
+} signs[] = {
+	{ 0x80, 0xA9 },       { 0xAB, 0xB1 },     { 0xB4, 0xB4 },
+	{ 0xB6, 0xB8 },       { 0xBB, 0xBB },     { 0xBF, 0xBF },
+	{ 0xD7, 0xD7 },       { 0xF7, 0xF7 },     { 0x2000, 0x206F }, /* punctuation, joiners */
+	{ 0x20A0, 0x20C0 },   { 0x2190, 0x244A }, /* money; arrows, operators, technical signs */
+	{ 0x2500, 0x2775 },   { 0x2794, 0x2BFF }, /* boxes, stars, dingbats, more arrows */
+	{ 0x3000, 0x3004 },   { 0x3008, 0x3020 }, { 0xFE00, 0xFE0F },
+	{ 0xFF01, 0xFF0F },   { 0xFF1A, 0xFF20 }, /* CJK; full-width ASCII */
+	{ 0xFF3B, 0xFF40 },   { 0xFF5B, 0xFF65 }, { 0xFFFC, 0xFFFD },
+	{ 0x1F000, 0x1F0FF }, /* game tiles and cards */
+	{ 0x1F300, 0x1FAFF }, /* emoji */
+};
+
+/* Length of the separator at p (valid UTF-8), or 0 when a letter or digit stands there. A word must hold one: of a word
+ * of signs alone one engine would find nothing and the other take it for left out. */
 static size_t separator(const unsigned char *p, size_t n) {
 	if (p[0] < 0x80) return !((p[0] >= '0' && p[0] <= '9') || ((p[0] | 32) >= 'a' && (p[0] | 32) <= 'z'));
-	if (n >= 2 && p[0] == 0xC2) return p[1] == 0xAA || p[1] == 0xB5 || p[1] == 0xBA ? 0 : 2;
-	if (n >= 4 && p[0] == 0xF0 && p[1] == 0x9F) return 4; /* U+1F000 on: pictures */
-	if (n < 3 || (p[0] & 0xF0) != 0xE0) return 0;
-	uint32_t c = (uint32_t)(p[0] & 15) << 12 | (uint32_t)(p[1] & 63) << 6 | (p[2] & 63);
-	if ((c >= 0x2000 && c <= 0x206F) || (c >= 0x2190 && c <= 0x2BFF)) return 3;
-	if ((c >= 0x3000 && c <= 0x3004) || (c >= 0x3008 && c <= 0x3020)) return 3;
-	if ((c >= 0xFF01 && c <= 0xFF0F) || (c >= 0xFF1A && c <= 0xFF20) || c == 0xFF5E || c == 0xFE0F) return 3;
+	if (p[0] < 0xC0) return 0; /* within a letter */
+	size_t len = p[0] >= 0xF0 ? 4 : p[0] >= 0xE0 ? 3 : 2;
+	if (len > n) return 0;
+	uint32_t c = p[0] & (0x7Fu >> len);
+	for (size_t i = 1; i < len; i++) c = c << 6 | (p[i] & 63);
+	for (size_t i = 0; i < SF_COUNT(signs) && c >= signs[i].from; i++)
+		if (c <= signs[i].to) return len;
 	return 0;
 }
 
