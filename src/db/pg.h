@@ -48,12 +48,17 @@ enum {
 	SF_PG_PACK = 8,       /* reads in a row that go to one connection */
 	SF_PG_GROW_AT = 16,   /* in flight on every connection: open another */
 	SF_PG_WRITES_AT = 1,  /* ... or as many ahead of a write */
+
+	/* limits of time: at least so many µs, and so many times what a group of this pool takes of late */
 	SF_PG_STALL_US =
-		4000, /* a connection whose oldest statement runs longer gets no more if that can be helped */
+		4000, /* a connection whose oldest statement runs longer gets no more, if that can be helped */
+	SF_PG_STALL_TIMES = 4,
+	SF_PG_RESCUE_US = 40000, /* reads behind one that runs longer are asked elsewhere */
+	SF_PG_RESCUE_TIMES = 10,
+	SF_PG_SLOW_US = 20000, /* a read that takes longer alone is slow */
+	SF_PG_SLOW_TIMES = 8,
+	SF_PG_SLOW_FOR_MS = 10000, /* ... and is sent alone that long, or until it takes less */
 	SF_PG_PATIENCE_MS = 100,   /* that long a statement waits rather than go behind a slow one */
-	SF_PG_RESCUE_MS = 40,      /* reads behind one that runs longer are asked elsewhere */
-	SF_PG_SLOW_US = 20000,     /* a read that takes longer alone is slow */
-	SF_PG_SLOW_FOR_MS = 10000, /* ... and is sent alone that long */
 
 	SF_PG_PREPARED_MAX = 500, /* prepared statements a connection [D-5] */
 	SF_PG_CANCELS_MAX = 2,    /* threads that send cancel requests at once */
@@ -148,6 +153,7 @@ struct sf_pg_conn {      /* lifetime: from the attempt to connect until refs is 
 	size_t waited_for;          /* ... that somebody waits for */
 	size_t solo;                /* ... that want the connection to themselves */
 	size_t unsynced;            /* commands since the last Sync */
+	int64_t group_ns;           /* since when the oldest group runs */
 	int64_t head_ns;            /* since when the oldest command is the oldest */
 	struct sf_dbh *holder;      /* leased to this transaction */
 	bool leased;                /* holder's lease, also once the handle is gone (cleaning) */
@@ -206,8 +212,9 @@ struct sf_pg_pool { /* lifetime: the database */
 	bool crowded;                 /* a write was put behind others */
 	size_t first;                 /* host to try first */
 	int64_t backoff_ms, retry_ms; /* pause and when it ends */
-	size_t cancels;               /* cancel requests under way */
-	struct sf_pg_slow {           /* reads that were slow of late, by hash */
+	int64_t typical_ns; /* what a group of statements takes of late: moving average without outliers */
+	size_t cancels;     /* cancel requests under way */
+	struct sf_pg_slow { /* reads that were slow of late, by hash */
 		const struct sf_query *q;
 		int64_t until_ms;
 	} slow[64];
@@ -237,8 +244,12 @@ static inline int64_t sf_pg__now(const struct sf_pg_pool *p) {
 static inline bool sf_pg__shared(const struct sf_pg_conn *c) {
 	return c->state == SF_PG_READY && !c->leased && !c->reserved && !c->retiring && !c->canceling;
 }
+static inline int64_t sf_pg__ns(const struct sf_pg_pool *p, int64_t us, int64_t times) {
+	return us * 1000 > times * p->typical_ns ? us * 1000 : times * p->typical_ns;
+}
 static inline bool sf_pg__stalled(const struct sf_pg_conn *c, int64_t now_ns) {
-	return c->in_flight && (c->solo || now_ns - c->head_ns > SF_PG_STALL_US * INT64_C(1000));
+	return c->in_flight &&
+		   (c->solo || now_ns - c->head_ns > sf_pg__ns(c->pool, SF_PG_STALL_US, SF_PG_STALL_TIMES));
 }
 /* Each connection of a pool; the body may lose c, but nothing in it may free another (sf_pg__tx_end puts that off). */
 #define SF_PG_EACH(c, p)                                                                                     \
@@ -306,7 +317,8 @@ void sf_pg__check(struct sf_pg_conn *c); /* asks an idle connection whether it l
 bool sf_pg__stale(struct sf_pg_conn *c, int64_t now);
 bool sf_pg__is_slow(struct sf_pg_pool *p, const struct sf_query *q, int64_t now);
 void sf_pg__took(struct sf_pg_pool *p, const struct sf_query *q,
-				 int64_t ns); /* how long a read took that ran alone */
+				 int64_t ns);                             /* how long a read took that ran alone */
+void sf_pg__group_took(struct sf_pg_pool *p, int64_t ns); /* how long the server took for a group */
 /* The database closes: idle connections go, others when they are done. */
 void sf_pg__pool_shut(struct sf_pg_pool *p);
 

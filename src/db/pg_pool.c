@@ -2,7 +2,7 @@
  *
  * Statements gather in the line during an iteration of the loop and are assigned at its end, so that those of many
  * requests leave in one write. Each goes to the connection with the fewest in flight that is not stalled: one whose
- * oldest statement has run for more than SF_PG_STALL_US gets nothing more while another can be had or opened,
+ * oldest statement runs longer than usual gets nothing more while another can be had or opened,
  * because what is behind a slow statement waits for it. Reads are dealt in packs of SF_PG_PACK, which then share a Sync;
  * writes one by one, because each COMMIT waits for the disk and those of several connections share one flush. A pool
  * whose connections all have SF_PG_GROW_AT in flight, or writes ahead of a write, or are stalled, opens another in the

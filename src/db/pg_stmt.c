@@ -96,7 +96,7 @@ static bool counts(const struct sf_pg_op *op) {
 }
 
 static void push(struct sf_pg_conn *c, struct sf_pg_op *op) {
-	if (sf_list_empty(&c->flight)) c->head_ns = sf_clock_ns();
+	if (sf_list_empty(&c->flight)) c->head_ns = c->group_ns = sf_clock_ns();
 	op->conn = c;
 	op->sent_ms = sf_loop_now(c->pool->db->loop);
 	sf_list_push(&c->flight, &op->node);
@@ -323,7 +323,8 @@ static bool take(struct sf_pg_conn *c, PGresult *r, int64_t now_ns) {
 			sf_pg__lose(c, "results out of step", true);
 			return false;
 		}
-		c->group_err = 0;
+		if (!c->leased) sf_pg__group_took(c->pool, now_ns - c->group_ns);
+		c->group_err = 0, c->group_ns = now_ns;
 		sf_pg__drop(pop(c, now_ns), 0);
 		return true;
 	}

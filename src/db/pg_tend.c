@@ -3,8 +3,10 @@
  * One timer, fast while anything waits, runs or connects, and slow otherwise.
  *
  * Slow statements. Results come in order, and those of a group come together, so a slow read holds up its neighbours. After
- * SF_PG_RESCUE_MS they are asked again elsewhere, each alone, and so it shows which one is slow: a read that took longer than
- * SF_PG_SLOW_US alone is remembered, and for a while gets a connection that nobody is put behind. */
+ * SF_PG_RESCUE_US they are asked again elsewhere, each alone, and so it shows which one is slow: a read that took longer than
+ * SF_PG_SLOW_US alone is remembered, and for a while gets a connection that nobody is put behind. What counts as slow
+ * grows with what a group of statements takes at present: on a busy server all are slow, and sending each alone or twice
+ * would only add to the load. */
 #include "db/db.h"
 
 #include "db/pg.h"
@@ -49,8 +51,17 @@ bool sf_pg__is_slow(struct sf_pg_pool *p, const struct sf_query *q, int64_t now)
 }
 
 void sf_pg__took(struct sf_pg_pool *p, const struct sf_query *q, int64_t ns) {
-	if (ns < SF_PG_SLOW_US * INT64_C(1000)) return;
-	*slow_slot(p, q) = (struct sf_pg_slow) { q, sf_pg__now(p) + SF_PG_SLOW_FOR_MS };
+	struct sf_pg_slow *s = slow_slot(p, q);
+	if (ns > sf_pg__ns(p, SF_PG_SLOW_US, SF_PG_SLOW_TIMES))
+		*s = (struct sf_pg_slow) { q, sf_pg__now(p) + SF_PG_SLOW_FOR_MS };
+	else if (s->q == q)
+		s->q = NULL;
+}
+
+void sf_pg__group_took(struct sf_pg_pool *p, int64_t ns) {
+	int64_t most = 2 * p->typical_ns +
+				   100000; /* an outlier counts little, a busy server is believed after some 50 groups */
+	p->typical_ns += ((ns < most ? ns : most) - p->typical_ns) / 32;
 }
 
 static bool room_beside(const struct sf_pg_conn *c) {
@@ -138,9 +149,9 @@ static void expire_flight(struct sf_pg_conn *c, int64_t now) {
 static void tend_ready(struct sf_pg_conn *c, int64_t now) {
 	struct sf_pg_pool *p = c->pool;
 	bool idle = c->in_flight == 0 && !c->leased;
-	int64_t head_ms = c->in_flight ? (sf_clock_ns() - c->head_ns) / 1000000 : 0;
-	if (!c->leased && head_ms > SF_PG_RESCUE_MS && c->waited_for > 1) rescue(c);
-	if (!c->leased && head_ms > SF_PG_ORPHAN_MS && !c->waited_for && !c->checking) {
+	int64_t head_ns = c->in_flight && !c->leased ? sf_clock_ns() - c->head_ns : 0;
+	if (head_ns > sf_pg__ns(p, SF_PG_RESCUE_US, SF_PG_RESCUE_TIMES) && c->waited_for > 1) rescue(c);
+	if (head_ns > SF_PG_ORPHAN_MS * INT64_C(1000000) && !c->waited_for && !c->checking) {
 		sf_pg__cancel(c); /* runs what nobody waits for */
 	} else if (idle && p->db->closing) {
 		sf_pg__lose(c, "closing", false);
