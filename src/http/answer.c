@@ -83,8 +83,9 @@ void sf_http__send(struct sf_http_conn *c, const void *p, size_t n) {
 /* ---- the head ------------------------------------------------------------------------------- */
 
 static void date_renew(struct sf_http_server *s) {
-	int64_t now = sf_time_now(), loop_now = sf_loop_now(s->loop);
-	if (loop_now < s->date_until) return;
+	int64_t loop_now = sf_loop_now(s->loop);
+	if (SF_LIKELY(loop_now < s->date_until)) return;
+	int64_t now = sf_time_now();
 	memcpy(s->date, "Date: ", 6);
 	s->date_n = 6 + sf_time_format_http(now, s->date + 6);
 	memcpy(s->date + s->date_n, "\r\n", 2);

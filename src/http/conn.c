@@ -8,7 +8,10 @@
  * is spent on switching it. What comes early waits in `pend`, at most SF_HTTP__PEND_MAX bytes. A message that
  * comes in one read passes through HEAD and BODY without entering their lists.
  *
- * Invariants: (1) `msg` is set in HEAD, BODY and RUN, and in WRITE while the socket still reads its body. (2) A
+ * A client that sends a head in small pieces costs no arena meanwhile: what came is parked in a piece of its exact size and
+ * parsed again when more comes. Beyond PARK_MAX the arena stays, so that dribbling cannot buy much parsing either.
+ *
+ * Invariants: (1) `msg` is set in BODY and RUN, in HEAD unless `parked` is, and in WRITE while the socket still reads its body. (2) A
  * connection whose coroutine runs is never closed: `gone` is set, the coroutine cancelled, and its end closes.
  * (3) Memory is freed in uv_close's callback, so a pointer is good for the rest of an event. */
 #include "http/http.h"
@@ -50,6 +53,12 @@ static void pend_drop(struct sf_http_conn *c) {
 	c->pend_at = c->pend_n = c->pend_cap = 0;
 }
 
+static void park_drop(struct sf_http_conn *c) {
+	free(c->parked);
+	c->parked = NULL;
+	c->parked_n = 0;
+}
+
 static void on_closed(uv_handle_t *h) {
 	struct sf_http_conn *c = (struct sf_http_conn *)h;
 	struct sf_http_server *s = c->server;
@@ -60,6 +69,7 @@ static void on_closed(uv_handle_t *h) {
 		s->stats.conns--;
 	s->stats.closed++;
 	pend_drop(c);
+	park_drop(c);
 	if (!c->later)
 		free(c);
 	else
@@ -116,12 +126,32 @@ static void request_ready(struct sf_http_conn *c) {
 		sf_http__refuse(m, m->err);
 }
 
+/* Gives the message's arena back and keeps the few bytes of its head. */
+static void park(struct sf_http_conn *c) {
+	struct sf_http__msg *m = c->msg;
+	char *p = sf_try_realloc(NULL, m->head_n);
+	if (!p) return; /* the arena stays */
+	memcpy(p, m->head, m->head_n);
+	c->parked = p, c->parked_n = m->head_n, c->first_ns = m->req.started_ns;
+	c->msg = NULL;
+	sf_http__msg_free(m);
+}
+
+static void begin(struct sf_http_conn *c) {
+	c->msg = sf_http__msg_new(c->server, c);
+	if (!c->parked) return;
+	c->msg->req.started_ns = c->first_ns;
+	(void)sf_http__parse(c->msg, c->parked, c->parked_n); /* as far as it went before */
+	park_drop(c);
+}
+
 /* After a read that left the message unfinished. */
 static void wait_for_more(struct sf_http_conn *c) {
 	struct sf_http_server *s = c->server;
 	struct sf_http__msg *m = c->msg;
 	if (!m->head_done) {
 		if (c->state != SF_CONN_HEAD) sf_http__conn_state(c, SF_CONN_HEAD, s->opts.head_ms);
+		if (m->head_n <= SF_HTTP__PARK_MAX) park(c);
 		return;
 	}
 	if (m->expect) {
@@ -148,9 +178,9 @@ static size_t feed(struct sf_http_conn *c, const char *data, size_t n) {
 	c->feeding = true;
 	while (at < n && reads_messages(c) && c->writes == 0 && !c->gone) {
 		if (!c->msg) {
-			at += skip_lines(data + at, n - at);
+			if (!c->parked) at += skip_lines(data + at, n - at);
 			if (at == n) break;
-			c->msg = sf_http__msg_new(c->server, c);
+			begin(c);
 		}
 		at += sf_http__parse(c->msg, data + at, n - at);
 		if (c->msg->body_unread) c->server->stats.parse_errors++;
@@ -310,6 +340,7 @@ void sf_http__conn_next(struct sf_http_conn *c) {
 
 static void too_late(struct sf_http_conn *c) {
 	c->server->stats.timeouts++;
+	if (!c->msg) begin(c);
 	c->msg->err = SF_ETIMEOUT;
 	c->msg->body_unread = true;
 	request_ready(c);

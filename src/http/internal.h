@@ -23,6 +23,7 @@ enum {
 	SF_HTTP__READ_BUF = 64 << 10,  /* one a worker, lent to whichever socket is readable */
 	SF_HTTP__WRITE_BUF = 64 << 10, /* one a worker, in which answers are put together */
 	SF_HTTP__PEND_MAX = 64 << 10,  /* bytes a client may send ahead of an answer */
+	SF_HTTP__PARK_MAX = 1024,      /* an unfinished head up to this size waits without an arena */
 	SF_HTTP__SLICE = 2048,         /* of pipelined bytes copied for one request at a time */
 	SF_HTTP__TARGET_MAX = 8 << 10, /* past it 414 */
 	SF_HTTP__BODY_COPY = 16 << 10, /* bodies up to this are copied behind their head, larger ones are not */
@@ -77,8 +78,10 @@ struct sf_http_conn {
 	int64_t due;         /* sf_loop_now time at which the sweep looks at it */
 	int64_t since;       /* start of BODY, or of the wait before this look at WRITE */
 	struct sf_http__msg *msg;
-	char *pend; /* bytes that came ahead of their turn */
-	uint32_t pend_at, pend_n, pend_cap;
+	char *parked;     /* HEAD without a msg: what came of the head, to be parsed again */
+	int64_t first_ns; /* when its first byte came */
+	char *pend;       /* bytes that came ahead of their turn */
+	uint32_t parked_n, pend_at, pend_n, pend_cap;
 	uint32_t writes;  /* uv_write calls under way */
 	size_t progress;  /* BODY: bytes received, WRITE: bytes unsent at the last look, LINGER: bytes dropped */
 	uint8_t state;    /* enum sf_http__state */

@@ -131,7 +131,7 @@ int sf_http__cut_target(struct sf_http_req *req, struct sf_str *authority) {
 		if (authority->n == 0) return SF_EMALFORMED;
 		t.p += end, t.n -= end;
 	}
-	if (memchr(req->target.p, '#', req->target.n)) return SF_EMALFORMED;
+	if (t.n && memchr(t.p, '#', t.n)) return SF_EMALFORMED;
 	if (!sf_str_cut(t, '?', &req->path, &req->query)) req->query = SF_STR_NULL;
 	if (req->path.n == 0) req->path = SF_STR("/");
 	return 0;
@@ -139,14 +139,13 @@ int sf_http__cut_target(struct sf_http_req *req, struct sf_str *authority) {
 
 /* A host and port of RFC 9110 §7.2, in the characters that real ones have. */
 static bool host_ok(struct sf_str host) {
-	if (host.n == 0 || host.n > 255) return false;
-	for (size_t i = 0; i < host.n; i++) {
-		unsigned char ch = (unsigned char)host.p[i];
-		if ((ch | 32) >= 'a' && (ch | 32) <= 'z') continue;
-		if ((ch >= '0' && ch <= '9') || (ch && strchr(".-_:[]~", ch))) continue;
-		return false;
-	}
-	return true;
+	static const bool good[256] = {
+		['0' ... '9'] = true, ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['.'] = true, ['-'] = true,
+		['_'] = true,         [':'] = true,         ['['] = true,         [']'] = true, ['~'] = true,
+	};
+	for (size_t i = 0; i < host.n; i++)
+		if (!good[(unsigned char)host.p[i]]) return false;
+	return host.n > 0 && host.n <= 255;
 }
 
 /* Trims values and looks at the headers that steer the protocol. llhttp has refused a repeated or bad

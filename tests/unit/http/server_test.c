@@ -1,6 +1,7 @@
 /* The server as a whole: deadlines, overload, draining, thousands of slow clients, recycling. */
 #include "rig.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -176,10 +177,13 @@ static void slow_loris(void **state) {
 	rig_start(&r);
 	struct peer *slow = sf_calloc(N, sizeof(*slow)), p;
 	struct answer a;
+	size_t heap = mallinfo2().uordblks;
 	for (int i = 0; i < N; i++) {
 		slow[i] = peer_open(&r);
 		peer_send(&slow[i], i % 2 ? "GET /hello" : "GET /hello HTTP/1.1\r\nA: b\r\nC");
 	}
+	RIG_WAIT(rig_stats(&r).conns == N && rig_stats(&r).idle == 0);
+	assert_true(mallinfo2().uordblks - heap < (size_t)N * 2048); /* no buffer each */
 	p = peer_open(&r);
 	int64_t worst = 0;
 	for (int i = 0; i < 500; i++) {
