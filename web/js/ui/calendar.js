@@ -1,6 +1,6 @@
 // A month of days to choose from, by pointer or keys: arrows move by day and week, Home and End within the week,
 // Page Up and Page Down by month (WAI-ARIA date grid). Days are 'YYYY-MM-DD'.
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { html, cx } from '../lib/html.js';
 import { addDays, addMonths, day as dayText, month as monthText, today, weekday } from '../lib/format.js';
 import { Icon } from './icon.js';
@@ -27,25 +27,32 @@ export function Calendar({ label, value, onValue, month, onMonth, min, max, info
   const [follow, setFollow] = useState(false); // the focus shall follow the cursor
   const within = cursor.slice(0, 7) === month.slice(0, 7) ? cursor : clamp(month, min, max);
 
-  useEffect(() => {
-    if (!follow) return;
-    grid.current?.querySelector(`[data-day="${cursor}"]`)?.focus();
+  // where the keys go from: ahead of what is drawn when they are pressed faster than it is drawn
+  const at = useRef(within);
+  if (!follow) at.current = within;
+
+  useLayoutEffect(() => {
+    const button = follow && grid.current.querySelector(`[data-day="${cursor}"]`);
+    if (!button) return;
+    button.focus();
     setFollow(false);
   }, [cursor, follow, month]);
 
   const go = (to) => {
     const d = clamp(to, min, max);
+    at.current = d;
     setCursor(d);
     setFollow(true);
     if (d.slice(0, 7) !== month.slice(0, 7)) onMonth(`${d.slice(0, 7)}-01`);
   };
   const onKey = (e) => {
-    const w = weekday(within);
+    const from = at.current;
+    const w = weekday(from);
     const to = {
       ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7, Home: -w, End: 6 - w,
     }[e.key];
-    if (to !== undefined) { e.preventDefault(); go(addDays(within, to)); }
-    if (e.key === 'PageUp' || e.key === 'PageDown') { e.preventDefault(); go(addMonths(within, e.key === 'PageUp' ? -1 : 1)); }
+    if (to !== undefined) { e.preventDefault(); go(addDays(from, to)); }
+    if (e.key === 'PageUp' || e.key === 'PageDown') { e.preventDefault(); go(addMonths(from, e.key === 'PageUp' ? -1 : 1)); }
   };
   const choose = (d) => { setCursor(d); onValue(d); };
   const turn = (n) => onMonth(addMonths(month, n));
