@@ -25,8 +25,8 @@ SELECT id, email, password_hash, name, role, is_active, tokens_from, created_at 
 
 -- name: user_hash :one
 -- in: id int
--- out: password_hash text
-SELECT password_hash FROM users WHERE id = :id;
+-- out: email text, password_hash text
+SELECT email, password_hash FROM users WHERE id = :id;
 
 -- name: user_rehash :exec
 -- Only if nobody changed the password meanwhile.
