@@ -78,7 +78,7 @@ static void write_chefs(struct demo *d) {
 		sf_json_obj(j);
 		sf_json_add(j, SF_KV("owner", owner_of(i)), SF_KV("name", c->name), SF_KV("bio", bio),
 					SF_KV("cuisine", c->cuisine), SF_KV("location", c->location),
-					SF_KV("price", c->price * 1000), SF_KV("rating_sum", d->rating_sum[i]),
+					SF_KV("price", c->price * INT64_C(1000)), SF_KV("rating_sum", d->rating_sum[i]),
 					SF_KV("rating_count", d->rating_count[i]));
 		write_time(j, "created_at", d->now - (int64_t)(1 + i * 37 % 200) * SF_DAY_USEC);
 		sf_json_obj_end(j);
