@@ -198,7 +198,8 @@ int platform_me_change(struct sf_req *r) { /* 400: current_password missing or w
 	if (err) goto out;
 	reply_me(r, &u, token ? &pair : NULL);
 	err = sf_req_commit(r, tx);
-	if (!err && password) sf_token_revoke_user(u.id, u.tokens_from);
+	/* also when nobody knows whether the commit came through */
+	if (password && (!err || err == SF_EUNAVAILABLE)) sf_token_revoke_user(u.id, u.tokens_from);
 out:
 	sf_tx_end(tx);
 	return err;
