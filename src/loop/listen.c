@@ -100,3 +100,9 @@ fail:
 	while (made > 0) close(fds[--made]);
 	return SF_EIO;
 }
+
+void sf_loop__relisten(int fd) {
+	if (listen(fd, BACKLOG) != 0)
+		sf_log(SF_ERROR, "a socket takes no connections any more",
+			   SF_KV("error", (const char *)strerror(errno)));
+}
