@@ -197,8 +197,8 @@ static size_t feed(struct sf_http_conn *c, const char *data, size_t n) {
 	}
 	c->feeding = false;
 	sf_http__flush(c);
-	if (c->gone && c->state != SF_CONN_RUN)
-		close_now(c);
+	if (c->gone)
+		sf_http__conn_gone(c);
 	else if (c->writes && c->state == SF_CONN_IDLE)
 		sf_http__conn_next(c);
 	return at;

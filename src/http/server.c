@@ -105,20 +105,16 @@ static void peer_name(struct sf_http_conn *c) {
 	}
 }
 
-static const char refusal[] =
-	"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
-	"Content-Length: 77\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
-	"{\"error\":\"The server is busy. Try again shortly.\",\"code\":\"overloaded\"}      \n";
-
 /* A connection past the limit hears 503 at once. It lingers so that the answer is not lost to a reset, unless too
  * many do. */
 static void shed(struct sf_http_conn *c) {
 	struct sf_http_server *s = c->server;
 	s->stats.overloaded++;
-	sf_http__send(c, refusal, sizeof(refusal) - 1);
-	sf_http__flush(c);
-	if (c->gone || s->nshed > SF_HTTP__SHED_MAX || sf_http__conn_start(c) < 0) c->gone = true;
-	sf_http__conn_linger(c);
+	c->msg = sf_http__msg_new(s, c);
+	c->msg->shed = true;
+	c->msg->body_unread = s->nshed <= SF_HTTP__SHED_MAX;
+	sf_http__conn_state(c, SF_CONN_RUN, 0);
+	sf_http__refuse(c->msg, SF_EOVERLOAD);
 }
 
 static void on_connection(uv_stream_t *listener, int status) {
@@ -140,12 +136,11 @@ static void on_connection(uv_stream_t *listener, int status) {
 		return;
 	}
 	sf_http__tick(s);
-	if (over) {
-		shed(c);
-		return;
-	}
 	peer_name(c);
-	if (sf_http__conn_start(c) < 0) sf_http__conn_gone(c);
+	if (sf_http__conn_start(c) < 0)
+		sf_http__conn_gone(c);
+	else if (over)
+		shed(c);
 }
 
 struct sf_http_conn *sf_http__adopt(struct sf_http_server *s, int fd) {
