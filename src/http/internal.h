@@ -194,7 +194,7 @@ struct sf_static__file {
 struct sf_static {
 	struct sf_static__file *files;
 	size_t n, cap;
-	struct sf_static__file **slots; /* open addressing, half full at most */
+	uint32_t *slots; /* of files, from 1; open addressing, half full at most */
 	size_t nslots;
 };
 

@@ -96,7 +96,7 @@ static int check_request_line(struct sf_http__msg *m) {
 	const struct sf_str target = m->req.target;
 	if (!p || target.p != p + 1) return SF_EMALFORMED;
 	p = target.p + target.n;
-	if (m->head + m->head_n - p < 11 || memcmp(p, " HTTP/", 6) || p[9] != '\r') return SF_EMALFORMED;
+	if (m->head + m->head_n - p < 11 || memcmp(p, " HTTP/", 6) != 0 || p[9] != '\r') return SF_EMALFORMED;
 	if (m->parser.http_major != 1) return SF_EVERSION;
 	m->req.http10 = m->parser.http_minor == 0;
 	return 0;
