@@ -69,7 +69,7 @@ static void committed(void *arg) {
 
 /* ~ Revokes one access token: durably within tx, and in memory once that is committed. */
 static int revoke_access(struct sf_req *r, struct sf_dbh *tx, struct sf_str jti, int64_t exp) {
-	struct platform_q_revoked_add_in in = { .jti = jti, .expires_at = exp * SF_USEC };
+	struct platform_q_revoked_add_in in = { .jti = jti, .expires_at = exp * SF_USEC, .now = sf_req_now(r) };
 	int err = platform_q_revoked_add(tx, &in, NULL);
 	if (err) return err;
 	struct revocation *v = sf_arena_alloc(sf_req_arena(r), sizeof *v);
