@@ -332,7 +332,8 @@ size_t sf_http__parse(struct sf_http__msg *m, const char *data, size_t n) {
 	}
 	m->scan = from;
 	llhttp_errno_t rc = llhttp_execute(&m->parser, from, n);
-	size_t taken = rc == HPE_OK ? n : (size_t)(llhttp_get_error_pos(&m->parser) - from);
+	size_t taken =
+		m->done ? (size_t)(llhttp_get_error_pos(&m->parser) - from) : n; /* what is refused is used up */
 	if (rc == HPE_OK && !m->head_done && m->head_n >= m->opts->head_max) {
 		m->err = m->req.nheaders ? SF_EHEADERS : SF_EURITOOLONG;
 	} else if (rc != HPE_OK && !m->done && !m->err) {
