@@ -357,7 +357,8 @@ static void cancel_body(struct world *w) {
 	OK(sf_sleep(30));
 	assert_false(wait->over || wait_tx->over);
 	sf_co_cancel(wait->co, SF_ECANCELED), sf_co_cancel(wait_tx->co, SF_EDRAINING);
-	OK(sf_sleep(1));
+	while (!wait->over || !wait_tx->over) OK(sf_sleep(1));
+	assert_false(hold->over);
 	ERR(wait->err, SF_ECANCELED);
 	ERR(wait_tx->err, SF_EDRAINING);
 	sf_co_cancel(hold->co, SF_ECANCELED);
@@ -444,7 +445,7 @@ static void deadline_body(struct world *w) {
 	sf_co_deadline(sf_co_self(), sf_loop_now(w->l) + 100);
 	int64_t started = sf_clock_ns();
 	ERR(sf_db_one(autoh(w), &forever, NULL, &row), SF_EDEADLINE);
-	assert_true(sf_clock_ns() - started < INT64_C(2000000000));
+	assert_true(sf_clock_ns() - started < INT64_C(10000000000)); /* what a statement may take */
 	sf_co_deadline(sf_co_self(), 0);
 }
 static void deadline(void **state) {
