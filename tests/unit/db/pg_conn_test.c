@@ -37,11 +37,6 @@ static const struct sf_query has = { .name = "test.has",
 									 .row_size = sizeof(struct row),
 									 .pg = "SELECT count(*) FROM kv WHERE k BETWEEN $1 AND $2" };
 
-static struct sf_db_stats stats(struct pg_env *e) {
-	struct sf_db_stats s;
-	sf_db_stats(e->db, &s);
-	return s;
-}
 static int sum_once(struct pg_env *e) {
 	struct sf_arena *a = sf_arena_new(0);
 	struct row r;
@@ -51,14 +46,6 @@ static int sum_once(struct pg_env *e) {
 	return err;
 }
 
-/* Starting and stopping a server takes long: on the thread pool, so that the loop goes on. */
-static int up_job(void *arg) {
-	return pg_server_up(arg);
-}
-static int crash_job(void *arg) {
-	pg_server_down(arg, "immediate");
-	return 0;
-}
 static int restart_job(void *arg) {
 	pg_server_down(arg, "immediate");
 	return pg_server_up(arg);

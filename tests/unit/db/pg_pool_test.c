@@ -33,11 +33,6 @@ static const struct sf_query put = { .name = "test.put",
 static const struct sf_query total =
 	READ("SELECT coalesce(sum(v), 0)::bigint, count(*)::text FROM kv WHERE k >= $1 AND $2 = 0");
 
-static struct sf_db_stats stats(struct pg_env *e) {
-	struct sf_db_stats s;
-	sf_db_stats(e->db, &s);
-	return s;
-}
 static struct sf_dbh *automatic(struct pg_env *e) {
 	return sf_db_auto(e->db, e->arena, SF_READ_PRIMARY, "test");
 }

@@ -96,6 +96,15 @@ static inline int pg_psql(struct pg_server *s, const char *sql) {
 					sql);
 }
 
+/* Starting and stopping a server takes long: for the thread pool, so that the loop goes on. */
+static inline int up_job(void *arg) {
+	return pg_server_up(arg);
+}
+static inline int crash_job(void *arg) {
+	pg_server_down(arg, "immediate");
+	return 0;
+}
+
 /* ---- a database on a loop --------------------------------------------------------------------------- */
 
 enum { PG_PATIENCE_MS = 60000 }; /* past this a condition never comes; how fast it comes is not asserted */
@@ -139,6 +148,12 @@ static inline void pg_env_run(struct pg_env *e, void (*test)(struct pg_env *e)) 
 	assert_int_equal(sf_loop_free(e->loop), 0);
 	sf_arena_free(e->arena);
 	e->opts = (struct sf_db_opts) { 0 };
+}
+
+static inline struct sf_db_stats stats(struct pg_env *e) {
+	struct sf_db_stats s;
+	sf_db_stats(e->db, &s);
+	return s;
 }
 
 /* Waits until cond holds. */

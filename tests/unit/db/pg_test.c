@@ -54,13 +54,6 @@ static int write_once(struct pg_env *e) {
 	sf_arena_free(a);
 	return err;
 }
-static int crash_job(void *arg) {
-	pg_server_down(arg, "immediate");
-	return 0;
-}
-static int up_job(void *arg) {
-	return pg_server_up(arg);
-}
 static int promote_job(void *arg) {
 	struct pg_server *s = arg;
 	return pg_shell(PG_BIN "/pg_ctl -D %s/data -w promote", s->dir);
