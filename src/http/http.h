@@ -125,6 +125,48 @@ bool sf_http_not_modified(const struct sf_http_req *req, struct sf_str etag);
  * filled method, target, headers, body; path and query are cut here. */
 void sf_http_run(const struct sf_http_opts *opts, struct sf_http_req *req);
 
+/* ---- outgoing requests ------------------------------------------------------------------------ */
+
+/* libcurl's multi interface on the loop: connections are reused, a host that keeps failing is left alone for a while (circuit
+ * breaker), and an address that a user gave never leads into our own network. Lifetime: worker. */
+struct sf_client;
+SF_MUSTCHECK
+int sf_client_new(struct sf_loop *l, struct sf_client **out);
+void sf_client_free(struct sf_client *c); /* no request may be under way; the loop must still run once */
+
+struct sf_fetch {
+	enum sf_method method;
+	struct sf_str url;                    /* http or https */
+	const struct sf_http_header *headers; /* besides Host, Content-Length, User-Agent, traceparent */
+	size_t nheaders;
+	struct sf_str body;
+	struct sf_str trace; /* traceparent to pass on; p NULL: none */
+	int64_t timeout_ms;  /* of everything, retries too; 0: 10 s */
+	int64_t connect_ms;  /* 0: 3 s */
+	size_t body_max;     /* of the answer; 0: 4 MiB; past it SF_ETOOLARGE */
+	int redirects;       /* followed at most; 0: none */
+	int retries; /* after connection failures, 429, 502, 503, 504; only of GET, HEAD, PUT, DELETE or with an Idempotency-Key header */
+	bool
+		foreign; /* the URL came from a user: refuse loopback, private, link-local, multicast and reserved addresses,
+							  after resolution, on every redirect; only ports 80, 443, 8080, 8443 */
+};
+struct sf_fetched {
+	int status;
+	struct sf_http_header *headers;
+	size_t nheaders;
+	struct sf_str body, url; /* url: the last one, after redirects */
+	int64_t retry_after_ms;  /* from Retry-After, 0: absent */
+};
+/* ~ One request; what came back lives in the arena. 0 whatever the status. SF_EFORBIDDEN: an address that `foreign` refuses; SF_EUNAVAILABLE:
+ * not reached, or the breaker of its host is open; SF_EDEADLINE; SF_ETOOLARGE; SF_EINVAL: no such URL. *why (may be NULL): a sentence. */
+SF_MUSTCHECK
+int sf_fetch(struct sf_client *c, const struct sf_fetch *in, struct sf_arena *a, struct sf_fetched *out,
+			 struct sf_str *why);
+/* ~ Performs a prepared CURL easy handle (as SMTP) on the loop; returns the CURLcode, or a negative sf_err when cancelled. The handle
+ * stays the caller's. */
+SF_MUSTCHECK
+int sf_client_perform(struct sf_client *c, void *easy, int64_t timeout_ms);
+
 /* ---- static files ------------------------------------------------------------------------------ */
 
 /* All files below a folder, read once into memory (shared by fork or mapped), with ETag, type, precompressed
