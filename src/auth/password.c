@@ -78,7 +78,7 @@ static int hash_now(void *arg) {
 							  crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_INTERACTIVE,
 							  crypto_pwhash_ALG_ARGON2ID13))
 		return SF_ENOMEM;
-	strcpy(j->out, text);
+	memcpy(j->out, text, sizeof(text));
 	return 0;
 }
 

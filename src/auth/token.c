@@ -150,9 +150,10 @@ static int read_claims(const json_t *o, struct sf_claims *c, int64_t *nbf) {
 	if (typ < 0 || role < 0 || !jti || !sub || !json_is_integer(exp) || !json_is_integer(iat))
 		return SF_EAUTH;
 	if (not_before && !json_is_integer(not_before)) return SF_EAUTH;
-	if (!*jti || strlen(jti) >= sizeof(c->jti)) return SF_EAUTH;
+	size_t n = strlen(jti);
+	if (!n || n >= sizeof(c->jti)) return SF_EAUTH;
 	if (sf_str_int(sf_str(sub), &c->sub) || c->sub <= 0) return SF_EAUTH;
-	strcpy(c->jti, jti);
+	memcpy(c->jti, jti, n + 1);
 	c->typ = (enum sf_token_type)typ;
 	c->role = (enum sf_role)role;
 	c->exp = json_integer_value(exp);

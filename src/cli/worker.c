@@ -40,6 +40,7 @@ static struct {
 	struct sf_http_server *http;
 	struct sf_db *dbs[DATABASES_MAX + 1];
 	struct sf_co *preparing; /* NULL once it is over */
+	struct sf_co *following; /* likewise */
 	uv_timer_t timer;        /* LISTEN_AFTER_MS at first; later ends a drain that hangs */
 	bool listening, draining, failed;
 } worker;
@@ -127,6 +128,20 @@ static void takes_long(uv_timer_t *t) {
 	listen_now();
 }
 
+/* Other hosts share a server; a file is this host's alone. */
+static void follow(void *arg) {
+	(void)arg;
+	worker.following = sf_co_self();
+	platform_follow(cli_database_of(platform_service.name));
+	worker.following = NULL;
+}
+static void follow_later(void *arg) {
+	struct sf_db *db = cli_database_of(platform_service.name);
+	if (worker.draining || sf_db_engine(db) == SF_LITE) return;
+	if (sf_co_start(worker.loop, follow, arg, NULL) != 0)
+		sf_log(SF_ERROR, "revocations of other hosts are not followed");
+}
+
 static void prepare(void *arg) {
 	(void)arg;
 	int64_t wait = RETRY_FIRST_MS;
@@ -151,6 +166,7 @@ static void prepare(void *arg) {
 	if (said) sf_log(SF_INFO, "the database is ready now");
 	sf_app_set_ready(worker.app, true);
 	listen_now();
+	sf_loop_later(worker.loop, follow_later, NULL);
 out:
 	worker.preparing = NULL;
 }
@@ -182,6 +198,7 @@ static void on_drain(void *arg) {
 	worker.draining = true;
 	uv_timer_start(&worker.timer, hangs, (uint64_t)(limit + LAST_WORD_MS), 0);
 	if (worker.preparing) sf_co_cancel(worker.preparing, SF_EDRAINING);
+	if (worker.following) sf_co_cancel(worker.following, SF_EDRAINING);
 	sf_http_drain(worker.http, limit, drained, NULL);
 	close(worker.self.listen_fd); /* after http took what was queued: a successor has the rest, or nobody */
 }

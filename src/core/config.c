@@ -54,7 +54,7 @@ static int read_bool(struct sf_str s, int64_t *out) {
 	static const char *const words[] = { "0", "1", "false", "true", "no", "yes", "off", "on" };
 	for (size_t i = 0; i < SF_COUNT(words); i++)
 		if (sf_str_ieq(s, sf_str(words[i]))) {
-			*out = i & 1;
+			*out = i % 2 == 1;
 			return 0;
 		}
 	return SF_EINVAL;
@@ -219,11 +219,12 @@ const char *sf_config_source(const char *name) {
 
 const char *sf_config_service(const char *service, const char *suffix) {
 	char name[96];
-	size_t n = 0;
-	for (const char *p = service; *p && n < sizeof(name) - 1; p++)
-		name[n++] = *p == '-' ? '_' : *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p;
-	if (n + strlen(suffix) >= sizeof(name)) return NULL;
-	strcpy(name + n, suffix);
+	int n = snprintf(name, sizeof(name), "%s%s", service, suffix);
+	if (n < 0 || (size_t)n >= sizeof(name)) return NULL;
+	for (char *p = name; *p; p++) {
+		if (*p == '-') *p = '_';
+		if (*p >= 'a' && *p <= 'z') *p = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[*p - 'a'];
+	}
 	const char *text = getenv(name);
 	return text && *text ? text : NULL;
 }

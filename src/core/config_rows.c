@@ -2,10 +2,10 @@
 #include "core/config.h"
 
 #define KIB INT64_C(1024)
-#define MIB (1024 * KIB)
+#define MIB (INT64_C(1024) * KIB)
 #define SEC INT64_C(1000)
-#define MIN (60 * SEC)
-#define DAY (24 * 60 * MIN)
+#define MIN (INT64_C(60) * SEC)
+#define DAY (INT64_C(1440) * MIN)
 
 /* clang-format off */
 const struct sf_config_row sf_config_rows[] = {

@@ -12,18 +12,19 @@ void sf_hex(const void *p, size_t n, char *out) {
 	out[2 * n] = 0;
 }
 
-static int hex_value(char c) {
-	if (c >= '0' && c <= '9') return c - '0';
-	if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-	return -1;
+/* 0..15; more for what is no digit */
+static unsigned hex_value(char c) {
+	if (c >= '0' && c <= '9') return (unsigned)(c - '0');
+	if (c >= 'a' && c <= 'f') return (unsigned)(c - 'a') + 10;
+	if (c >= 'A' && c <= 'F') return (unsigned)(c - 'A') + 10;
+	return 16;
 }
 
 int sf_unhex(struct sf_str s, void *out, size_t n) {
 	unsigned char *to = out;
 	if (s.n != 2 * n) return SF_EINVAL;
 	for (size_t i = 0; i < s.n; i++)
-		if (hex_value(s.p[i]) < 0) return SF_EINVAL;
+		if (hex_value(s.p[i]) > 15) return SF_EINVAL;
 	for (size_t i = 0; i < n; i++)
 		to[i] = (unsigned char)(hex_value(s.p[2 * i]) << 4 | hex_value(s.p[2 * i + 1]));
 	return 0;
@@ -100,8 +101,8 @@ int sf_percent_decode(struct sf_arena *a, struct sf_str s, bool plus, struct sf_
 		char c = s.p[i];
 		if (c == '%') {
 			if (s.n - i < 3) return SF_EINVAL;
-			int high = hex_value(s.p[i + 1]), low = hex_value(s.p[i + 2]);
-			if (high < 0 || low < 0) return SF_EINVAL;
+			unsigned high = hex_value(s.p[i + 1]), low = hex_value(s.p[i + 2]);
+			if (high > 15 || low > 15) return SF_EINVAL;
 			c = (char)(high << 4 | low);
 			i += 2;
 		} else if (plus && c == '+') {

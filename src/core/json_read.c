@@ -84,7 +84,7 @@ static void write_value(struct sf_json *j, const json_t *v, int depth) {
 	switch (json_typeof(v)) {
 	case JSON_OBJECT: {
 		/* jansson's iterators take a value that is not const, but only read it */
-		json_t *object = (json_t *)(uintptr_t)v;
+		json_t *object = (json_t *)v;
 		sf_json_obj(j);
 		for (void *it = json_object_iter(object); it; it = json_object_iter_next(object, it)) {
 			sf_json_str(j, sf_str(json_object_iter_key(it)));

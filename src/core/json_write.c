@@ -144,14 +144,14 @@ void sf_json_arr_end(struct sf_json *j) {
 }
 
 void sf_json_key(struct sf_json *j, const char *key) {
-	size_t n = strlen(key);
-	char *p = sf_buf_reserve(j->out, n + 4);
+	struct sf_str k = sf_str(key);
+	char *p = sf_buf_reserve(j->out, k.n + 4);
 	if (!p) return;
 	size_t at = 0;
 	if (j->comma) p[at++] = ',';
 	p[at++] = '"';
-	memcpy(p + at, key, n);
-	at += n;
+	memcpy(p + at, k.p, k.n);
+	at += k.n;
 	p[at++] = '"';
 	p[at++] = ':';
 	j->out->n += at;

@@ -2,20 +2,23 @@
  *
  * Threads of the pool log too, so that a mutex guards the buffer; it is recursive because a broken invariant
  * below it is logged as well. Lines gather until the loop flushes them, the buffer is full, or one is an
- * error. When the reader of the log does not read, we wait for it a second at most and then drop, and the
- * next line that gets through says how many were lost: a log must not stop a server. */
+ * error. All processes of a server write to the same pipe: pieces of whole lines, at most PIPE_BUF bytes, are taken whole
+ * or not at all, so that lines never mix. When the reader does not read, we wait for it a second, once, and then drop, and the
+ * next line that gets through says how much was lost: a log must not stop a server. */
 #include "core/log.h"
 #include "core/internal.h"
 #include "core/json.h"
 #include "core/time.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BUFFER   ((size_t)64 << 10) /* flushed when it holds that much */
-#define TEXT_MAX ((size_t)8 << 10)  /* longer values are cut */
+#define TEXT_MAX ((size_t)2 << 10)  /* longer values are cut, so that a line fits a piece */
 #define PATIENCE 1000               /* ms for a reader that does not read */
 
 enum sf_level sf_log_level_now = SF_INFO;
@@ -24,7 +27,8 @@ static struct {
 	pthread_mutex_t lock;
 	int fd;
 	struct sf_buf lines, context; /* context: the members every line carries */
-	uint64_t lost;
+	uint64_t lost;                /* bytes */
+	bool is_file, stuck;
 } state = { .lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP, .fd = STDERR_FILENO };
 
 static const char *const names[] = {
@@ -36,6 +40,9 @@ void sf_log_setup(enum sf_level level, int fd) {
 	sf_log_flush();
 	sf_log_level_now = level;
 	state.fd = fd;
+	state.stuck = false;
+	struct stat st;
+	state.is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 	pthread_mutex_unlock(&state.lock);
 }
 
@@ -98,18 +105,35 @@ void sf_log_write(enum sf_level level, const char *msg, const struct sf_kv *kv) 
 	pthread_mutex_unlock(&state.lock);
 }
 
+/* Whole lines up to `most` bytes; the first line alone where it is longer. */
+static size_t whole_lines(struct sf_str s, size_t most) {
+	if (s.n <= most) return s.n;
+	const char *end = memrchr(s.p, '\n', most);
+	if (!end) end = memchr(s.p, '\n', s.n);
+	return end ? (size_t)(end - s.p) + 1 : s.n;
+}
+
+/* Whether the reader takes more; waits for it once, and not again until it does. */
+static bool reader_takes(void) {
+	struct pollfd ready = { .fd = state.fd, .events = POLLOUT };
+	int n;
+	do {
+		n = poll(&ready, 1, state.stuck ? 0 : PATIENCE);
+	} while (n < 0 && errno == EINTR);
+	state.stuck = n <= 0;
+	return !state.stuck;
+}
+
 static void write_out(struct sf_str s) {
 	while (s.n) {
-		ssize_t n = write(state.fd, s.p, s.n);
-		if (n > 0) {
-			s.p += n, s.n -= (size_t)n;
-			continue;
+		size_t n = state.is_file ? s.n : whole_lines(s, PIPE_BUF);
+		ssize_t done = state.is_file || reader_takes() ? write(state.fd, s.p, n) : -1;
+		if (done < 0 && errno == EINTR && !state.stuck) continue;
+		if (done <= 0) {
+			state.lost += s.n;
+			return;
 		}
-		if (n < 0 && errno == EINTR) continue;
-		struct pollfd ready = { .fd = state.fd, .events = POLLOUT };
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) && poll(&ready, 1, PATIENCE) > 0) continue;
-		state.lost += s.n;
-		return;
+		s.p += done, s.n -= (size_t)done;
 	}
 }
 

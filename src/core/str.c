@@ -95,7 +95,7 @@ static const char pairs[201] =
 	"8081828384858687888990919293949596979899";
 
 void sf_core__two(unsigned v, char *out) {
-	memcpy(out, pairs + 2 * (v % 100), 2);
+	memcpy(out, pairs + (size_t)2 * (v % 100), 2);
 }
 
 size_t sf_core__u64(uint64_t v, char *out) {

@@ -132,10 +132,10 @@ size_t sf_time_format_http(int64_t t, char *buf) {
 	int y, m, d;
 	sf_date_split(day, &y, &m, &d);
 	memcpy(buf, days + 3 * (day - 7 * floor_div(day, 7)), 3);
-	memcpy(buf + 3, ", ", 2);
+	buf[3] = ',', buf[4] = ' ';
 	sf_core__two((unsigned)d, buf + 5);
 	buf[7] = ' ';
-	memcpy(buf + 8, months + 3 * (m - 1), 3);
+	memcpy(buf + 8, months + (size_t)3 * (size_t)(m - 1), 3);
 	buf[11] = ' ';
 	sf_core__two((unsigned)y / 100, buf + 12);
 	sf_core__two((unsigned)y % 100, buf + 14);
@@ -213,7 +213,7 @@ static int take_clock(struct sf_str *s, int64_t *us) {
 		if (second < 0 || second > 59) return SF_EINVAL;
 		if (take_char(s, '.') && take_fraction(s, &fraction)) return SF_EINVAL;
 	}
-	*us = (hour * INT64_C(3600) + minute * 60 + second) * SF_USEC + fraction;
+	*us = (hour * INT64_C(3600) + minute * INT64_C(60) + second) * SF_USEC + fraction;
 	return 0;
 }
 
@@ -228,7 +228,7 @@ static int take_offset(struct sf_str *s, int64_t *us) {
 	if (hour < 0 || hour > 23 || !take_char(s, ':')) return SF_EINVAL;
 	int minute = take_digits(s, 2);
 	if (minute < 0 || minute > 59 || s->n) return SF_EINVAL;
-	*us = (hour * INT64_C(3600) + minute * 60) * (west ? -SF_USEC : SF_USEC);
+	*us = (hour * INT64_C(3600) + minute * INT64_C(60)) * (west ? -SF_USEC : SF_USEC);
 	return 0;
 }
 

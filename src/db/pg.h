@@ -117,6 +117,7 @@ struct sf_pg_op {        /* lifetime: from submission until its result is taken 
 	int late;                 /* what who waits is told then */
 	uint8_t tries;            /* it was taken back into the line that often */
 	bool alone;               /* gets a Sync of its own */
+	bool ended;               /* a write whose results are here, waiting for the Sync that commits it */
 };
 
 /* ---- prepared statements of a connection -------------------------------------------------------- */

@@ -278,7 +278,9 @@ static void connect_step(struct sf_pg_conn *c) {
 
 static void on_readable(struct sf_pg_conn *c) {
 	struct sf_pg_pool *p = c->pool;
-	bool ok = PQconsumeInput(c->pg);
+	/* With TLS, a record may lie decrypted in OpenSSL while the socket is silent; a call takes 8 KiB of its 16 at least. */
+	bool ok = true;
+	for (int calls = PQsslInUse(c->pg) ? 3 : 1; ok && calls > 0; calls--) ok = PQconsumeInput(c->pg);
 	c->alive_ms = sf_loop_now(p->db->loop);
 	sf_pg__pump(c);
 	if (!c->pg) return;

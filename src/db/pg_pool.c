@@ -94,12 +94,19 @@ static struct sf_pg_conn *pack_of(struct sf_pg_pool *p, const struct sf_pg_op *o
 	return sf_pg__shared(c) && c->in_flight < SF_PG_DEPTH_MAX ? c : NULL;
 }
 
+/* Its oldest statement has run for half as long as anybody should wait for a connection. Who was put behind it would
+ * wait for that one's time-out; in the line it gets the next connection that comes free, or is refused after wait_ms [D-3]. */
+static bool stuck(const struct sf_pg_conn *c, int64_t now_ns) {
+	return c->in_flight && now_ns - c->head_ns > c->pool->db->o->wait_ms * 1000000 / 2;
+}
+
 static struct sf_pg_conn *choose(struct sf_pg_pool *p, const struct sf_pg_op *op, int64_t now,
 								 int64_t now_ns) {
 	struct sf_pg_conn *best = pack_of(p, op), *stalled = NULL;
 	if (best) return best;
 	SF_PG_EACH(c, p) {
 		if (!sf_pg__shared(c) || c->in_flight >= SF_PG_DEPTH_MAX || sf_pg__stale(c, now)) continue;
+		if (stuck(c, now_ns)) continue;
 		if (c->solo && now - op->line_ms < SF_PG_PATIENCE_MS) continue;
 		struct sf_pg_conn **least = sf_pg__stalled(c, now_ns) ? &stalled : &best;
 		if (!*least || c->in_flight < (*least)->in_flight) *least = c;

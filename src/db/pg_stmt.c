@@ -5,7 +5,8 @@
  * the number of Syncs is the number of system calls on both sides. Reads of one iteration of the loop therefore share
  * one, up to SF_PG_GROUP_MAX: at READ COMMITTED each still has a snapshot of its own. If one fails, the server skips
  * those behind it; they have not been run, so they go back to the line and come with a Sync of their own next time. A
- * write is always the last of its group: what follows it cannot undo it, and what stands before it only read.
+ * write is always the last of its group: what follows it cannot undo it, and what stands before it only read. Its
+ * result is given out when the Sync behind it is answered, for that is when it is committed.
  *
  * A Parse of a shared connection has a group to itself, so that it neither is skipped for a neighbour's error nor fails
  * a neighbour. The connection's table of prepared statements may then name one whose Parse has failed; using it
@@ -308,6 +309,18 @@ static void finish(struct sf_pg_conn *c, struct sf_pg_op *op) {
 	sf_pg__op_free(op);
 }
 
+/* A write that went well is committed by the Sync behind it: it changes places with that and waits. */
+static bool wait_for_commit(struct sf_pg_conn *c, struct sf_pg_op *op) {
+	if (op->kind != SF_PG_STMT || !op->q->write || c->leased || op->node.next == &c->flight) return false;
+	ExecStatusType st = PQresultStatus(op->res);
+	struct sf_pg_op *sync = SF_CONTAINER(op->node.next, struct sf_pg_op, node);
+	if (sync->kind != SF_PG_SYNC || (st != PGRES_TUPLES_OK && st != PGRES_COMMAND_OK)) return false;
+	sf_list_del(&op->node);
+	sf_list_push(sync->node.next, &op->node); /* "at the end" of the ring that begins there: behind sync */
+	op->ended = true;
+	return true;
+}
+
 /* One result for the oldest command. False: the connection is out of step and lost. */
 static bool take(struct sf_pg_conn *c, PGresult *r, int64_t now_ns) {
 	struct sf_pg_op *op = SF_CONTAINER(c->flight.next, struct sf_pg_op, node);
@@ -326,9 +339,12 @@ static bool take(struct sf_pg_conn *c, PGresult *r, int64_t now_ns) {
 		if (!c->leased) sf_pg__group_took(c->pool, now_ns - c->group_ns);
 		c->group_err = 0, c->group_ns = now_ns;
 		sf_pg__drop(pop(c, now_ns), 0);
+		if (!sf_list_empty(&c->flight) && SF_CONTAINER(c->flight.next, struct sf_pg_op, node)->ended)
+			finish(c, pop(c, now_ns));
 		return true;
 	}
 	if (!r) {
+		if (wait_for_commit(c, op)) return true;
 		if (op->alone && !op->q->write && op->res) sf_pg__took(c->pool, op->q, now_ns - c->head_ns);
 		finish(c, pop(c, now_ns));
 		return true;

@@ -65,6 +65,7 @@ int sf_pg__tx_run(struct sf_dbh *tx, const struct sf_query *q, const void *in, s
 	op->in = in;
 	c->used_ms = sf_loop_now(c->pool->db->loop);
 	if (sf_pg__send(c, op) && sf_pg__sync(c)) sf_pg__watch(c); /* a failure has woken w already */
+	if (!c->pool->fast) sf_pg__pace(c->pool);
 	int err = sf_await(&w, -1);
 	if (!err) *out = op;
 	return err;

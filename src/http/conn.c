@@ -26,18 +26,24 @@
 
 /* ---- states --------------------------------------------------------------------------------- */
 
-static void conn_count(struct sf_http_server *s, enum sf_http__state state, int by) {
-	if (state == SF_CONN_IDLE) s->stats.idle += (size_t)by;
+/* Between IDLE and RUN, which is every request, no list is touched: neighbours in a list are other
+ * connections' memory, and with thousands of them each would be a cache miss. The sweep finds out who was active. */
+static bool calm(int state) {
+	return state == SF_CONN_IDLE || state == SF_CONN_RUN;
 }
 
 void sf_http__conn_state(struct sf_http_conn *c, enum sf_http__state state, int64_t in_ms) {
 	struct sf_http_server *s = c->server;
-	conn_count(s, c->state, -1);
-	conn_count(s, state, 1);
+	bool stays = calm(c->state) && calm(state);
+	s->stats.idle -= c->state == SF_CONN_IDLE;
+	s->stats.idle += state == SF_CONN_IDLE;
 	c->state = (uint8_t)state;
+	if (state == SF_CONN_RUN && stays) return;
 	c->due = sf_loop_now(s->loop) + in_ms;
+	if (stays) return;
+	c->look = sf_loop_now(s->loop) + s->look_ms;
 	sf_list_del(&c->node);
-	sf_list_push(&s->conns[state], &c->node);
+	sf_list_push(calm(state) ? &s->calm : &s->conns[state], &c->node);
 }
 
 static void go_idle(struct sf_http_conn *c) {
@@ -191,8 +197,8 @@ static size_t feed(struct sf_http_conn *c, const char *data, size_t n) {
 	}
 	c->feeding = false;
 	sf_http__flush(c);
-	if (c->gone && c->state != SF_CONN_RUN)
-		close_now(c);
+	if (c->gone)
+		sf_http__conn_gone(c);
 	else if (c->writes && c->state == SF_CONN_IDLE)
 		sf_http__conn_next(c);
 	return at;
@@ -293,7 +299,7 @@ struct sf_http_conn *sf_http__conn_new(struct sf_http_server *s, bool shed) {
 		s->nshed++;
 	else
 		s->stats.conns++;
-	s->stats.idle++; /* the state it is born with */
+	c->state = SF_CONN_CLOSED; /* for the first entry into a list */
 	go_idle(c);
 	return c;
 }

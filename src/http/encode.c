@@ -9,6 +9,7 @@
 
 #include <brotli/encode.h>
 #include <stdlib.h>
+#define ZLIB_CONST /* input is const */
 #include <zlib.h>
 
 #include "loop/loop.h"
@@ -79,7 +80,7 @@ static bool run_gzip(struct job *j) {
 	else if (deflateInit2(z, GZIP_LEVEL, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
 		return false;
 	if (j->e) j->e->gzip_made = true;
-	z->next_in = (Bytef *)(uintptr_t)j->body.p, z->avail_in = (uInt)j->body.n;
+	z->next_in = (const Bytef *)j->body.p, z->avail_in = (uInt)j->body.n;
 	z->next_out = (Bytef *)j->out, z->avail_out = (uInt)j->cap;
 	int rc = deflate(z, Z_FINISH);
 	j->n = j->cap - z->avail_out;

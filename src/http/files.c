@@ -161,18 +161,23 @@ static void table_build(struct sf_static *s) {
 	while (s->nslots < s->n * 2) s->nslots *= 2;
 	s->slots = sf_calloc(s->nslots, sizeof(*s->slots));
 	for (size_t i = 0; i < s->n; i++) {
-		struct sf_static__file *f = &s->files[i];
-		size_t at = sf_hash64(f->path.p, f->path.n) & (s->nslots - 1);
+		size_t at = sf_hash64(s->files[i].path.p, s->files[i].path.n) & (s->nslots - 1);
 		while (s->slots[at]) at = (at + 1) & (s->nslots - 1);
-		s->slots[at] = f;
+		s->slots[at] = (uint32_t)i + 1;
 	}
 }
 
 struct sf_static__file *sf_static__find(const struct sf_static *s, struct sf_str path) {
 	size_t at = sf_hash64(path.p, path.n) & (s->nslots - 1);
-	for (; s->slots[at]; at = (at + 1) & (s->nslots - 1))
-		if (sf_str_eq(s->slots[at]->path, path)) return s->slots[at];
+	for (; s->slots[at]; at = (at + 1) & (s->nslots - 1)) {
+		struct sf_static__file *f = &s->files[s->slots[at] - 1];
+		if (sf_str_eq(f->path, path)) return f;
+	}
 	return NULL;
+}
+
+static bool ends_in(struct sf_str s, const char *end) {
+	return s.n > 3 && memcmp(s.p + s.n - 3, end, 3) == 0;
 }
 
 /* x.js.br and x.js.gz become forms of x.js and are not served by their own names. */
@@ -180,8 +185,7 @@ static void neighbours(struct sf_static *s) {
 	for (size_t i = 0; i < s->n; i++) {
 		struct sf_static__file *f = &s->files[i];
 		struct sf_str stem = f->path;
-		if (stem.n < 4 || (memcmp(stem.p + stem.n - 3, ".br", 3) && memcmp(stem.p + stem.n - 3, ".gz", 3)))
-			continue;
+		if (!ends_in(stem, ".br") && !ends_in(stem, ".gz")) continue;
 		stem.n -= 3;
 		struct sf_static__file *of = sf_static__find(s, stem);
 		if (!of) continue;
@@ -213,8 +217,8 @@ int sf_static_load(const char *folder, struct sf_static **out) {
 void sf_static_free(struct sf_static *s) {
 	if (!s) return;
 	for (size_t i = 0; i < s->n; i++) {
-		free((char *)(uintptr_t)s->files[i].path.p);
-		free((char *)(uintptr_t)s->files[i].body.p);
+		free((char *)s->files[i].path.p);
+		free((char *)s->files[i].body.p);
 	}
 	free(s->files);
 	free(s->slots);

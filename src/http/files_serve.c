@@ -34,7 +34,7 @@ static bool digits(struct sf_str s, uint64_t *out) {
 static enum range range_of(struct sf_str value, size_t size, size_t *from, size_t *n) {
 	struct sf_str first, last;
 	uint64_t a = 0, b = 0;
-	if (value.n < 6 || strncasecmp(value.p, "bytes=", 6)) return RANGE_NONE;
+	if (value.n < 6 || strncasecmp(value.p, "bytes=", 6) != 0) return RANGE_NONE;
 	value.p += 6, value.n -= 6;
 	if (memchr(value.p, ',', value.n) || !sf_str_cut(value, '-', &first, &last)) return RANGE_NONE;
 	first = sf_str_trim(first), last = sf_str_trim(last);

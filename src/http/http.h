@@ -103,7 +103,8 @@ int sf_http_listen(struct sf_http_server *s,
 				   int fd); /* a bound, listening, non-blocking socket; not closed by us */
 void sf_http_stats(const struct sf_http_server *s, struct sf_http_stats *out);
 /* Stops accepting; every answer from now on says Connection: close; idle connections may still send
- * one last request; done(arg) when none is left or after limit_ms, when the rest is cancelled and closed. */
+ * one last request, and are closed in an orderly way after 2 s of silence (half of limit_ms where that is less);
+ * done(arg), once none is left; after limit_ms the rest is cancelled and closed. */
 void sf_http_drain(struct sf_http_server *s, int64_t limit_ms, void (*done)(void *arg), void *arg);
 void sf_http_server_free(
 	struct sf_http_server *s); /* after done; closes the handles (loop must still run once) */

@@ -33,7 +33,7 @@ enum {
 };
 
 /* What a connection is doing. Each state has one list of the server; times within a list are equal, so its
- * first entry is the next due, and a sweep looks at no other. */
+ * first entry is the next due, and a sweep looks at no other. IDLE and RUN share the list `calm`, see conn.c. */
 enum sf_http__state {
 	SF_CONN_IDLE,   /* between requests: no buffer, no arena */
 	SF_CONN_HEAD,   /* part of a request line or of headers has come */
@@ -74,8 +74,9 @@ struct sf_http__msg {
 struct sf_http_conn {
 	uv_tcp_t tcp; /* first: uv's pointers are cast */
 	struct sf_http_server *server;
-	struct sf_node node; /* in server->conns[state] */
-	int64_t due;         /* sf_loop_now time at which the sweep looks at it */
+	struct sf_node node; /* in server->conns[state], or server->calm */
+	int64_t due;         /* sf_loop_now time at which its state has lasted too long */
+	int64_t look;        /* in calm: when the sweep looks at it */
 	int64_t since;       /* start of BODY, or of the wait before this look at WRITE */
 	struct sf_http__msg *msg;
 	char *parked;     /* HEAD without a msg: what came of the head, to be parsed again */
@@ -107,10 +108,10 @@ struct sf_http_server {
 	int handles; /* listener and timer still open */
 	bool listening, ticking, draining, freed, drained;
 	bool accept_logged;
-	struct sf_node conns[SF_CONN_STATES];
+	struct sf_node conns[SF_CONN_STATES], calm;
 	size_t nshed;
 	struct sf_http_stats stats;
-	int64_t tick_ms;
+	int64_t tick_ms, look_ms; /* between sweeps; between looks at one in calm */
 	uint64_t recycle_at;
 	int64_t drain_until, drain_idle_ms;
 	void (*drain_done)(void *arg);
@@ -193,7 +194,7 @@ struct sf_static__file {
 struct sf_static {
 	struct sf_static__file *files;
 	size_t n, cap;
-	struct sf_static__file **slots; /* open addressing, half full at most */
+	uint32_t *slots; /* of files, from 1; open addressing, half full at most */
 	size_t nslots;
 };
 

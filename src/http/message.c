@@ -52,7 +52,7 @@ void sf_http_add(struct sf_http_req *req, const char *name, struct sf_str value)
 	char *p = sf_buf_reserve(&req->head, n + value.n + 4);
 	if (!p) return; /* answer.c sees `failed` */
 	char *at = p;
-	memcpy(at, name, n), at += n;
+	while (*name) *at++ = *name++;
 	*at++ = ':', *at++ = ' ';
 	for (size_t i = 0; i < value.n; i++)
 		if (value.p[i] != '\r' && value.p[i] != '\n' && value.p[i] != '\0') *at++ = value.p[i];
@@ -98,7 +98,7 @@ void sf_http__head_weaken(struct sf_http_req *req) {
 	if (!sf_buf_reserve(&req->head, 2)) return;
 	p = req->head.p + at;
 	memmove(p + 2, p, req->head.n - at);
-	memcpy(p, "W/", 2);
+	p[0] = 'W', p[1] = '/';
 	req->head.n += 2;
 }
 

@@ -96,7 +96,7 @@ static int check_request_line(struct sf_http__msg *m) {
 	const struct sf_str target = m->req.target;
 	if (!p || target.p != p + 1) return SF_EMALFORMED;
 	p = target.p + target.n;
-	if (m->head + m->head_n - p < 11 || memcmp(p, " HTTP/", 6) || p[9] != '\r') return SF_EMALFORMED;
+	if (m->head + m->head_n - p < 11 || memcmp(p, " HTTP/", 6) != 0 || p[9] != '\r') return SF_EMALFORMED;
 	if (m->parser.http_major != 1) return SF_EVERSION;
 	m->req.http10 = m->parser.http_minor == 0;
 	return 0;
@@ -332,7 +332,8 @@ size_t sf_http__parse(struct sf_http__msg *m, const char *data, size_t n) {
 	}
 	m->scan = from;
 	llhttp_errno_t rc = llhttp_execute(&m->parser, from, n);
-	size_t taken = rc == HPE_OK ? n : (size_t)(llhttp_get_error_pos(&m->parser) - from);
+	size_t taken =
+		m->done ? (size_t)(llhttp_get_error_pos(&m->parser) - from) : n; /* what is refused is used up */
 	if (rc == HPE_OK && !m->head_done && m->head_n >= m->opts->head_max) {
 		m->err = m->req.nheaders ? SF_EHEADERS : SF_EURITOOLONG;
 	} else if (rc != HPE_OK && !m->done && !m->err) {

@@ -18,47 +18,65 @@
 
 /* ---- the sweep ------------------------------------------------------------------------------ */
 
+static struct sf_http_conn *first_of(const struct sf_node *list) {
+	return sf_list_empty(list) ? NULL : SF_CONTAINER(list->next, struct sf_http_conn, node);
+}
+
 static bool quiet(const struct sf_http_server *s) {
 	for (int i = 0; i < SF_CONN_CLOSED; i++)
 		if (!sf_list_empty(&s->conns[i])) return false;
-	return true;
+	return sf_list_empty(&s->calm);
+}
+
+static void move_all(struct sf_node *from, struct sf_node *to) {
+	while (!sf_list_empty(from)) {
+		struct sf_node *n = from->next;
+		sf_list_del(n);
+		sf_list_push(to, n);
+	}
 }
 
 /* What is left at the end of a drain. Requests unwind with SF_EDRAINING and may still answer. */
 static void drain_rest(struct sf_http_server *s) {
+	struct sf_node running;
+	struct sf_http_conn *c;
 	s->drain_until = INT64_MAX;
-	for (int i = 0; i < SF_CONN_CLOSED; i++) {
-		struct sf_node rest;
-		sf_list_init(&rest);
-		while (!sf_list_empty(&s->conns[i])) {
-			struct sf_node *n = s->conns[i].next;
-			struct sf_http_conn *c = SF_CONTAINER(n, struct sf_http_conn, node);
-			sf_list_del(n);
-			sf_list_push(&rest, n);
-			if (i != SF_CONN_RUN)
-				sf_http__conn_gone(c);
-			else if (c->msg && c->msg->co)
-				sf_co_cancel(c->msg->co, SF_EDRAINING);
-		}
-		while (!sf_list_empty(&rest)) {
-			struct sf_node *n = rest.next;
-			sf_list_del(n);
-			sf_list_push(&s->conns[i], n);
-		}
+	for (int i = 0; i < SF_CONN_CLOSED; i++)
+		while ((c = first_of(&s->conns[i]))) sf_http__conn_gone(c);
+	sf_list_init(&running);
+	while ((c = first_of(&s->calm))) {
+		sf_list_del(&c->node);
+		sf_list_push(&running, &c->node);
+		if (c->state == SF_CONN_IDLE)
+			sf_http__conn_gone(c);
+		else if (c->msg && c->msg->co)
+			sf_co_cancel(c->msg->co, SF_EDRAINING);
 	}
+	move_all(&running, &s->calm);
+}
+
+/* Idle connections past their time. Who was active since the last look is looked at again later; in a drain, where times
+ * are short and differ, all are. */
+static void sweep_calm(struct sf_http_server *s, int64_t now) {
+	struct sf_node seen;
+	struct sf_http_conn *c;
+	sf_list_init(&seen);
+	while ((c = first_of(&s->calm)) && (c->look <= now || s->draining)) {
+		sf_list_del(&c->node);
+		sf_list_push(&seen, &c->node);
+		c->look = now + s->look_ms;
+		if (c->state == SF_CONN_IDLE && c->due <= now) sf_http__conn_due(c);
+	}
+	move_all(&seen, &s->calm);
 }
 
 static void on_tick(uv_timer_t *t) {
 	struct sf_http_server *s = SF_CONTAINER(t, struct sf_http_server, timer);
 	int64_t now = sf_loop_now(s->loop);
-	for (int i = 0; i < SF_CONN_CLOSED; i++) {
-		if (i == SF_CONN_RUN) continue; /* their coroutines keep the time */
-		while (!sf_list_empty(&s->conns[i])) {
-			struct sf_http_conn *c = SF_CONTAINER(s->conns[i].next, struct sf_http_conn, node);
-			if (c->due > now) break;
-			sf_http__conn_due(c);
-		}
-	}
+	struct sf_http_conn *c;
+	for (int i = 0; i < SF_CONN_CLOSED; i++)
+		while ((c = first_of(&s->conns[i])) && c->due <= now) sf_http__conn_due(c);
+	sweep_calm(s, now);
 	if (s->draining && now >= s->drain_until) drain_rest(s);
 	if (!quiet(s) || s->freed) return;
 	uv_timer_stop(t);
@@ -87,20 +105,16 @@ static void peer_name(struct sf_http_conn *c) {
 	}
 }
 
-static const char refusal[] =
-	"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
-	"Content-Length: 77\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
-	"{\"error\":\"The server is busy. Try again shortly.\",\"code\":\"overloaded\"}      \n";
-
 /* A connection past the limit hears 503 at once. It lingers so that the answer is not lost to a reset, unless too
  * many do. */
 static void shed(struct sf_http_conn *c) {
 	struct sf_http_server *s = c->server;
 	s->stats.overloaded++;
-	sf_http__send(c, refusal, sizeof(refusal) - 1);
-	sf_http__flush(c);
-	if (c->gone || s->nshed > SF_HTTP__SHED_MAX || sf_http__conn_start(c) < 0) c->gone = true;
-	sf_http__conn_linger(c);
+	c->msg = sf_http__msg_new(s, c);
+	c->msg->shed = true;
+	c->msg->body_unread = s->nshed <= SF_HTTP__SHED_MAX;
+	sf_http__conn_state(c, SF_CONN_RUN, 0);
+	sf_http__refuse(c->msg, SF_EOVERLOAD);
 }
 
 static void on_connection(uv_stream_t *listener, int status) {
@@ -122,12 +136,11 @@ static void on_connection(uv_stream_t *listener, int status) {
 		return;
 	}
 	sf_http__tick(s);
-	if (over) {
-		shed(c);
-		return;
-	}
 	peer_name(c);
-	if (sf_http__conn_start(c) < 0) sf_http__conn_gone(c);
+	if (sf_http__conn_start(c) < 0)
+		sf_http__conn_gone(c);
+	else if (over)
+		shed(c);
 }
 
 struct sf_http_conn *sf_http__adopt(struct sf_http_server *s, int fd) {
@@ -227,8 +240,7 @@ void sf_http_drain(struct sf_http_server *s, int64_t limit_ms, void (*done)(void
 		handle_close(s, (uv_handle_t *)&s->listener);
 	}
 	s->listening = false;
-	struct sf_node *head = &s->conns[SF_CONN_IDLE];
-	for (struct sf_node *n = head->next; n != head; n = n->next)
+	for (struct sf_node *n = s->calm.next; n != &s->calm; n = n->next)
 		SF_CONTAINER(n, struct sf_http_conn, node)->due = now + s->drain_idle_ms;
 	drain_end(s);
 }
@@ -286,8 +298,10 @@ int sf_http_server_new(struct sf_loop *l, const struct sf_http_opts *opts, struc
 	uv_unref((uv_handle_t *)&s->timer);
 	s->handles = 1;
 	for (int i = 0; i < SF_CONN_STATES; i++) sf_list_init(&s->conns[i]);
+	sf_list_init(&s->calm);
 	s->tick_ms = min3(s->opts.head_ms, s->opts.body_ms, s->opts.idle_ms) / 4;
 	s->tick_ms = s->tick_ms < 10 ? 10 : s->tick_ms > 250 ? 250 : s->tick_ms;
+	s->look_ms = s->opts.idle_ms / 8;
 	if (s->opts.max_requests) {
 		uint32_t dice;
 		sf_random(&dice, sizeof(dice));

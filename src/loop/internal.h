@@ -187,6 +187,8 @@ struct sf_loop__super {
 SF_MUSTCHECK
 int sf_loop__listen(const char *host, int *port, int n, int *fds, bool shared);
 
+void sf_loop__relisten(int fd); /* a socket that was shut down for reading takes connections again */
+
 /* spawn.c */
 char *sf_loop__resolve(const char *argv0); /* path to exec; owned */
 void sf_loop__cloexec(int fd, bool on);

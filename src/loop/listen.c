@@ -36,7 +36,7 @@ static int address(const char *host, int port, struct sockaddr_storage *out, soc
 }
 
 static int bound_port(int fd) {
-	struct sockaddr_storage a;
+	struct sockaddr_storage a = { 0 };
 	socklen_t len = sizeof a;
 	if (getsockname(fd, (struct sockaddr *)&a, &len) != 0) return 0;
 	return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port
@@ -72,8 +72,8 @@ static int port_is_free(const struct sockaddr_storage *a, socklen_t len) {
 }
 
 int sf_loop__listen(const char *host, int *port, int n, int *fds, bool shared) {
-	struct sockaddr_storage a;
-	socklen_t len;
+	struct sockaddr_storage a = { 0 };
+	socklen_t len = 0;
 	int made = 0, found = *port;
 	if (address(host, found, &a, &len) != 0) {
 		sf_log(SF_ERROR, "not an address to listen on", SF_KV("listen", host),
@@ -99,4 +99,10 @@ fail:
 		   SF_KV("listen", host), SF_KV("port", found), SF_KV("error", (const char *)strerror(errno)));
 	while (made > 0) close(fds[--made]);
 	return SF_EIO;
+}
+
+void sf_loop__relisten(int fd) {
+	if (listen(fd, BACKLOG) != 0)
+		sf_log(SF_ERROR, "a socket takes no connections any more",
+			   SF_KV("error", (const char *)strerror(errno)));
 }

@@ -88,9 +88,10 @@ static void on_check(uv_check_t *h) {
 static struct sf_loop_opts defaults(const struct sf_loop_opts *given) {
 	struct sf_loop_opts o = given ? *given : (struct sf_loop_opts) { 0 };
 #ifdef SF_LOOP_ASAN
-	if (o.stack_size < 512 * 1024) o.stack_size = 512 * 1024; /* redzones make frames several times larger */
+	if (o.stack_size < (size_t)512 * 1024)
+		o.stack_size = (size_t)512 * 1024; /* redzones make frames several times larger */
 #else
-	if (!o.stack_size) o.stack_size = 128 * 1024;
+	if (!o.stack_size) o.stack_size = (size_t)128 * 1024;
 #endif
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	if (o.stack_size < 4 * page) o.stack_size = 4 * page;

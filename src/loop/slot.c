@@ -9,7 +9,9 @@
  * socket, so a connection that waits in its queue is taken by whoever is there.
  *
  * The wait before a new try: 100 ms after a worker that had served for a while; each failure in a row
- * doubles it, up to 30 s, which too many ends within a minute reach at once. */
+ * doubles it, up to 30 s, which too many ends within a minute reach at once. While a slot waits for long and others serve, its
+ * socket rests: it leaves the kernel's group, so that new connections go to the others instead of a queue that nobody
+ * reads. Those already in it are refused then, which a client notices at once. */
 #include "loop/internal.h"
 
 #include <errno.h>
@@ -25,6 +27,7 @@
 
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS   30000
+#define REST_MS          1000  /* a wait from which on the socket rests */
 #define SERVED_MS        5000  /* a worker ready that long was no failure */
 #define READY_MS         60000 /* a worker that is not ready by then is taken for stuck */
 #define GRACE_MS         3000  /* after drain_ms: closing what is left, before SIGKILL */
@@ -68,6 +71,7 @@ static void proc_ready(struct sf_loop__proc *p) {
 	p->state = SF_PROC_READY;
 	p->ready_ms = sf_loop_now(slot->super->loop);
 	uv_timer_stop(&p->timer);
+	sf_loop__relisten(slot->listen_fd); /* it may have rested */
 	sf_log(SF_INFO, "worker ready", SF_KV("slot", slot->index), SF_KV("pid", p->pid),
 		   SF_KV("generation", p->generation), SF_KV("after_ms", (sf_time_now() - p->started) / 1000));
 	bool younger = false;
@@ -137,6 +141,15 @@ static void respawn(uv_timer_t *t) {
 	sf_loop__slot_spawn(slot);
 }
 
+static bool others_serve(const struct sf_loop__slot *slot) {
+	const struct sf_loop__super *s = slot->super;
+	for (int i = 0; i < s->nslots; i++)
+		for (const struct sf_node *n = s->slots[i].procs.next; i != slot->index && n != &s->slots[i].procs;
+			 n = n->next)
+			if (SF_CONTAINER(n, struct sf_loop__proc, node)->state == SF_PROC_READY) return true;
+	return false;
+}
+
 static void spawn_later(struct sf_loop__slot *slot) {
 	struct sf_loop__super *s = slot->super;
 	int64_t now = sf_loop_now(s->loop), delay = BACKOFF_FIRST_MS;
@@ -145,9 +158,11 @@ static void spawn_later(struct sf_loop__slot *slot) {
 	for (int i = 1; i < slot->failures && delay < BACKOFF_MAX_MS; i++) delay *= 2;
 	if (delay > BACKOFF_MAX_MS || ++slot->exits > most) delay = BACKOFF_MAX_MS;
 	slot->waiting = true;
+	bool rests = delay >= REST_MS && sf_list_empty(&slot->procs) && others_serve(slot);
+	if (rests) (void)shutdown(slot->listen_fd, SHUT_RD);
 	uv_timer_start(&slot->respawn, respawn, (uint64_t)delay, 0);
 	sf_log(delay >= 1000 ? SF_ERROR : SF_WARN, "worker will be started again", SF_KV("slot", slot->index),
-		   SF_KV("in_ms", delay), SF_KV("failures", slot->failures));
+		   SF_KV("in_ms", delay), SF_KV("failures", slot->failures), SF_KV("socket_rests", rests));
 }
 
 void sf_loop__slot_init(struct sf_loop__slot *slot, struct sf_loop__super *s, int index, int listen_fd) {

@@ -42,8 +42,8 @@ __asm__(".text\n"
 		".size sf_loop__asm_switch, . - sf_loop__asm_switch\n");
 
 void sf_loop__ctx_make(struct sf_loop__ctx *c, void *base, size_t size, void (*entry)(void)) {
-	uintptr_t top = ((uintptr_t)base + size) & ~(uintptr_t)15;
-	void **sp = (void **)top;
+	char *top = (char *)base + size;
+	void **sp = (void **)(top - (uintptr_t)top % 16);
 	*--sp = NULL;          /* keeps the ABI's alignment at entry, and ends a debugger's walk */
 	*--sp = (void *)entry; /* where the switch jumps to */
 	for (int i = 0; i < 6; i++) *--sp = NULL;
@@ -93,8 +93,8 @@ __asm__(".text\n"
 		".size sf_loop__asm_switch, . - sf_loop__asm_switch\n");
 
 void sf_loop__ctx_make(struct sf_loop__ctx *c, void *base, size_t size, void (*entry)(void)) {
-	uintptr_t top = ((uintptr_t)base + size) & ~(uintptr_t)15;
-	void **frame = (void **)(top - 160);
+	char *top = (char *)base + size;
+	void **frame = (void **)(top - (uintptr_t)top % 16 - 160);
 	memset(frame, 0, 160);
 	frame[11] = (void *)entry; /* x30 */
 	c->sp = frame;

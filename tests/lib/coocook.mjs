@@ -20,7 +20,7 @@ export async function subscriber(server, slug = 'coocook', user = {}) {
   const now = new Date().toISOString().slice(0, 19).replace('T', ' ');
   const end = day(300);
   await onDatabase(server, `INSERT INTO subscriptions (user_id, product_id, plan_type, status, current_period_start, current_period_end, created_at)
-    SELECT ${u.id}, id, 'monthly', 'active', '${now}', '${end} 00:00:00', '${now}' FROM products WHERE slug = '${slug}'`);
+    SELECT ${u.id}, id, 'monthly', 'active', '${now}', '${end} 00:00:00', '${now}' FROM products WHERE slug = '${slug}' ON CONFLICT DO NOTHING`);
   return u;
 }
 

@@ -1,5 +1,5 @@
 // A private PostgreSQL in a temporary folder on a free port; one a test run, one database a test file.
-import { existsSync, readdirSync, chownSync, mkdirSync, appendFileSync } from 'node:fs';
+import { existsSync, readdirSync, chownSync, mkdirSync, appendFileSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { Daemon, exec, freePort, tempDir, until } from './proc.mjs';
@@ -46,6 +46,34 @@ export class Postgres {
     appendFileSync(join(pg.data, 'postgresql.conf'), Object.entries(conf).map(([k, v]) => `${k} = ${v}\n`).join(''));
     await pg.up();
     return pg;
+  }
+  /** A standby that streams from this server and answers reads. */
+  async standby() {
+    const pg = new Postgres();
+    pg.bin = this.bin;
+    pg.dir = tempDir('sf-pg-');
+    pg.data = join(pg.dir.path, 'data');
+    pg.port = await freePort();
+    if (asRoot) {
+      const { uid, gid } = await ids();
+      chownSync(pg.dir.path, uid, gid);
+    }
+    const copy = await exec(...runAs(join(pg.bin, 'pg_basebackup'), ['-h', '127.0.0.1', '-p', String(this.port), '-U', 'postgres', '-D', pg.data, '-R', '-X', 'stream', '-c', 'fast', '--no-sync']), { cwd: '/' });
+    if (copy.code !== 0) throw new Error(`pg_basebackup: ${copy.stderr}`);
+    appendFileSync(join(pg.data, 'postgresql.conf'), `port = ${pg.port}\nunix_socket_directories = '${pg.dir.path}'\n`);
+    await pg.up();
+    await until(async () => (await sql(this.url(), 'SELECT state FROM pg_stat_replication')).some(([state]) => state === 'streaming'), { what: 'the standby to stream' });
+    return pg;
+  }
+  /** Makes a standby the primary; returns when it takes writes. */
+  async promote() {
+    const r = await exec(...runAs(join(this.bin, 'pg_ctl'), ['-D', this.data, '-w', 'promote']), { cwd: '/' });
+    if (r.code !== 0) throw new Error(`promote: ${r.stderr}${r.stdout}`);
+    await until(async () => (await sql(this.url(), 'SELECT pg_is_in_recovery()'))[0][0] === 'f', { what: 'the promotion' });
+  }
+  /** Makes a stopped primary come up as a standby that follows nobody. */
+  demote() {
+    writeFileSync(join(this.data, 'standby.signal'), '');
   }
   /** Starts the server (again) and waits until it answers. */
   async up() {

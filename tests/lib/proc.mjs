@@ -27,16 +27,17 @@ export async function until(probe, { ms = 15_000, every = 10, what = 'a conditio
   }
 }
 
-/** A free TCP port on loopback. */
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const s = net.createServer();
-    s.on('error', reject);
-    s.listen(0, '127.0.0.1', () => {
-      const { port } = s.address();
-      s.close(() => resolve(port));
+/** A free TCP port on loopback, below the range that the system gives to outgoing connections: those of a load test would take it away before it is listened on. */
+export async function freePort() {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const free = await new Promise((resolve) => {
+      const s = net.createServer();
+      s.on('error', () => resolve(false));
+      s.listen(port, '127.0.0.1', () => s.close(() => resolve(true)));
     });
-  });
+    if (free) return port;
+  }
 }
 
 /** Runs a program to its end; resolves to {code, signal, stdout, stderr}. */

@@ -99,6 +99,7 @@ describe('when things go wrong', () => {
   test('a session that ended: to signing in, and back to where one was', async () => {
     const p = await browser.person();
     await p.signIn('demo@softfactory.com', 'demo123');
+    await p.settled(); // what the dashboard asks for is answered
     const cookies = await p.context.cookies();
     await p.context.clearCookies({ name: 'sf_session' });
     assert.ok(cookies.find((c) => c.name === 'sf_session').httpOnly);

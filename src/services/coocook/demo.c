@@ -3,6 +3,7 @@
  * nothing. */
 #include "services/coocook/demo.h"
 
+#include "core/json.h"
 #include "services/coocook/internal.h"
 
 enum {
@@ -14,11 +15,11 @@ enum {
 };
 
 struct demo {
-	struct sf_dbh *tx;
 	struct sf_arena *a;
 	int64_t now, today;
-	int64_t chef[128]; /* ids */
 	size_t chefs;
+	int64_t rating_sum[128], rating_count[128]; /* of each chef */
+	struct sf_json chef_rows, booking_rows;     /* arrays that the queries demo_… take */
 };
 
 /* One booking to put in; times count in days and hours from today's midnight. */
@@ -60,89 +61,53 @@ static const char *korean_name(const char *city) {
 	return city;
 }
 
-static int add_chefs(struct demo *d) {
-	for (size_t i = 0; coocook_demo_chefs[i].name; i++) {
+static int64_t owner_of(size_t chef) {
+	return chef == 0 ? CHEF_USER : FIRST_OWNER + (int64_t)chef;
+}
+
+static void write_time(struct sf_json *j, const char *key, int64_t t) {
+	char text[32];
+	sf_json_add(j, SF_KV(key, ((struct sf_str) { text, sf_time_format_sql(t, text) })));
+}
+
+static void write_chefs(struct demo *d) {
+	struct sf_json *j = &d->chef_rows;
+	for (size_t i = 0; i < d->chefs; i++) {
 		const struct coocook_demo_chef *c = &coocook_demo_chefs[i];
-		struct coocook_q_chef_add_in in = {
-			.user_id = i == 0 ? CHEF_USER : FIRST_OWNER + (int64_t)i,
-			.name = sf_str(c->name),
-			.bio = sf_arena_printf(d->a, "%s 출장 지역: %s.", c->bio, korean_name(c->location)),
-			.cuisine_type = sf_str(c->cuisine),
-			.location = sf_str(c->location),
-			.price_per_session = c->price * INT64_C(1000),
-			.popularity = coocook_popularity(0, 0),
-			.created_at = d->now - (int64_t)(1 + i * 37 % 200) * SF_DAY_USEC,
-		};
-		struct coocook_q_chef_add_row row;
-		int err = coocook_q_chef_add(d->tx, &in, &row);
-		if (err) return err;
-		d->chef[d->chefs++] = row.id;
+		struct sf_str bio = sf_arena_printf(d->a, "%s 출장 지역: %s.", c->bio, korean_name(c->location));
+		sf_json_obj(j);
+		sf_json_add(j, SF_KV("owner", owner_of(i)), SF_KV("name", c->name), SF_KV("bio", bio),
+					SF_KV("cuisine", c->cuisine), SF_KV("location", c->location),
+					SF_KV("price", c->price * INT64_C(1000)), SF_KV("rating_sum", d->rating_sum[i]),
+					SF_KV("rating_count", d->rating_count[i]));
+		write_time(j, "created_at", d->now - (int64_t)(1 + i * 37 % 200) * SF_DAY_USEC);
+		sf_json_obj_end(j);
 	}
-	return 0;
 }
 
-static int add_payment(struct demo *d, const struct entry *e, int64_t booking, int64_t amount, int64_t at) {
-	struct coocook_q_payment_add_in in = {
-		.booking_id = booking,
-		.user_id = e->guest,
-		.amount = amount,
-		.provider = SF_STR("sandbox"),
-		.provider_ref = sf_arena_printf(d->a, "sandbox_demo_%lld", (long long)booking),
-		.created_at = at,
-	};
-	struct coocook_q_payment_add_row row;
-	struct coocook_q_payment_refund_row refund;
-	int err = coocook_q_payment_add(d->tx, &in, &row);
-	if (err || strcmp(e->payment, "refunded") != 0) return err;
-	struct coocook_q_payment_refund_in back = { .booking_id = booking, .refunded_at = at + COOCOOK_HOUR };
-	return coocook_q_payment_refund(d->tx, &back, &refund);
-}
-
-static int add_review(struct demo *d, const struct entry *e, int64_t booking, int64_t at) {
-	struct coocook_q_review_add_in in = {
-		.booking_id = booking,
-		.chef_id = d->chef[e->chef],
-		.user_id = e->guest,
-		.rating = e->rating,
-		.comment = sf_str(e->comment),
-		.created_at = at < d->now ? at : d->now,
-	};
-	struct coocook_q_chef_rate_in rate = {
-		.id = in.chef_id, .rating = e->rating, .prior_sum = COOCOOK_PRIOR_SUM, .prior_n = COOCOOK_PRIOR_N
-	};
-	struct coocook_q_review_add_row row;
-	struct coocook_q_chef_rate_row chef;
-	int err = coocook_q_review_add(d->tx, &in, &row);
-	return err ? err : coocook_q_chef_rate(d->tx, &rate, &chef);
-}
-
-static int add_booking(struct demo *d, const struct entry *e) {
+static void add_booking(struct demo *d, const struct entry *e) {
+	struct sf_json *j = &d->booking_rows;
 	int64_t start = sf_date_start(d->today + e->day) + e->hour * COOCOOK_HOUR;
-	int64_t asked = start - 9 * SF_DAY_USEC;
-	struct coocook_q_booking_add_in in = {
-		.user_id = e->guest,
-		.chef_id = d->chef[e->chef],
-		.booking_date = sf_date_of(start),
-		.starts_at = start,
-		.ends_at = start + e->hours * COOCOOK_HOUR,
-		.duration_hours = e->hours,
-		.total_price = coocook_price(coocook_demo_chefs[e->chef].price * INT64_C(1000), e->hours),
-		.status = sf_str(e->status),
-		.payment_status = sf_str(e->payment),
-		.reviewed = e->rating > 0,
-		.special_requests = sf_str(e->request),
-		.created_at = asked < d->now ? asked : d->now - (int64_t)e->day * 60 * SF_USEC,
-	};
-	struct coocook_q_booking_add_row row;
-	int err = coocook_q_booking_add(d->tx, &in, &row);
-	if (!err && strcmp(e->payment, "unpaid") != 0)
-		err = add_payment(d, e, row.id, in.total_price, in.created_at);
-	if (!err && e->rating) err = add_review(d, e, row.id, in.ends_at + 20 * COOCOOK_HOUR);
-	return err;
+	int64_t end = start + e->hours * COOCOOK_HOUR;
+	int64_t asked = start - 9 * SF_DAY_USEC, reviewed = end + 20 * COOCOOK_HOUR;
+	char day[16];
+	sf_date_format(sf_date_of(start), day);
+	sf_json_obj(j);
+	sf_json_add(j, SF_KV("owner", owner_of(e->chef)), SF_KV("guest", e->guest),
+				SF_KV("day", (const char *)day), SF_KV("hours", e->hours), SF_KV("status", e->status),
+				SF_KV("payment", e->payment), SF_KV("rating", e->rating), SF_KV("request", e->request),
+				SF_KV("comment", e->comment));
+	write_time(j, "starts_at", start);
+	write_time(j, "ends_at", end);
+	write_time(j, "created_at", asked < d->now ? asked : d->now - (int64_t)e->day * 60 * SF_USEC);
+	write_time(j, "reviewed_at", reviewed < d->now ? reviewed : d->now);
+	sf_json_obj_end(j);
+	d->rating_sum[e->chef] += e->rating;
+	d->rating_count[e->chef] += e->rating > 0;
 }
 
 /* Each chef's past: up to nine dinners that were paid and reviewed; some chefs are better liked than others. */
-static int add_past(struct demo *d) {
+static void add_past(struct demo *d) {
 	for (size_t chef = 0; chef < d->chefs; chef++) {
 		size_t dinners = chef == 0 ? 9 : chef * 7 % 10;
 		for (size_t k = 0; k < dinners; k++) {
@@ -161,11 +126,9 @@ static int add_past(struct demo *d) {
 				.comment = rating >= 4 ? praise[(chef * 3 + k) % SF_COUNT(praise)]
 									   : mixed[(chef + k) % SF_COUNT(mixed)],
 			};
-			int err = add_booking(d, &e);
-			if (err) return err;
+			add_booking(d, &e);
 		}
 	}
-	return 0;
 }
 
 /* What the demo user sees under "my bookings", and what waits on the desk of the demo's chef. */
@@ -192,20 +155,47 @@ static const struct entry present[] = {
 	{ FIRST_GUEST + 12, 2, 8, 9, 3, 0, "pending", "unpaid", NULL, NULL },
 };
 
+/* ~ */
+static int store(struct sf_dbh *tx, struct sf_str chefs, struct sf_str bookings) {
+	struct coocook_q_demo_chefs_in in = { .rows = chefs,
+										  .prior_sum = COOCOOK_PRIOR_SUM,
+										  .prior_n = COOCOOK_PRIOR_N };
+	int err = coocook_q_demo_chefs(tx, &in, NULL);
+	if (!err)
+		err = coocook_q_demo_bookings(tx, &(struct coocook_q_demo_bookings_in) { .rows = bookings }, NULL);
+	if (!err)
+		err = coocook_q_demo_payments(tx, &(struct coocook_q_demo_payments_in) { .rows = bookings }, NULL);
+	if (!err)
+		err = coocook_q_demo_reviews(tx, &(struct coocook_q_demo_reviews_in) { .rows = bookings }, NULL);
+	return err;
+}
+
 int coocook_demo(struct sf_db *db, struct sf_arena *a) {
 	struct coocook_q_chef_any_row any;
+	struct sf_dbh *tx = NULL;
+	struct sf_buf chefs, bookings;
+	sf_buf_init(&chefs, a);
+	sf_buf_init(&bookings, a);
 	struct demo *d = sf_arena_zalloc(a, sizeof(*d));
 	d->a = a, d->now = sf_time_now(), d->today = sf_date_of(d->now);
-	int err = sf_tx_begin(db, a, "coocook.demo", &d->tx);
+	d->chef_rows = sf_json(&chefs), d->booking_rows = sf_json(&bookings);
+	int err = sf_tx_begin(db, a, "coocook.demo", &tx);
 	if (err) goto out;
-	err = coocook_q_chef_any(d->tx, &any);
+	err = coocook_q_chef_any(tx, &any);
 	if (err != SF_ENOTFOUND) goto out; /* there are chefs: nothing to do */
-	err = add_chefs(d);
-	if (!err) err = add_past(d);
-	for (size_t i = 0; !err && i < SF_COUNT(present); i++) err = add_booking(d, &present[i]);
+	while (coocook_demo_chefs[d->chefs].name) d->chefs++;
+	SF_BUG_ON(d->chefs > SF_COUNT(d->rating_sum));
+	sf_json_arr(&d->booking_rows);
+	add_past(d);
+	for (size_t i = 0; i < SF_COUNT(present); i++) add_booking(d, &present[i]);
+	sf_json_arr_end(&d->booking_rows);
+	sf_json_arr(&d->chef_rows);
+	write_chefs(d);
+	sf_json_arr_end(&d->chef_rows);
+	err = store(tx, sf_buf_view(&chefs), sf_buf_view(&bookings));
 	if (err) goto out;
-	err = sf_tx_commit(d->tx);
+	err = sf_tx_commit(tx);
 out:
-	sf_tx_end(d->tx);
+	sf_tx_end(tx);
 	return err;
 }

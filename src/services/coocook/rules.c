@@ -22,11 +22,7 @@ bool coocook_may_cancel(struct sf_str status) {
 	return coocook_may_turn(status, SF_STR("cancelled"));
 }
 
-/* ---- money and ratings ------------------------------------------------------------------------ */
-
-int64_t coocook_price(int64_t per_hour, int64_t hours) {
-	return per_hour * hours;
-}
+/* ---- ratings ---------------------------------------------------------------------------------- */
 
 double coocook_popularity(int64_t rating_sum, int64_t rating_count) {
 	return (double)(COOCOOK_PRIOR_SUM + rating_sum) / (double)(COOCOOK_PRIOR_N + rating_count);

@@ -17,9 +17,7 @@ bool coocook_may_turn(struct sf_str from, struct sf_str to);
 /* Whether the guest may still cancel. */
 bool coocook_may_cancel(struct sf_str status);
 
-/* ---- money and ratings ------------------------------------------------------------------------ */
-
-int64_t coocook_price(int64_t per_hour, int64_t hours);
+/* ---- ratings ---------------------------------------------------------------------------------- */
 
 /* Popularity is a Bayesian mean: every chef starts with PRIOR_N reviews that add up to PRIOR_SUM, so that one
  * glad guest does not outrank a hundred. The query chef_rate takes the priors as parameters. */

@@ -1,7 +1,18 @@
 /* accounts: registering, signing in, and one's own profile. */
+#include "core/config.h"
 #include "core/log.h"
 #include "core/time.h"
 #include "services/platform/internal.h"
+
+/* ~ In demo mode whoever joins can book at once. */
+static int trial(struct sf_dbh *tx, int64_t user, int64_t now) {
+	struct platform_q_subscription_add_in in = { .user_id = user,
+												 .slug = SF_STR("coocook"),
+												 .plan_type = SF_STR("monthly"),
+												 .current_period_start = now,
+												 .current_period_end = now + 30 * SF_DAY_USEC };
+	return platform_q_subscription_add(tx, &in, NULL);
+}
 
 int platform_register(struct sf_req *r) { /* 400: the email is taken */
 	const struct platform_register_body *in = sf_req_body(r);
@@ -26,6 +37,8 @@ int platform_register(struct sf_req *r) { /* 400: the email is taken */
 		err = sf_fail(r, SF_EINVAL, "email", "This email has an account already. Sign in instead.");
 	if (err) goto out;
 	u.id = row.id;
+	err = sf_config_bool("DEMO_MODE") ? trial(tx, u.id, u.created_at) : 0;
+	if (err) goto out;
 	err = platform__issue(r, tx, &u, SF_STR_NULL, &pair);
 	if (err) goto out;
 	platform__reply_pair(r, 201, &pair, &u);
@@ -75,17 +88,15 @@ static int locked(struct sf_req *r, struct sf_str email, bool *failed) {
 	return !err && row.failures >= PLATFORM_FAILURES_MAX ? too_often(r) : err;
 }
 
-/* ~ Counts a wrong password, then says so: 401, or 423 when others have locked the name meanwhile. */
-static int wrong(struct sf_req *r, struct sf_str email) {
+/* ~ Counts a wrong password. 0, or 423 when others have locked the name meanwhile. */
+static int count_wrong(struct sf_req *r, struct sf_str email) {
 	int64_t now = sf_req_now(r);
 	struct platform_q_login_failed_in in = {
 		.email = email, .now = now, .cutoff = now - PLATFORM_LOCK_USEC, .most = PLATFORM_FAILURES_MAX
 	};
 	struct platform_q_login_failed_row row;
 	int err = platform_q_login_failed(sf_req_db(r), &in, &row);
-	if (err) return err;
-	if (row.failures > PLATFORM_FAILURES_MAX) return too_often(r);
-	return sf_fail(r, SF_EAUTH, NULL, "The email or the password is wrong.");
+	return !err && row.failures > PLATFORM_FAILURES_MAX ? too_often(r) : err;
 }
 
 /* The lock is looked at before the password, to spare the work, and once more after it, because many guesses may be sent at
@@ -101,7 +112,10 @@ int platform__authenticate(struct sf_req *r, const struct platform_login_body *i
 	err = platform_q_user_by_email(h, &(struct platform_q_user_by_email_in) { .email = email }, &row);
 	if (err && err != SF_ENOTFOUND) return err;
 	err = sf_password_check(in->password, err ? SF_STR_NULL : row.password_hash, &upgrade);
-	if (err == SF_EAUTH) return wrong(r, email);
+	if (err == SF_EAUTH) {
+		err = count_wrong(r, email);
+		return err ? err : sf_fail(r, SF_EAUTH, NULL, "The email or the password is wrong.");
+	}
 	if (!err) err = locked(r, email, &failed);
 	if (err) return err;
 	if (!row.is_active)
@@ -129,17 +143,24 @@ int platform_me(struct sf_req *r) {
 	return err ? err : sf_reply_row(r, 200, &platform_user_get_desc, &row);
 }
 
-/* ~ The present password is asked for before a new one is taken. */
+/* ~ The present password is asked for before a new one is taken. Wrong ones count as failed logins: a stolen token must
+ * not be the way to guess it. */
 static int check_current(struct sf_req *r, const struct platform_profile_body *in) {
 	if (!in->password.p) return 0;
 	if (!in->current_password.p)
 		return sf_fail(r, SF_EINVAL, "current_password", "Give your present password to set a new one.");
+	struct platform_q_user_hash_in me = { .id = sf_req_caller(r)->user };
 	struct platform_q_user_hash_row row;
-	int err = platform_q_user_hash(sf_req_db(r),
-								   &(struct platform_q_user_hash_in) { .id = sf_req_caller(r)->user }, &row);
-	if (!err) err = sf_password_check(in->current_password, row.password_hash, NULL);
-	return err == SF_EAUTH ? sf_fail(r, SF_EINVAL, "current_password", "This is not your present password.")
-						   : err;
+	bool failed;
+	int err = platform_q_user_hash(sf_req_db(r), &me, &row);
+	if (!err) err = locked(r, row.email, &failed);
+	if (err) return err;
+	err = sf_password_check(in->current_password, row.password_hash, NULL);
+	if (err == SF_EAUTH) {
+		err = count_wrong(r, row.email);
+		return err ? err : sf_fail(r, SF_EINVAL, "current_password", "This is not your present password.");
+	}
+	return err ? err : locked(r, row.email, &failed);
 }
 
 /* Answers the user, and after a change of password what the caller needs to go on: its old tokens are revoked. */
@@ -158,7 +179,7 @@ static int reply_me(struct sf_req *r, const struct platform_q_user_lock_row *u,
 	return 0;
 }
 
-int platform_me_change(struct sf_req *r) { /* 400: current_password missing or wrong */
+int platform_me_change(struct sf_req *r) { /* 400: current_password missing or wrong, 423: too often */
 	const struct platform_profile_body *in = sf_req_body(r);
 	const struct sf_caller *c = sf_req_caller(r);
 	struct platform_q_user_lock_row u;
@@ -190,7 +211,8 @@ int platform_me_change(struct sf_req *r) { /* 400: current_password missing or w
 	if (err) goto out;
 	reply_me(r, &u, token ? &pair : NULL);
 	err = sf_req_commit(r, tx);
-	if (!err && password) sf_token_revoke_user(u.id, u.tokens_from);
+	/* also when nobody knows whether the commit came through */
+	if (password && (!err || err == SF_EUNAVAILABLE)) sf_token_revoke_user(u.id, u.tokens_from);
 out:
 	sf_tx_end(tx);
 	return err;

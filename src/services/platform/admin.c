@@ -60,7 +60,8 @@ int platform_user_change(struct sf_req *r) { /* 404, 409: oneself */
 	u.role = next.role, u.is_active = next.is_active;
 	platform__user_json(sf_reply_json(r, 200), NULL, &u);
 	err = sf_req_commit(r, tx);
-	if (!err && changed) sf_token_revoke_user(id, next.tokens_from);
+	/* also when nobody knows whether the commit came through */
+	if (changed && (!err || err == SF_EUNAVAILABLE)) sf_token_revoke_user(id, next.tokens_from);
 out:
 	sf_tx_end(tx);
 	return err;

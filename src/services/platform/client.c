@@ -2,8 +2,13 @@
 #include "services/platform/client.h"
 
 #include "core/time.h"
+#include "loop/loop.h"
 #include "services/platform/internal.h"
 #include "services/services.h"
+
+#define FOLLOW_MS         400
+#define FOLLOW_SLACK_USEC (5 * SF_USEC) /* hosts whose clocks differ, transactions that take a while */
+#define PRUNE_USEC        (INT64_C(600) * SF_USEC)
 
 const struct sf_identity platform_identity = {
 	.session = platform__session,
@@ -34,22 +39,40 @@ static int prune(struct sf_dbh *h, int64_t now) {
 	return err ? err : platform_q_prune_failures(h, &failures, NULL);
 }
 
-int platform_start(struct sf_db *db, struct sf_arena *a) {
-	struct sf_dbh *h = sf_db_auto(db, a, SF_READ_PRIMARY, "platform start");
-	int64_t now = sf_time_now();
+/* ~ Puts into this host's memory what was revoked since an instant, by whichever host. */
+static int take_revoked(struct sf_dbh *h, int64_t since, int64_t now) {
 	struct sf_rows tokens, users;
-	int err = prune(h, now);
-	if (!err) err = platform_q_revoked_list(h, &(struct platform_q_revoked_list_in) { .now = now }, &tokens);
-	struct platform_q_revoked_users_in since = { .tokens_from = now / SF_USEC - PLATFORM_ACCESS_S };
-	if (!err) err = platform_q_revoked_users(h, &since, &users);
+	struct platform_q_revoked_since_in of_tokens = { .since = since, .now = now };
+	struct platform_q_revoked_users_in of_users = { .tokens_from = since / SF_USEC };
+	int err = platform_q_revoked_since(h, &of_tokens, &tokens);
+	if (!err) err = platform_q_revoked_users(h, &of_users, &users);
 	if (err) return err;
 	for (size_t i = 0; i < tokens.n; i++) {
-		const struct platform_q_revoked_list_row *t = SF_ROW(tokens, platform_q_revoked_list, i);
-		sf_token_revoke(sf_arena_cstr(a, t->jti), t->expires_at / SF_USEC);
+		const struct platform_q_revoked_since_row *t = SF_ROW(tokens, platform_q_revoked_since, i);
+		sf_token_revoke(sf_arena_cstr(sf_dbh_arena(h), t->jti), t->expires_at / SF_USEC);
 	}
 	for (size_t i = 0; i < users.n; i++) {
 		const struct platform_q_revoked_users_row *u = SF_ROW(users, platform_q_revoked_users, i);
 		sf_token_revoke_user(u->id, u->tokens_from);
 	}
 	return 0;
+}
+
+int platform_start(struct sf_db *db, struct sf_arena *a) {
+	struct sf_dbh *h = sf_db_auto(db, a, SF_READ_PRIMARY, "platform start");
+	int64_t now = sf_time_now();
+	int err = prune(h, now);
+	return err ? err : take_revoked(h, now - PLATFORM_ACCESS_S * SF_USEC, now);
+}
+
+void platform_follow(struct sf_db *db) {
+	int64_t seen = sf_time_now(), pruned = seen;
+	while (sf_sleep(FOLLOW_MS) == 0) {
+		struct sf_arena *a = sf_arena_new(0);
+		struct sf_dbh *h = sf_db_auto(db, a, SF_READ_PRIMARY, "platform follow");
+		int64_t now = sf_time_now();
+		if (take_revoked(h, seen - FOLLOW_SLACK_USEC, now) == 0) seen = now;
+		if (now - pruned > PRUNE_USEC && prune(h, now) == 0) pruned = now;
+		sf_arena_free(a);
+	}
 }

@@ -25,8 +25,8 @@ SELECT id, email, password_hash, name, role, is_active, tokens_from, created_at 
 
 -- name: user_hash :one
 -- in: id int
--- out: password_hash text
-SELECT password_hash FROM users WHERE id = :id;
+-- out: email text, password_hash text
+SELECT email, password_hash FROM users WHERE id = :id;
 
 -- name: user_rehash :exec
 -- Only if nobody changed the password meanwhile.
@@ -158,13 +158,13 @@ SELECT access_jti, expires_at FROM refresh_tokens WHERE family = :family AND exp
 UPDATE refresh_tokens SET revoked = true WHERE user_id = :user_id;
 
 -- name: revoked_add :exec
--- in: jti text, expires_at time
-INSERT INTO revoked_tokens (jti, expires_at) VALUES (:jti, :expires_at) ON CONFLICT (jti) DO NOTHING;
+-- in: jti text, expires_at time, now time
+INSERT INTO revoked_tokens (jti, expires_at, revoked_at) VALUES (:jti, :expires_at, :now) ON CONFLICT (jti) DO NOTHING;
 
--- name: revoked_list :many
--- in: now time
+-- name: revoked_since :many
+-- in: since time, now time
 -- out: jti text, expires_at time
-SELECT jti, expires_at FROM revoked_tokens WHERE expires_at > :now;
+SELECT jti, expires_at FROM revoked_tokens WHERE revoked_at > :since AND expires_at > :now;
 
 -- name: revoked_users :many
 -- in: tokens_from int

@@ -44,8 +44,8 @@ static const struct sf_field user_change_in[] = {
 	SF_IN(struct platform_user_change_body, is_active, SF_F_BOOL),
 	{ 0 },
 };
-#define BODY(fields, type)  .body = fields, .body_size = sizeof(struct type)
-#define QUERY(fields, type) .query = fields, .query_size = sizeof(struct type)
+#define BODY(fields, type)  .body = (fields), .body_size = sizeof(struct type)
+#define QUERY(fields, type) .query = (fields), .query_size = sizeof(struct type)
 
 /* ---- replies ------------------------------------------------------------------------------------------ */
 
@@ -166,7 +166,8 @@ static const struct sf_route routes[] = {
 	{ SF_GET, "/api/auth/me", platform_me, .auth = SF_USER, .rate = SF_RATE_API, .reply = user_out,
 	  .summary = "The caller" },
 	{ SF_PUT, "/api/auth/me", platform_me_change, .auth = SF_USER, .rate = SF_RATE_AUTH,
-	  BODY(profile_in, platform_profile_body), .reply = profile_out, .summary = "Change name or password" },
+	  BODY(profile_in, platform_profile_body), .reply = profile_out, .errors = { SF_ELOCKED },
+	  .summary = "Change name or password" },
 	{ SF_POST, "/auth/login", platform_session_login, .auth = SF_PUBLIC, .rate = SF_RATE_AUTH,
 	  BODY(login_in, platform_login_body), .reply = pair_out,
 	  .errors = { SF_EAUTH, SF_EFORBIDDEN, SF_ELOCKED },

@@ -19,7 +19,8 @@ void platform__user_json(struct sf_json *j, const char *key, const struct platfo
 int platform__issue(struct sf_req *r, struct sf_dbh *h, const struct platform_q_user_lock_row *u,
 					struct sf_str family, struct platform_pair *out) {
 	struct sf_arena *a = sf_req_arena(r);
-	int64_t iat = platform_issued_at(sf_req_now(r), u->tokens_from);
+	int64_t iat = platform_issued_at(sf_req_now(r), u->tokens_from), memory = sf_token_iat(u->id);
+	if (memory > iat) iat = memory;
 	enum sf_role role = sf_str_eq(u->role, SF_STR("admin")) ? SF_ROLE_ADMIN : SF_ROLE_USER;
 	struct sf_claims access = {
 		.sub = u->id, .role = role, .iat = iat, .exp = iat + PLATFORM_ACCESS_S, .typ = SF_TOKEN_ACCESS
@@ -68,7 +69,7 @@ static void committed(void *arg) {
 
 /* ~ Revokes one access token: durably within tx, and in memory once that is committed. */
 static int revoke_access(struct sf_req *r, struct sf_dbh *tx, struct sf_str jti, int64_t exp) {
-	struct platform_q_revoked_add_in in = { .jti = jti, .expires_at = exp * SF_USEC };
+	struct platform_q_revoked_add_in in = { .jti = jti, .expires_at = exp * SF_USEC, .now = sf_req_now(r) };
 	int err = platform_q_revoked_add(tx, &in, NULL);
 	if (err) return err;
 	struct revocation *v = sf_arena_alloc(sf_req_arena(r), sizeof *v);

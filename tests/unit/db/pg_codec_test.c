@@ -111,6 +111,42 @@ static void nulls(struct pg_env *e) {
 				out.raw.n == 1);
 }
 
+/* More than any buffer holds, both ways at once on several connections. */
+struct big {
+	struct sf_str t;
+};
+static size_t big_done;
+static void big_one(void *arg) {
+	static const struct sf_dbcol cols[] = { { "t", SF_T_TEXT, false, offsetof(struct big, t) } };
+	static const struct sf_query q = { .name = "test.big",
+									   .kind = SF_Q_ONE,
+									   .in = cols,
+									   .nin = 1,
+									   .out = cols,
+									   .nout = 1,
+									   .row_size = sizeof(struct big),
+									   .pg = "SELECT $1 || 'end'" };
+	struct pg_env *e = arg;
+	struct sf_arena *a = sf_arena_new(0);
+	size_t n = 3000000 + big_done * 1001;
+	struct big in = { { sf_arena_alloc(a, n), n } }, out;
+	memset((char *)in.t.p, 'x', n);
+	assert_int_equal(sf_db_one(sf_db_auto(e->db, a, SF_READ_PRIMARY, "big"), &q, &in, &out), 0);
+	assert_int_equal(out.t.n, n + 3);
+	assert_memory_equal(out.t.p, in.t.p, n);
+	assert_string_equal(out.t.p + n, "end");
+	sf_arena_free(a);
+	big_done++;
+}
+static void start_big(void *arg) {
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(sf_co_start(((struct pg_env *)arg)->loop, big_one, arg, NULL), 0);
+}
+static void big(struct pg_env *e) {
+	sf_loop_later(e->loop, start_big, e);
+	PG_WAIT_FOR(big_done == 4);
+}
+
 /* ---- what the server's other types become ------------------------------------------------------------ */
 
 struct num {
@@ -243,6 +279,12 @@ static void test_misfits(void **state) {
 	pg_env_run(&env, misfits);
 }
 
+static void test_big(void **state) {
+	(void)state;
+	env.opts = (struct sf_db_opts) { .pool_size = 2, .wait_ms = 5000 };
+	pg_env_run(&env, big);
+}
+
 static int up(void **state) {
 	(void)state;
 	pg_server_start(&env.server);
@@ -257,7 +299,7 @@ static int down(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_ways), cmocka_unit_test(test_nulls),   cmocka_unit_test(test_other_types),
-		cmocka_unit_test(test_lists),     cmocka_unit_test(test_misfits),
+		cmocka_unit_test(test_lists),     cmocka_unit_test(test_misfits), cmocka_unit_test(test_big),
 	};
 	return cmocka_run_group_tests(tests, up, down);
 }

@@ -146,7 +146,7 @@ static void exhausted(struct pg_env *e) {
 	int64_t t0 = sf_clock_ns();
 	assert_int_equal(sf_tx_begin(e->db, e->arena, "waits", &tx[3]), SF_EOVERLOAD);
 	int64_t ms = (sf_clock_ns() - t0) / 1000000;
-	assert_true(ms >= 150 && ms < 300);
+	assert_true(ms >= 150 && ms < 400); /* wait_ms, a tick, and what a busy machine adds */
 	struct sf_db_holder who[8];
 	assert_int_equal(sf_db_holders(e->db, who, 8), 3);
 	assert_string_equal(who[0].label, "holds on");
@@ -167,7 +167,7 @@ static void one_more(void *arg) {
 	struct sf_dbh *tx;
 	int64_t t0 = sf_clock_ns();
 	assert_int_equal(sf_tx_begin(e->db, a, "one more", &tx), SF_EOVERLOAD);
-	if (sf_clock_ns() - t0 < 5000000) refused++;
+	if (sf_clock_ns() - t0 < 50000000) refused++;
 	sf_arena_free(a);
 	running--;
 }

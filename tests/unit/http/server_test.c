@@ -165,6 +165,37 @@ static void too_many_connections(void **state) {
 	rig_stop(&r);
 }
 
+/* Out of descriptors: waiting connections are closed instead of waiting in vain, and service goes on after. */
+static void out_of_descriptors(void **state) {
+	(void)state;
+	enum { N = 60, ROOM = 10 };
+	struct rig r = { 0 };
+	rig_start(&r);
+	struct sockaddr_in in = { .sin_family = AF_INET,
+							  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+							  .sin_port = htons((uint16_t)r.port) };
+	struct rlimit before, low;
+	int fds[N], served = 0;
+	for (int i = 0; i < N; i++) fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	getrlimit(RLIMIT_NOFILE, &before);
+	low = before;
+	low.rlim_cur = (rlim_t)fds[N - 1] + 1 + ROOM;
+	setrlimit(RLIMIT_NOFILE, &low);
+	for (int i = 0; i < N; i++) assert_int_equal(connect(fds[i], (struct sockaddr *)&in, sizeof(in)), 0);
+	for (int i = 0; i < N; i++) {
+		char one[16];
+		static const char ask[] = GET("/hello");
+		send(fds[i], ask, sizeof(ask) - 1, MSG_NOSIGNAL);
+		served += recv(fds[i], one, sizeof(one), 0) ==
+				  sizeof(one); /* an answer, an end or a reset, but not silence */
+	}
+	assert_in_range(served, 1, N - 1);
+	setrlimit(RLIMIT_NOFILE, &before);
+	for (int i = 0; i < N; i++) close(fds[i]);
+	assert_int_equal(rig_ask(&r, GET("/hello"), NULL), 200);
+	rig_stop(&r);
+}
+
 /* Thousands of clients that never finish a request cost the others nothing. */
 static void slow_loris(void **state) {
 	(void)state;
@@ -333,6 +364,7 @@ int main(void) {
 		cmocka_unit_test(client_that_reads_slowly),
 		cmocka_unit_test(too_many_in_flight),
 		cmocka_unit_test(too_many_connections),
+		cmocka_unit_test(out_of_descriptors),
 		cmocka_unit_test(slow_loris),
 		cmocka_unit_test(drain_finishes_what_it_has),
 		cmocka_unit_test(drain_cuts_off_at_its_limit),

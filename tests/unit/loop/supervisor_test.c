@@ -2,7 +2,7 @@
  *
  * This program plays three parts: the test; the supervisor, when its second argument is "serve"; and that
  * supervisor's workers. A worker answers each connection with one line, "<slot> <pid> <generation> <draining>". Files
- * in the test's folder change what a worker does: `fail` makes it exit before it is ready. The folder also holds the
+ * in the test's folder change what a worker does: `fail` makes it exit before it is ready, `fail1` that of slot 1. The folder also holds the
  * "binary on disk", a symbolic link that a test may turn elsewhere. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -64,7 +65,9 @@ static void on_drain(void *arg) {
 }
 
 static int worker_main(void) {
-	if (access("fail", F_OK) == 0) return 3;
+	char own[16];
+	snprintf(own, sizeof own, "fail%d", w.self.slot);
+	if (access("fail", F_OK) == 0 || access(own, F_OK) == 0) return 3;
 	w.l = sf_loop_new(NULL);
 	w.self.on_drain = on_drain;
 	if (sf_worker_attach(w.l, &w.self) != 0) return 4;
@@ -138,6 +141,7 @@ static void start(struct server *s, int port, int workers, int wait_ms) {
 	s->pid = fork();
 	assert_true(s->pid >= 0);
 	if (s->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing behind */
 		if (chdir(s->dir) != 0) _exit(9);
 		int fd = open(log, O_CREAT | O_WRONLY | O_APPEND, 0600);
 		dup2(fd, 2);
@@ -166,7 +170,7 @@ static int ended(struct server *s) {
 }
 
 static void tidy(struct server *s) {
-	static const char *const names[] = { "bin", "log", "fail" };
+	static const char *const names[] = { "bin", "log", "fail", "fail1" };
 	char path[128];
 	for (size_t i = 0; i < SF_COUNT(names); i++) {
 		path_in(s, names[i], path);
@@ -215,10 +219,11 @@ static bool ask(const struct server *s, const char *what, struct said *out) {
 /* Asks until every slot was heard; each ask must succeed. */
 static void hear_all(const struct server *s, int workers, struct said *by_slot) {
 	int seen = 0;
+	int64_t end = sf_clock_ns() + PATIENCE_MS * INT64_C(1000000);
 	for (int i = 0; i < workers; i++) by_slot[i].pid = 0;
-	for (int tries = 0; seen < workers; tries++) {
+	while (seen < workers) {
 		struct said a;
-		assert_true(tries < 2000);
+		if (sf_clock_ns() > end) fail_msg("a slot never answered");
 		assert_true(ask(s, "q", &a));
 		assert_true(a.slot >= 0 && a.slot < workers);
 		if (!by_slot[a.slot].pid) seen++;
@@ -468,6 +473,29 @@ static void what_dies_at_once_is_tried_ever_less_often(void **state) {
 	down(&s);
 }
 
+static void others_take_over_from_a_slot_that_cannot_start(void **state) {
+	(void)state;
+	struct server s;
+	struct said a[2];
+	char fail[128];
+	up(&s, 2, 0);
+	hear_all(&s, 2, a);
+	path_in(&s, "fail1", fail);
+	close(open(fail, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	kill(a[1].pid, SIGKILL);
+	wait_log(&s, "\"socket_rests\":true");
+	int64_t from = sf_clock_ns();
+	for (int i = 0; i < 100; i++) { /* half of them would have gone to the other socket's queue */
+		struct said b;
+		assert_true(ask(&s, "q", &b));
+		assert_int_equal(b.slot, 0);
+	}
+	assert_true(sf_clock_ns() - from < 1500 * INT64_C(1000000)); /* before the next try */
+	unlink(fail);
+	hear_all(&s, 2, a); /* the slot comes back, with its socket */
+	down(&s);
+}
+
 int main(int argc, char **argv) {
 	if (sf_worker_self(&w.self)) return worker_main();
 	if (argc > 1 && strcmp(argv[1], "serve") == 0) return super_main(argv);
@@ -489,6 +517,7 @@ int main(int argc, char **argv) {
 		cmocka_unit_test(workers_end_when_the_supervisor_is_gone),
 		cmocka_unit_test(a_taken_port_is_refused),
 		cmocka_unit_test(what_dies_at_once_is_tried_ever_less_often),
+		cmocka_unit_test(others_take_over_from_a_slot_that_cannot_start),
 	};
 	return cmocka_run_group_tests_name("loop/supervisor", tests, NULL, NULL);
 }

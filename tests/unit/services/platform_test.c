@@ -205,6 +205,16 @@ static void changing_the_password_ends_all_else(struct world *w) {
 	IS(login(w, "pw@example.com", "another one"), 200);
 }
 
+static void guessing_the_present_password_locks(struct world *w) {
+	struct account c = join(w, "stolen@example.com");
+	for (int i = 0; i < 10; i++)
+		IS(PUT(w, c.auth, ME, "{\"password\":\"another one\",\"current_password\":\"guess number %d\"}", i),
+		   400);
+	IS(PUT(w, c.auth, ME, "{\"password\":\"another one\",\"current_password\":\"eight888\"}"), 423);
+	IS(PUT(w, c.auth, ME, "{\"name\":\"Still works\"}"), 200);
+	IS(login(w, "stolen@example.com", "eight888"), 423);
+}
+
 /* ---- sessions -------------------------------------------------------------------------------------- */
 
 static const char *cookie_of(struct world *w, struct answer a, const char *name) {
@@ -338,6 +348,7 @@ WORLD_TEST(parallel_guesses_do_not_outrun_the_lock)
 WORLD_TEST(refresh_rotates_and_reuse_ends_the_family)
 WORLD_TEST(logging_out_ends_the_login)
 WORLD_TEST(changing_the_password_ends_all_else)
+WORLD_TEST(guessing_the_present_password_locks)
 WORLD_TEST(a_browsers_session)
 WORLD_TEST(signing_out_of_the_browser_ends_its_tokens)
 WORLD_TEST(sessions_run_out)
@@ -355,6 +366,7 @@ int main(void) {
 		cmocka_unit_test(refresh_rotates_and_reuse_ends_the_family_test),
 		cmocka_unit_test(logging_out_ends_the_login_test),
 		cmocka_unit_test(changing_the_password_ends_all_else_test),
+		cmocka_unit_test(guessing_the_present_password_locks_test),
 		cmocka_unit_test(a_browsers_session_test),
 		cmocka_unit_test(signing_out_of_the_browser_ends_its_tokens_test),
 		cmocka_unit_test(sessions_run_out_test),

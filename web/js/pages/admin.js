@@ -19,6 +19,7 @@ const PER_PAGE = 20;
 
 function Row({ user, self, onChange }) {
   const [asking, setAsking] = useState(false);
+  const [refusals, setRefusals] = useState(0); // a refused choice is drawn anew as it was
   const [busy, change] = useAction(async (parts, said) => {
     try {
       await put(`/api/platform/admin/users/${user.id}`, parts);
@@ -27,6 +28,7 @@ function Row({ user, self, onChange }) {
     } catch (err) {
       if (!(err instanceof ApiError)) throw err;
       toast.error(err);
+      setRefusals((n) => n + 1);
     }
     setAsking(false);
   });
@@ -36,7 +38,7 @@ function Row({ user, self, onChange }) {
     <th scope="row"><span class="person"><${Avatar} name=${user.name} /><span><strong>${user.name}</strong><span class="person__mail">${user.email}</span></span></span></th>
     <td data-label="Since">${user.created_at ? dayOfYear(user.created_at) : ''}</td>
     <td data-label="Subscriptions">${count(user.active_subscriptions)}</td>
-    <td data-label="Role"><div class="select select--small"><select class="input" aria-label=${`Role of ${user.name}`} disabled=${self || busy}
+    <td data-label="Role"><div class="select select--small"><select class="input" key=${refusals} aria-label=${`Role of ${user.name}`} disabled=${self || busy}
       value=${user.role} onChange=${(e) => setRole(e.currentTarget.value)}>
       <option value="user" selected=${user.role === 'user'}>User</option><option value="admin" selected=${user.role === 'admin'}>Administrator</option></select><${Icon} name="chevron-down" /></div></td>
     <td data-label="Access">

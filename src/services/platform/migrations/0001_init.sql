@@ -116,9 +116,11 @@ CREATE INDEX refresh_tokens_expiry ON refresh_tokens (expires_at);
 -- Access tokens that were logged out, until they would have expired.
 CREATE TABLE revoked_tokens (
     jti text PRIMARY KEY,
-    expires_at @time NOT NULL
+    expires_at @time NOT NULL,
+    revoked_at @time NOT NULL
 );
 CREATE INDEX revoked_tokens_expiry ON revoked_tokens (expires_at);
+CREATE INDEX revoked_tokens_age ON revoked_tokens (revoked_at);
 
 -- Browser sessions; the cookie itself is not stored, only its SHA-256.
 CREATE TABLE sessions (

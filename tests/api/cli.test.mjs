@@ -1,0 +1,116 @@
+// The program as a person or an operator calls it: help, wrong use, wrong settings, migrations by hand, draining.
+import { after, before, describe, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { BIN, SECRET, Server } from '../lib/server.mjs';
+import { exec, tempDir, until } from '../lib/proc.mjs';
+
+describe('the command line', () => {
+  let dir;
+  before(() => (dir = tempDir()));
+  after(() => dir.remove());
+  const env = (extra) => ({ PATH: process.env.PATH, DATABASE_URL: `sqlite:///${join(dir.path, 'cli.db')}`, ...extra });
+  const run = (args, extra = {}) => exec(BIN, args, { cwd: dir.path, env: env(extra), timeout: 20_000 });
+  const COMMANDS = ['serve', 'config', 'routes', 'openapi', 'db', 'version'];
+
+  test('--help names every command, and each has its own', async () => {
+    const all = await run(['--help']);
+    assert.equal(all.code, 0);
+    for (const c of COMMANDS) {
+      assert.match(all.stdout, new RegExp(`^ +${c} `, 'm'));
+      const one = await run([c, '--help']);
+      assert.equal(one.code, 0, c);
+      assert.match(one.stdout, new RegExp(`^Usage: softfactory ${c}`));
+    }
+    assert.match((await run(['serve', '--help'])).stdout, /--port N/);
+    assert.match((await run(['version'])).stdout, /^softfactory \d+\.\d+\.\d+\n$/);
+  });
+
+  test('wrong use: exit code 2 and one line that says what', async () => {
+    for (const [args, what] of [
+      [['sreve'], /no command "sreve"/], [['serve', '--prot', '80'], /no flag "--prot"/], [['serve', 'now'], /"now"/],
+      [['serve', '--port', '80000'], /PORT \(--port\) .*65535.*80000/], [['serve', '--port'], /--port needs a value/],
+      [['db'], /migrate/], [['db', 'drop'], /migrate/], [['config', 'all'], /"all"/],
+    ]) {
+      const r = await run(args);
+      assert.equal(r.code, 2, args.join(' '));
+      assert.match(r.stderr, what);
+      assert.equal(r.stderr.trim().split('\n').length, 1, r.stderr);
+      assert.equal(r.stdout, '');
+    }
+    assert.equal((await run([])).code, 2);
+  });
+
+  test('a setting nobody can serve with stops the start', async () => {
+    for (const [extra, what] of [
+      [{}, /JWT_SECRET is required/], [{ JWT_SECRET: 'short' }, /at least 32 bytes/],
+      [{ JWT_SECRET: SECRET, DATABASE_URL: 'mysql://localhost/x' }, /DATABASE_URL must begin with/],
+      [{ JWT_SECRET: SECRET, LISTEN: 'nowhere' }, /not an address to listen on/],
+      [{ JWT_SECRET: SECRET, TRUSTED_PROXIES: 'proxy.example' }, /TRUSTED_PROXIES must be/],
+      [{ JWT_SECRET: SECRET, JWT_PREVIOUS_SECRETS: 'short' }, /JWT_PREVIOUS_SECRETS/],
+    ]) {
+      const r = await run(['serve'], { PORT: '0', WORKERS: '2', ...extra });
+      assert.ok([1, 2].includes(r.code), JSON.stringify(r));
+      assert.match(r.stderr, what);
+    }
+  });
+
+  test('flags win over the environment, and secrets are not shown', async () => {
+    const r = await run(['config', '--json', '--port', '9123'], { PORT: '9000', JWT_SECRET: SECRET, DATABASE_URL: 'postgresql://u:geheim@h/d' });
+    const rows = Object.fromEntries(JSON.parse(r.stdout).map((x) => [x.name, x]));
+    assert.deepEqual([rows.PORT.value, rows.PORT.source], ['9123', 'flag']);
+    assert.equal(rows.JWT_SECRET.source, 'environment');
+    assert.doesNotMatch(r.stdout, /geheim|thirty-two/);
+  });
+
+  test('routes and the document hold the same paths', async () => {
+    const routes = JSON.parse((await run(['routes', '--json'])).stdout);
+    const doc = JSON.parse((await run(['openapi'])).stdout);
+    const listed = routes.map((r) => `${r.method} ${r.path.replace(/:text\}/g, '}')}`).sort();
+    const documented = Object.entries(doc.paths).flatMap(([path, item]) =>
+      Object.keys(item).filter((k) => /^(get|post|put|patch|delete)$/.test(k)).map((m) => `${m.toUpperCase()} ${path}`)).sort();
+    assert.deepEqual(listed, documented);
+    assert.ok(listed.includes('GET /metrics'));
+  });
+
+  test('without AUTO_MIGRATE the server waits for `db migrate`', async () => {
+    const s = await Server.start({ ready: false, env: { AUTO_MIGRATE: '0' } });
+    try {
+      const first = await until(() => s.get('/ready'), { what: 'an answer' });
+      assert.equal(first.status, 503);
+      assert.equal((await s.get('/health')).status, 200);
+      assert.equal((await s.get('/api/platform/products')).status, 503);
+      const by = (args) => exec(BIN, args, { env: s.env, cwd: s.dir.path });
+      assert.match((await by(['db', 'status'])).stdout, /platform +0001 .*missing/);
+      assert.match((await by(['db', 'migrate'])).stdout, /[1-9]\d* applied/);
+      assert.match((await by(['db', 'migrate'])).stdout, /0 applied/);
+      await s.ready(10_000);
+      assert.equal((await s.get('/api/platform/products')).status, 200);
+    } finally {
+      assert.equal((await s.stop()).code, 0);
+    }
+  });
+
+  test('the end: /ready says 503 while everything is served, then what is in flight is finished', async () => {
+    const s = await Server.start({ env: { DRAIN_WAIT: '1500ms' } });
+    try {
+      const at = Date.now();
+      s.daemon.signal('SIGTERM');
+      await until(async () => (await s.get('/ready')).status === 503, { what: '/ready to say so' });
+      assert.equal((await s.get('/api/platform/products')).status, 200);
+      assert.equal((await s.daemon.done).code, 0);
+      assert.ok(Date.now() - at >= 1400);
+    } finally {
+      await s.stop();
+    }
+  });
+
+  test('two interrupts end it at once', async () => {
+    const s = await Server.start({ env: { DRAIN_WAIT: '60s' } });
+    s.daemon.signal('SIGINT');
+    await s.logContains('server drains');
+    s.daemon.signal('SIGINT');
+    assert.equal((await s.daemon.done).code, 1);
+    await s.stop();
+  });
+});
