@@ -87,6 +87,10 @@ enum sf_engine sf_db_engine(const struct sf_db *db) {
 	return db->eng->kind;
 }
 
+const char *sf_db_url(const struct sf_db *db) {
+	return db->opts.url;
+}
+
 int sf_db_ping(struct sf_db *db) {
 	return db->closing ? SF_EUNAVAILABLE : db->eng->ping(db);
 }
@@ -131,6 +135,12 @@ struct sf_arena *sf_dbh_arena(const struct sf_dbh *h) {
 }
 enum sf_engine sf_dbh_engine(const struct sf_dbh *h) {
 	return h->db->eng->kind;
+}
+struct sf_db *sf_dbh_db(const struct sf_dbh *h) {
+	return h->db;
+}
+bool sf_dbh_in_tx(const struct sf_dbh *h) {
+	return h->tx;
 }
 const char *sf_db_constraint(const struct sf_dbh *h) {
 	return h->constraint.p;
