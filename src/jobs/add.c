@@ -88,8 +88,10 @@ int sf_job_add_many(struct sf_dbh *h, const struct sf_job_new *jobs, size_t n, s
 		for (size_t k = 0; k < MANY && i < n && text.n < MANY_BYTES; k++, i++)
 			write_job(&w, &jobs[i], kind_of(&jobs[i]));
 		sf_json_arr_end(&w);
-		if (text.failed) err = SF_ENOMEM;
-		else err = jobs_q_add_many(h, &(struct jobs_q_add_many_in) { .jobs = sf_buf_view(&text) }, &changed);
+		if (text.failed)
+			err = SF_ENOMEM;
+		else
+			err = jobs_q_add_many(h, &(struct jobs_q_add_many_in) { .jobs = sf_buf_view(&text) }, &changed);
 		total += (size_t)changed;
 	}
 	sf_buf_fini(&text);

@@ -74,10 +74,13 @@ static int relane(struct sf_jobs__src *s, struct sf_dbh *h, struct sf_str lane) 
 	for (size_t i = 0; i < d->n; i++) {
 		const struct sf_jobs__kind *k = &d->kind[i];
 		if (!listed(s->js->o.queues, k->queue)) continue;
-		if (sf_str_eq(lane, sf_str(k->lane)) || (lane.n && sf_str_eq((struct sf_str) { lane.p, lane.n - 1 }, sf_str(k->lane))))
+		if (sf_str_eq(lane, sf_str(k->lane)) ||
+			(lane.n && sf_str_eq((struct sf_str) { lane.p, lane.n - 1 }, sf_str(k->lane))))
 			continue;
 		int err = jobs_q_relane(
-			h, &(struct jobs_q_relane_in) { .was = lane, .kind = sf_str(k->row->kind), .lane = sf_str(k->lane) }, NULL);
+			h,
+			&(struct jobs_q_relane_in) { .was = lane, .kind = sf_str(k->row->kind), .lane = sf_str(k->lane) },
+			NULL);
 		if (err) return err;
 	}
 	return 0;
@@ -151,9 +154,12 @@ static void take(struct sf_jobs__src *s, const struct sf_rows *rows) {
 		int64_t lag = (now - row[i].run_at) / 1000;
 		if (lag > js->stats.lag_ms_max) js->stats.lag_ms_max = lag;
 		struct sf_job *j = run_of(s, &row[i]);
-		if (!j) s->doubt = true; /* no memory: the row is given back like one we never heard of */
-		else if (!j->kind) unknown(s, j, row[i].kind);
-		else sf_list_push(&s->ready, &j->node), s->nready++;
+		if (!j)
+			s->doubt = true; /* no memory: the row is given back like one we never heard of */
+		else if (!j->kind)
+			unknown(s, j, row[i].kind);
+		else
+			sf_list_push(&s->ready, &j->node), s->nready++;
 	}
 	if (rows->n) sf_jobs__progressed(js);
 }
@@ -171,8 +177,8 @@ static void write_lane(struct sf_json *w, const struct sf_jobs__lane *l, int pri
 }
 
 /* The lanes that `which` says, as a claim on PostgreSQL takes them: by priority, then by name. */
-static struct sf_str lanes_text(struct sf_jobs__src *s, struct sf_arena *a, bool (*which)(const struct sf_jobs__lane *l),
-								bool full) {
+static struct sf_str lanes_text(struct sf_jobs__src *s, struct sf_arena *a,
+								bool (*which)(const struct sf_jobs__lane *l), bool full) {
 	struct sf_buf b;
 	sf_buf_init(&b, a);
 	struct sf_json w = sf_json(&b);
@@ -193,8 +199,10 @@ static bool is_any(const struct sf_jobs__lane *l) {
 	return l->queue != NULL;
 }
 
-static int ask(struct sf_jobs__src *s, struct sf_dbh *h, struct sf_str lanes, int64_t n, int64_t now, struct sf_rows *rows) {
-	int err = jobs_q_claim(h, &(struct jobs_q_claim_in) { .worker = s->worker, .now = now, .lanes = lanes, .n = n }, rows);
+static int ask(struct sf_jobs__src *s, struct sf_dbh *h, struct sf_str lanes, int64_t n, int64_t now,
+			   struct sf_rows *rows) {
+	int err = jobs_q_claim(
+		h, &(struct jobs_q_claim_in) { .worker = s->worker, .now = now, .lanes = lanes, .n = n }, rows);
 	if (err) s->doubt = true; /* it may have happened all the same */
 	return err;
 }
@@ -228,7 +236,8 @@ static int claim_pg(struct sf_jobs__src *s, struct sf_arena *a, int64_t n, size_
 	if (err) return err;
 	if (full) {
 		int64_t took = (sf_clock_ns() - ns) / 1000000;
-		s->full_at_ms = sf_loop_now(s->js->loop) + (took * FULL_SHARE > FULL_MS ? took * FULL_SHARE : FULL_MS);
+		s->full_at_ms =
+			sf_loop_now(s->js->loop) + (took * FULL_SHARE > FULL_MS ? took * FULL_SHARE : FULL_MS);
 	}
 	take(s, &rows);
 	set_floors(s, &rows, n, now);
@@ -249,7 +258,8 @@ static int claim_lite(struct sf_jobs__src *s, struct sf_arena *a, int64_t n, siz
 }
 
 /* ~ Claims of one lane in h's transaction or by itself. */
-static int claim_lane(struct sf_jobs__src *s, struct sf_dbh *h, struct sf_jobs__lane *l, int64_t n, struct sf_rows *rows) {
+static int claim_lane(struct sf_jobs__src *s, struct sf_dbh *h, struct sf_jobs__lane *l, int64_t n,
+					  struct sf_rows *rows) {
 	struct sf_str text = l->name;
 	if (sf_dbh_engine(h) == SF_PG) {
 		struct sf_buf b;
@@ -266,7 +276,8 @@ static int claim_lane(struct sf_jobs__src *s, struct sf_dbh *h, struct sf_jobs__
 /* ---- limits ------------------------------------------------------------------------------------------------------- */
 
 /* ~ How many of l's kind may start now, under the lock of its row; *next_at as it stands. */
-static int allowed(struct sf_dbh *tx, const struct sf_jobs__lane *l, int64_t now, int64_t *n, int64_t *next_at) {
+static int allowed(struct sf_dbh *tx, const struct sf_jobs__lane *l, int64_t now, int64_t *n,
+				   int64_t *next_at) {
 	const struct sf_job_kind *k = l->kind->row;
 	struct jobs_q_limit_lock_row lock;
 	struct jobs_q_limit_running_row running;
@@ -276,14 +287,18 @@ static int allowed(struct sf_dbh *tx, const struct sf_jobs__lane *l, int64_t now
 	if (err) return err;
 	if (k->max_running > 0) {
 		err = jobs_q_limit_running(
-			tx, &(struct jobs_q_limit_running_in) { .lane = sf_str(l->kind->lane), .suspects = sf_str(suspects) }, &running);
+			tx,
+			&(struct jobs_q_limit_running_in) { .lane = sf_str(l->kind->lane), .suspects = sf_str(suspects) },
+			&running);
 		if (err) return err;
 		if (k->max_running - running.n < *n) *n = k->max_running - running.n;
 	}
 	if (k->max_per_s > 0) {
 		/* starts are 1/rate apart; what was not used in the last 20th of a second may be made up for at once */
 		int64_t step = SF_USEC / k->max_per_s ? SF_USEC / k->max_per_s : 1, burst = SF_USEC / 20;
-		*next_at = lock.next_at > now - burst ? lock.next_at : step > burst && lock.next_at <= now ? now : now - burst;
+		*next_at = lock.next_at > now - burst            ? lock.next_at
+				   : step > burst && lock.next_at <= now ? now
+														 : now - burst;
 		int64_t may = *next_at > now ? 0 : (now - *next_at) / step + 1;
 		if (may < *n) *n = may;
 	}
@@ -295,14 +310,16 @@ static void limit_later(struct sf_jobs__lane *l, int64_t at) {
 }
 
 /* ~ Claims of a lane with limits into rows (they die with a). */
-static int claim_limited(struct sf_jobs__src *s, struct sf_arena *a, struct sf_jobs__lane *l, int64_t n, struct sf_rows *rows) {
+static int claim_limited(struct sf_jobs__src *s, struct sf_arena *a, struct sf_jobs__lane *l, int64_t n,
+						 struct sf_rows *rows) {
 	const struct sf_job_kind *k = l->kind->row;
 	int64_t now = sf_jobs__now(s), next_at = 0;
 	struct jobs_q_due_row due;
 	struct sf_dbh *tx = NULL;
 	rows->n = 0;
 	if (l->free_at > now) return 0;
-	int err = jobs_q_due(handle(s, a), &(struct jobs_q_due_in) { .lane = l->name, .now = now, .most = n }, &due);
+	int err =
+		jobs_q_due(handle(s, a), &(struct jobs_q_due_in) { .lane = l->name, .now = now, .most = n }, &due);
 	if (err || !due.n) return err;
 	if (due.n < n) n = due.n;
 	err = sf_tx_begin(s->db, a, "jobs.claim_limited", &tx);
@@ -318,7 +335,8 @@ static int claim_limited(struct sf_jobs__src *s, struct sf_arena *a, struct sf_j
 	if (k->max_per_s > 0) {
 		int64_t step = SF_USEC / k->max_per_s ? SF_USEC / k->max_per_s : 1;
 		next_at += step * (int64_t)rows->n;
-		err = jobs_q_limit_set(tx, &(struct jobs_q_limit_set_in) { .kind = sf_str(k->kind), .next_at = next_at }, NULL);
+		err = jobs_q_limit_set(
+			tx, &(struct jobs_q_limit_set_in) { .kind = sf_str(k->kind), .next_at = next_at }, NULL);
 		if (err) goto out;
 		if (next_at > now) limit_later(l, next_at);
 	}
@@ -339,7 +357,8 @@ int sf_jobs__claim(struct sf_jobs__src *s, struct sf_arena *a, int n, size_t *go
 		struct sf_jobs__lane *l = &s->lane[i];
 		struct sf_rows rows;
 		size_t busy = s->js->running + s->nready;
-		if (!l->kind || l->suspects || busy >= slots) continue; /* a rate is one of starts: none is claimed to lie about */
+		if (!l->kind || l->suspects || busy >= slots)
+			continue; /* a rate is one of starts: none is claimed to lie about */
 		int err = claim_limited(s, a, l, (int64_t)(slots - busy), &rows);
 		if (err) return err;
 		take(s, &rows);
@@ -359,12 +378,15 @@ static void set_alone(struct sf_jobs__src *s) {
 int sf_jobs__claim_suspect(struct sf_jobs__src *s, struct sf_arena *a) {
 	struct sf_rows rows = { 0 };
 	int err = 0;
-	if (sf_db_engine(s->db) == SF_PG) err = ask(s, handle(s, a), lanes_text(s, a, is_suspect, true), 1, sf_jobs__now(s), &rows);
+	if (sf_db_engine(s->db) == SF_PG)
+		err = ask(s, handle(s, a), lanes_text(s, a, is_suspect, true), 1, sf_jobs__now(s), &rows);
 	for (size_t i = 0; i < s->nlane && !err && !rows.n; i++) {
 		struct sf_jobs__lane *l = &s->lane[i];
 		if (!l->suspects) continue;
-		if (l->kind) err = claim_limited(s, a, l, 1, &rows);
-		else if (sf_db_engine(s->db) == SF_LITE) err = claim_lane(s, handle(s, a), l, 1, &rows);
+		if (l->kind)
+			err = claim_limited(s, a, l, 1, &rows);
+		else if (sf_db_engine(s->db) == SF_LITE)
+			err = claim_lane(s, handle(s, a), l, 1, &rows);
 	}
 	if (err || !rows.n) return err;
 	size_t before = s->nready;
@@ -375,8 +397,9 @@ int sf_jobs__claim_suspect(struct sf_jobs__src *s, struct sf_arena *a) {
 
 int sf_jobs__ask_next(struct sf_jobs__src *s, struct sf_arena *a) {
 	struct jobs_q_next_row row;
-	int err = jobs_q_next(handle(s, a),
-						  &(struct jobs_q_next_in) { .lanes = lanes_text(s, a, is_any, true), .now = sf_jobs__now(s) }, &row);
+	int err = jobs_q_next(
+		handle(s, a),
+		&(struct jobs_q_next_in) { .lanes = lanes_text(s, a, is_any, true), .now = sf_jobs__now(s) }, &row);
 	if (err) return err;
 	s->next_at = row.run_at.has ? row.run_at.v : INT64_MAX;
 	return 0;

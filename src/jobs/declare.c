@@ -21,15 +21,18 @@ const struct sf_jobs__kind *sf_jobs__kind(struct sf_str name) {
 		const char *at = process.kind[mid].row->kind;
 		int c = strncmp(name.p, at, name.n);
 		if (c == 0 && at[name.n] == 0) return &process.kind[mid];
-		if (c < 0 || (c == 0 && at[name.n])) hi = mid;
-		else lo = mid + 1;
+		if (c < 0 || (c == 0 && at[name.n]))
+			hi = mid;
+		else
+			lo = mid + 1;
 	}
 	return NULL;
 }
 
 static bool word(const char *s) { /* also what may stand in a lane's name */
 	size_t n = s ? strlen(s) : 0;
-	return n > 0 && n <= 100 && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
+	return n > 0 && n <= 100 &&
+		   strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
 }
 
 static const char *wrong(const struct sf_job_kind *k) {
@@ -86,18 +89,21 @@ static int check_crons(struct sf_jobs__declared *d, struct sf_str *why) {
 			struct sf_cron_spec spec;
 			const char *bad = NULL;
 			int64_t next;
-			if (!word(c->name)) return refuse(d, why, c->name, "a schedule's name is letters, digits, '.', '_' and '-'");
+			if (!word(c->name))
+				return refuse(d, why, c->name, "a schedule's name is letters, digits, '.', '_' and '-'");
 			if (!known(d, c->kind)) return refuse(d, why, c->name, "the schedule's kind is not declared");
 			if (sf_cron_parse(c->expr, &spec, &bad)) return refuse(d, why, c->name, bad);
 			if (sf_cron_next(&spec, c->zone, 0, &next)) return refuse(d, why, c->name, "unknown time zone");
 			for (const struct sf_cron *const *u = d->crons; u <= t; u++)
 				for (const struct sf_cron *e = *u; e->name && e != c; e++)
-					if (!strcmp(e->name, c->name)) return refuse(d, why, c->name, "two schedules have this name");
+					if (!strcmp(e->name, c->name))
+						return refuse(d, why, c->name, "two schedules have this name");
 		}
 	return 0;
 }
 
-int sf_jobs_declare(const struct sf_job_kind *const *kinds, const struct sf_cron *const *crons, struct sf_str *why) {
+int sf_jobs_declare(const struct sf_job_kind *const *kinds, const struct sf_cron *const *crons,
+					struct sf_str *why) {
 	struct sf_jobs__declared d = { .crons = crons };
 	size_t n = 0;
 	for (const struct sf_job_kind *const *t = kinds; t && *t; t++)

@@ -39,7 +39,8 @@ static void count_refused(struct sf_jobs__src *s, int64_t n, int64_t changed, bo
 
 /* ~ Ends a batch that is done. The runs go on success; else they stay in `batch`. */
 static int write_done(struct sf_jobs__src *s, struct sf_arena *a, struct sf_node *batch, size_t n) {
-	int64_t *ids = sf_arena_alloc(a, n * sizeof *ids), *fences = sf_arena_alloc(a, n * sizeof *fences), changed = 0;
+	int64_t *ids = sf_arena_alloc(a, n * sizeof *ids), *fences = sf_arena_alloc(a, n * sizeof *fences),
+			changed = 0;
 	bool unknown = false;
 	size_t i = 0;
 	for (struct sf_node *at = batch->next; at != batch; at = at->next, i++) {
@@ -60,7 +61,9 @@ static int write_done(struct sf_jobs__src *s, struct sf_arena *a, struct sf_node
 }
 
 static int write_over(struct sf_jobs__src *s, struct sf_dbh *h, struct sf_job *j, int64_t *changed) {
-	static const char *const names[] = { [SF_JOBS__DONE] = "done", [SF_JOBS__DEAD] = "dead", [SF_JOBS__CANCELLED] = "cancelled" };
+	static const char *const names[] = {
+		[SF_JOBS__DONE] = "done", [SF_JOBS__DEAD] = "dead", [SF_JOBS__CANCELLED] = "cancelled"
+	};
 	struct jobs_q_over_in in = { .id = j->id,
 								 .worker = j->worker,
 								 .fence = j->fence,
@@ -90,11 +93,15 @@ static int write_one(struct sf_jobs__src *s, struct sf_arena *a, struct sf_job *
 	if (err) return err;
 	/* a handler's commit whose outcome nobody knew has ended it if the row is gone */
 	count_refused(s, 1, changed, j->unknown || j->committing);
-	if (changed && j->end == SF_JOBS__DONE) stats->done++;
-	else if (changed && j->end == SF_JOBS__DEAD) stats->dead++;
-	else if (changed && j->end == SF_JOBS__BACK && !j->uncount) stats->failed++;
+	if (changed && j->end == SF_JOBS__DONE)
+		stats->done++;
+	else if (changed && j->end == SF_JOBS__DEAD)
+		stats->dead++;
+	else if (changed && j->end == SF_JOBS__BACK && !j->uncount)
+		stats->failed++;
 	if (changed && j->end == SF_JOBS__DEAD)
-		sf_log(SF_ERROR, "a job is dead", SF_KV("id", j->id), SF_KV("kind", j->kind->row->kind), SF_KV("error", j->why));
+		sf_log(SF_ERROR, "a job is dead", SF_KV("id", j->id), SF_KV("kind", j->kind->row->kind),
+			   SF_KV("error", j->why));
 	if (changed && j->end == SF_JOBS__BACK && (!s->next_at || j->back_at < s->next_at)) {
 		s->next_at = j->back_at;
 		sf_jobs__signal(&s->pump);
@@ -139,8 +146,10 @@ static int write_some(struct sf_jobs__src *s, struct sf_arena *a) {
 		}
 		err = write_done(s, a, &batch, n);
 	}
-	if (err) put_back(s, &batch);
-	else sf_jobs__progressed(s->js);
+	if (err)
+		put_back(s, &batch);
+	else
+		sf_jobs__progressed(s->js);
 	return err;
 }
 

@@ -81,9 +81,12 @@ int sf_job_progress(struct sf_job *j, int percent, const char *what) {
 															 .progress = j->percent,
 															 .what = sf_str(what) },
 							  &row);
-	if (err == SF_ENOTFOUND) j->lost = true;
-	else if (!err && row.cancel_requested) j->cancel = true;
-	else return err;
+	if (err == SF_ENOTFOUND)
+		j->lost = true;
+	else if (!err && row.cancel_requested)
+		j->cancel = true;
+	else
+		return err;
 	return SF_ECANCELED;
 }
 
@@ -155,25 +158,36 @@ static void back(struct sf_job *j, int64_t ms, bool uncount) {
 
 /* Our own database's trouble, or others' changes at the same time: not the job's fault, unless it says so itself. */
 static bool not_to_blame(const struct sf_job *j, int err) {
-	return j->verdict == SF_JOBS__NONE && (err == SF_ESERIAL || err == SF_EUNAVAILABLE || err == SF_EOVERLOAD);
+	return j->verdict == SF_JOBS__NONE &&
+		   (err == SF_ESERIAL || err == SF_EUNAVAILABLE || err == SF_EOVERLOAD);
 }
 
 static void failed(struct sf_job *j, int err, bool timed_out) {
 	if (timed_out && j->verdict == SF_JOBS__NONE) explain(j, "it took longer than its time limit");
 	explain(j, sf_err_symbol(err));
-	if (j->verdict == SF_JOBS__GIVE_UP || j->attempts >= j->max_attempts) j->end = SF_JOBS__DEAD;
-	else back(j, sf_jobs__backoff_ms(j->kind, j->attempts), false);
+	if (j->verdict == SF_JOBS__GIVE_UP || j->attempts >= j->max_attempts)
+		j->end = SF_JOBS__DEAD;
+	else
+		back(j, sf_jobs__backoff_ms(j->kind, j->attempts), false);
 }
 
 static void judge(struct sf_job *j, int err, int canceled, bool timed_out) {
-	if (j->committed) j->end = SF_JOBS__ENDED, j->src->js->stats.done++;
-	else if (j->lost) j->end = SF_JOBS__ENDED, j->src->js->stats.refused++;
-	else if (err >= 0) j->end = SF_JOBS__DONE;
-	else if (j->cancel) explain(j, "cancelled while it ran"), j->end = SF_JOBS__CANCELLED;
-	else if (canceled == SF_EDRAINING) back(j, 0, true);
-	else if (j->verdict == SF_JOBS__LATER) back(j, j->later_ms, true);
-	else if (not_to_blame(j, err)) explain(j, sf_err_symbol(err)), back(j, 50 + rand() % SOON_MS, true);
-	else failed(j, err, timed_out);
+	if (j->committed)
+		j->end = SF_JOBS__ENDED, j->src->js->stats.done++;
+	else if (j->lost)
+		j->end = SF_JOBS__ENDED, j->src->js->stats.refused++;
+	else if (err >= 0)
+		j->end = SF_JOBS__DONE;
+	else if (j->cancel)
+		explain(j, "cancelled while it ran"), j->end = SF_JOBS__CANCELLED;
+	else if (canceled == SF_EDRAINING)
+		back(j, 0, true);
+	else if (j->verdict == SF_JOBS__LATER)
+		back(j, j->later_ms, true);
+	else if (not_to_blame(j, err))
+		explain(j, sf_err_symbol(err)), back(j, 50 + rand() % SOON_MS, true);
+	else
+		failed(j, err, timed_out);
 }
 
 /* ---- one run --------------------------------------------------------------------------------------------------------- */

@@ -50,11 +50,11 @@ int sf_jobs__wait(struct sf_jobs__signal *s, int64_t ms);
 /* ---- the runner (runner.c) ----------------------------------------------------------------------------------- */
 
 enum sf_jobs__end { /* how a run ended; what finish.c writes */
-	SF_JOBS__DONE,
-	SF_JOBS__DEAD,
-	SF_JOBS__CANCELLED,
-	SF_JOBS__BACK, /* runs again at run_at */
-	SF_JOBS__ENDED /* by the handler's own transaction, or not ours any more: nothing to write */
+					SF_JOBS__DONE,
+					SF_JOBS__DEAD,
+					SF_JOBS__CANCELLED,
+					SF_JOBS__BACK, /* runs again at run_at */
+					SF_JOBS__ENDED /* by the handler's own transaction, or not ours any more: nothing to write */
 };
 
 struct sf_job { /* heap; lifetime: from the claim until its end is written */
@@ -72,35 +72,35 @@ struct sf_job { /* heap; lifetime: from the claim until its end is written */
 	struct sf_co *co;
 	int64_t started_ms, progress_ms; /* sf_loop_now */
 	int percent;
-	bool cancel;       /* somebody wants it to stop */
-	bool lost;         /* the lease is not ours any more */
-	bool committing;   /* sf_job_commit was tried: its outcome may be unknown */
-	bool committed;    /* sf_job_commit has ended it */
-	bool unknown;      /* the statement that ends it was sent and not answered */
-	int verdict;       /* enum below, of sf_job_fail and its kin */
+	bool cancel;     /* somebody wants it to stop */
+	bool lost;       /* the lease is not ours any more */
+	bool committing; /* sf_job_commit was tried: its outcome may be unknown */
+	bool committed;  /* sf_job_commit has ended it */
+	bool unknown;    /* the statement that ends it was sent and not answered */
+	int verdict;     /* enum below, of sf_job_fail and its kin */
 	int64_t later_ms;
 	struct sf_str why, result; /* heap copies */
 	/* how it ended */
 	enum sf_jobs__end end;
-	bool uncount;   /* BACK: no attempt */
+	bool uncount;    /* BACK: no attempt */
 	int64_t back_at; /* BACK: µs of the database's clock */
 };
 enum { SF_JOBS__NONE, SF_JOBS__FAIL, SF_JOBS__GIVE_UP, SF_JOBS__LATER };
 
 struct sf_jobs__lane {
 	const char *queue;
-	struct sf_str name;                /* owned */
-	const struct sf_jobs__kind *kind;  /* of a limited lane */
+	struct sf_str name;                 /* owned */
+	const struct sf_jobs__kind *kind;   /* of a limited lane */
 	int64_t floor[SF_JOBS__PRIORITIES]; /* claims start at this run_at; see claim.c */
-	int64_t free_at;                   /* limited: µs before which nothing can be claimed */
-	bool suspects;                     /* jobs that a worker died of */
+	int64_t free_at;                    /* limited: µs before which nothing can be claimed */
+	bool suspects;                      /* jobs that a worker died of */
 };
 
 struct sf_jobs__src { /* one database of a runner; lifetime: the runner */
 	struct sf_jobs *js;
 	struct sf_db *db;
-	int64_t worker;        /* id of our row in job_workers; 0: none yet */
-	int64_t skew_us;       /* what the database's clock is ahead of ours */
+	int64_t worker;         /* id of our row in job_workers; 0: none yet */
+	int64_t skew_us;        /* what the database's clock is ahead of ours */
 	int64_t lease_until_ms; /* sf_loop_now time until which the lease holds for certain */
 	struct sf_jobs__lane *lane;
 	size_t nlane;
@@ -108,32 +108,32 @@ struct sf_jobs__src { /* one database of a runner; lifetime: the runner */
 	size_t nruns, nready;
 	/* claiming */
 	struct sf_jobs__signal pump;
-	int batch;            /* how many to ask for */
-	bool doubt;           /* a claim went unanswered: the database may hold runs for us that we do not know */
-	int64_t full_at_ms;   /* when claims look at everything again, not only above the floors */
-	int64_t next_at;      /* µs: the earliest job that is known to come due; 0: unknown */
+	int batch;          /* how many to ask for */
+	bool doubt;         /* a claim went unanswered: the database may hold runs for us that we do not know */
+	int64_t full_at_ms; /* when claims look at everything again, not only above the floors */
+	int64_t next_at;    /* µs: the earliest job that is known to come due; 0: unknown */
 	int64_t next_asked_ms;
 	int64_t suspects_at_ms; /* when suspects are looked for again */
 	/* the rest */
 	struct sf_jobs__signal end, keep, tidy;
-	uint64_t beats;       /* renewals in a row that succeeded */
+	uint64_t beats; /* renewals in a row that succeeded */
 	int64_t tidied_ms, folded_ms;
 	struct sf_jobs__listener *listener; /* PostgreSQL */
-	int coroutines;       /* of the four, how many live */
-	bool pumping;         /* the pump lives, and may claim */
+	int coroutines;                     /* of the four, how many live */
+	bool pumping;                       /* the pump lives, and may claim */
 };
 
 struct sf_jobs {
 	struct sf_loop *loop;
 	struct sf_jobs_opts o; /* defaults filled in; queues is a copy */
 	struct sf_jobs__src *src;
-	size_t nsrc, turn;     /* the source that starts next */
+	size_t nsrc, turn; /* the source that starts next */
 	size_t running, coroutines;
-	struct sf_job *alone;  /* a suspect that waits to run, or runs, with nothing beside it */
+	struct sf_job *alone; /* a suspect that waits to run, or runs, with nothing beside it */
 	bool alone_runs;
 	int64_t alone_ms;
-	bool dispatching;      /* sf_jobs__dispatch is on its way */
-	bool draining, hurry;  /* hurry: the time to finish is over */
+	bool dispatching;     /* sf_jobs__dispatch is on its way */
+	bool draining, hurry; /* hurry: the time to finish is over */
 	int64_t drain_ms, drained_ms;
 	void (*done)(void *arg);
 	void *done_arg;

@@ -43,7 +43,9 @@ static unsigned long long started(long pid) {
 	fclose(f);
 	text[n] = 0;
 	const char *p = strrchr(text, ')'); /* the name may hold anything */
-	if (!p || sscanf(p + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &state, &at) != 2)
+	if (!p ||
+		sscanf(p + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+			   &state, &at) != 2)
 		return 0;
 	return state == 'Z' || state == 'X' ? 0 : at;
 }
@@ -63,7 +65,8 @@ static bool process_gone(struct sf_str name) {
 	unsigned long long at;
 	host_name(host);
 	size_t n = strlen(host);
-	if (name.n <= n || name.n >= sizeof text || memcmp(name.p, host, n) != 0 || strchr(host, '?')) return false;
+	if (name.n <= n || name.n >= sizeof text || memcmp(name.p, host, n) != 0 || strchr(host, '?'))
+		return false;
 	memcpy(text, name.p + n, name.n - n);
 	text[name.n - n] = 0;
 	return sscanf(text, "%ld %llu", &pid, &at) == 2 && at && started(pid) != at;
@@ -82,9 +85,11 @@ int sf_jobs__register(struct sf_jobs__src *s, struct sf_arena *a) {
 	int64_t asked = sf_loop_now(s->js->loop);
 	host_name(host);
 	snprintf(name, sizeof name, "%s%ld %llu", host, (long)getpid(), started((long)getpid()));
-	int err = jobs_q_worker_add(
-		sf_db_auto(s->db, a, SF_READ_PRIMARY, "jobs.lease"),
-		&(struct jobs_q_worker_add_in) { .name = sf_str(name), .now = sf_time_now(), .lease = s->js->o.lease_ms * 1000 }, &row);
+	int err =
+		jobs_q_worker_add(sf_db_auto(s->db, a, SF_READ_PRIMARY, "jobs.lease"),
+						  &(struct jobs_q_worker_add_in) {
+							  .name = sf_str(name), .now = sf_time_now(), .lease = s->js->o.lease_ms * 1000 },
+						  &row);
 	if (err) return err;
 	s->worker = row.id, s->beats = 0;
 	renewed(s, asked, row.now);
@@ -111,7 +116,8 @@ static void stop_all(struct sf_jobs__src *s, bool lost) {
 }
 
 static void lost(struct sf_jobs__src *s) {
-	sf_log(SF_ERROR, "the lease was taken away; what runs is stopped", SF_KV("worker", s->worker), SF_KV("runs", s->nruns));
+	sf_log(SF_ERROR, "the lease was taken away; what runs is stopped", SF_KV("worker", s->worker),
+		   SF_KV("runs", s->nruns));
 	stop_all(s, true);
 	s->worker = 0, s->beats = 0;
 	sf_jobs__signal(&s->pump); /* registers anew */
@@ -120,9 +126,10 @@ static void lost(struct sf_jobs__src *s) {
 static int beat(struct sf_jobs__src *s, struct sf_arena *a) {
 	int64_t asked = sf_loop_now(s->js->loop), worker = s->worker;
 	struct jobs_q_worker_beat_row row;
-	int err = jobs_q_worker_beat(
-		sf_db_auto(s->db, a, SF_READ_PRIMARY, "jobs.lease"),
-		&(struct jobs_q_worker_beat_in) { .id = worker, .now = sf_time_now(), .lease = s->js->o.lease_ms * 1000 }, &row);
+	int err = jobs_q_worker_beat(sf_db_auto(s->db, a, SF_READ_PRIMARY, "jobs.lease"),
+								 &(struct jobs_q_worker_beat_in) {
+									 .id = worker, .now = sf_time_now(), .lease = s->js->o.lease_ms * 1000 },
+								 &row);
 	if (err == SF_ENOTFOUND && s->worker == worker) lost(s);
 	if (err) {
 		s->beats = 0;
@@ -189,21 +196,24 @@ static int rescue_one(struct sf_jobs__src *s, struct sf_arena *a, int64_t worker
 	err = jobs_q_worker_lock(tx, &(struct jobs_q_worker_lock_in) { .id = worker }, &row);
 	if (err) goto out; /* SF_ENOTFOUND: somebody was faster */
 	if (!gone && row.expires_at >= sf_jobs__now(s)) goto out;
-	err = jobs_q_rescue_bury(tx,
-							 &(struct jobs_q_rescue_bury_in) { .worker = worker,
-															   .crashes = SF_JOBS__CRASHES,
-															   .error = SF_STR("it took its worker down 3 times"),
-															   .now = sf_jobs__now(s) },
-							 &dead);
+	err = jobs_q_rescue_bury(
+		tx,
+		&(struct jobs_q_rescue_bury_in) { .worker = worker,
+										  .crashes = SF_JOBS__CRASHES,
+										  .error = SF_STR("it took its worker down 3 times"),
+										  .now = sf_jobs__now(s) },
+		&dead);
 	if (!err)
 		err = jobs_q_rescue(
-			tx, &(struct jobs_q_rescue_in) { .worker = worker, .error = SF_STR("its worker died while it ran") }, &n);
+			tx,
+			&(struct jobs_q_rescue_in) { .worker = worker, .error = SF_STR("its worker died while it ran") },
+			&n);
 	if (!err) err = jobs_q_worker_gone(tx, &(struct jobs_q_worker_gone_in) { .id = worker }, NULL);
 	if (!err) err = sf_tx_commit(tx);
 	if (err) goto out;
 	s->js->stats.rescued += (uint64_t)n, s->js->stats.dead += (uint64_t)dead;
-	sf_log(SF_WARN, "jobs of a dead worker were rescued", SF_KV("worker", worker), SF_KV("jobs", n), SF_KV("dead", dead),
-		   SF_KV("process_gone", gone));
+	sf_log(SF_WARN, "jobs of a dead worker were rescued", SF_KV("worker", worker), SF_KV("jobs", n),
+		   SF_KV("dead", dead), SF_KV("process_gone", gone));
 	if (n) s->suspects_at_ms = 0, sf_jobs__signal(&s->pump);
 out:
 	sf_tx_end(tx);
@@ -239,7 +249,9 @@ int sf_jobs__reconcile(struct sf_jobs__src *s, struct sf_arena *a) {
 			known = SF_CONTAINER(at, struct sf_job, all)->id == id;
 		if (!known) ids[n++] = id;
 	}
-	if (n) err = jobs_q_give_back(h, &(struct jobs_q_give_back_in) { .worker = s->worker, .ids = { ids, n } }, NULL);
+	if (n)
+		err = jobs_q_give_back(h, &(struct jobs_q_give_back_in) { .worker = s->worker, .ids = { ids, n } },
+							   NULL);
 	if (err) return err;
 	s->doubt = false, s->full_at_ms = 0;
 	return 0;

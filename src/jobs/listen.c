@@ -8,7 +8,7 @@
 
 enum { AGAIN_MS = 1000, CONNECT_MS = 5000 };
 
-struct sf_jobs__listener { /* heap; freed when both handles have closed */
+struct sf_jobs__listener {    /* heap; freed when both handles have closed */
 	struct sf_jobs__src *src; /* NULL: closing */
 	struct sf_loop *loop;
 	char *url;
@@ -29,7 +29,8 @@ static void drop(struct sf_jobs__listener *l, const char *why) {
 		uv_poll_stop(l->poll);
 		uv_close((uv_handle_t *)l->poll, closed);
 	}
-	if (why && !l->said) sf_log(SF_WARN, "wake-ups by PostgreSQL stopped; jobs are polled", SF_KV("why", why));
+	if (why && !l->said)
+		sf_log(SF_WARN, "wake-ups by PostgreSQL stopped; jobs are polled", SF_KV("why", why));
 	l->said = why != NULL;
 	PQfinish(l->pg);
 	l->poll = NULL, l->pg = NULL, l->listening = false;
@@ -116,12 +117,15 @@ static void too_long(uv_timer_t *t) {
 
 static void again(uv_timer_t *t) {
 	struct sf_jobs__listener *l = t->data;
-	const char *const keys[] = { "dbname", "fallback_application_name", "keepalives_idle", "tcp_user_timeout", NULL };
+	const char *const keys[] = { "dbname", "fallback_application_name", "keepalives_idle", "tcp_user_timeout",
+								 NULL };
 	const char *const vals[] = { l->url, "softfactory jobs", "15", "10000", NULL };
 	uv_timer_start(&l->timer, too_long, CONNECT_MS, 0);
 	l->pg = PQconnectStartParams(keys, vals, 1);
-	if (!l->pg || PQstatus(l->pg) == CONNECTION_BAD) drop(l, l->pg ? PQerrorMessage(l->pg) : "out of memory");
-	else watch(l, UV_WRITABLE);
+	if (!l->pg || PQstatus(l->pg) == CONNECTION_BAD)
+		drop(l, l->pg ? PQerrorMessage(l->pg) : "out of memory");
+	else
+		watch(l, UV_WRITABLE);
 }
 
 void sf_jobs__listen(struct sf_jobs__src *s) {

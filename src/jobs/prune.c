@@ -17,7 +17,8 @@ static int days(struct sf_jobs__src *s, struct sf_arena *a, int64_t today) {
 	struct jobs_q_history_day_row made;
 	struct jobs_q_history_drop_row dropped;
 	int err = 0;
-	for (int64_t day = today; day <= today + AHEAD && !err; day++) { /* each alone: a lock that is not to be had harms no other */
+	for (int64_t day = today; day <= today + AHEAD && !err;
+		 day++) { /* each alone: a lock that is not to be had harms no other */
 		err = sf_tx_begin(s->db, a, "jobs.days", &tx);
 		if (err) return err;
 		err = jobs_q_history_day(tx, &(struct jobs_q_history_day_in) { .day = day }, &made);
@@ -28,7 +29,9 @@ static int days(struct sf_jobs__src *s, struct sf_arena *a, int64_t today) {
 	err = sf_tx_begin(s->db, a, "jobs.days", &tx);
 	if (err) return err;
 	err = jobs_q_history_drop(
-		tx, &(struct jobs_q_history_drop_in) { .day = sf_date_of(sf_jobs__now(s) - js->o.keep_done_ms * 1000) }, &dropped);
+		tx,
+		&(struct jobs_q_history_drop_in) { .day = sf_date_of(sf_jobs__now(s) - js->o.keep_done_ms * 1000) },
+		&dropped);
 	if (!err) err = sf_tx_commit(tx);
 	sf_tx_end(tx);
 	return err;
@@ -39,7 +42,8 @@ static int rows(struct sf_jobs__src *s, struct sf_arena *a) {
 	int err = 0;
 	while (!err && changed == PRUNE_BATCH && !s->js->draining) {
 		err = jobs_q_prune(sf_db_auto(s->db, a, SF_READ_PRIMARY, "jobs.prune"),
-						   &(struct jobs_q_prune_in) { .until = sf_jobs__now(s) - s->js->o.keep_done_ms * 1000, .n = PRUNE_BATCH },
+						   &(struct jobs_q_prune_in) {
+							   .until = sf_jobs__now(s) - s->js->o.keep_done_ms * 1000, .n = PRUNE_BATCH },
 						   &changed);
 	}
 	return err;

@@ -9,8 +9,10 @@ enum { RETRY_MS = 200, NEXT_MS = 50, SUSPECTS_MS = 1000, GOOD_MS = 40 };
 /* A line that was worked off sooner than GOOD_MS is too short, one that lasts far longer keeps jobs from others. */
 static void adapt(struct sf_jobs__src *s, size_t got, int64_t took_ms) {
 	int least = s->js->o.concurrency;
-	if (got >= (size_t)s->batch && took_ms < GOOD_MS) s->batch *= 2;
-	else if (took_ms > 4 * GOOD_MS) s->batch /= 2;
+	if (got >= (size_t)s->batch && took_ms < GOOD_MS)
+		s->batch *= 2;
+	else if (took_ms > 4 * GOOD_MS)
+		s->batch /= 2;
 	if (s->batch < least) s->batch = least;
 	if (s->batch > SF_JOBS__BATCH_MAX) s->batch = least > SF_JOBS__BATCH_MAX ? least : SF_JOBS__BATCH_MAX;
 }
@@ -18,7 +20,8 @@ static void adapt(struct sf_jobs__src *s, size_t got, int64_t took_ms) {
 /* How long there is nothing to do but for a wake-up. */
 static int64_t idle_ms(const struct sf_jobs__src *s) {
 	int64_t ms = s->js->o.poll_ms, now = sf_jobs__now(s);
-	if (s->next_at && s->next_at != INT64_MAX && (s->next_at - now) / 1000 + 1 < ms) ms = (s->next_at - now) / 1000 + 1;
+	if (s->next_at && s->next_at != INT64_MAX && (s->next_at - now) / 1000 + 1 < ms)
+		ms = (s->next_at - now) / 1000 + 1;
 	for (size_t i = 0; i < s->nlane; i++)
 		if (s->lane[i].free_at > now && (s->lane[i].free_at - now) / 1000 + 1 < ms)
 			ms = (s->lane[i].free_at - now) / 1000 + 1;

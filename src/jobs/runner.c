@@ -215,8 +215,10 @@ static void drain(void *arg) {
 	cancel_all(js);
 	until = sf_loop_now(js->loop) + DRAIN_TAIL_MS;
 	while (unsettled(js) && sf_loop_now(js->loop) < until)
-		if (sf_jobs__wait(&never, 5) == SF_ECANCELED) break;
-		else give_back(js);
+		if (sf_jobs__wait(&never, 5) == SF_ECANCELED)
+			break;
+		else
+			give_back(js);
 	js->drained_ms = sf_loop_now(js->loop);
 	for (size_t i = 0; i < js->nsrc; i++) {
 		struct sf_jobs__src *s = &js->src[i];
@@ -239,7 +241,8 @@ void sf_jobs_drain(struct sf_jobs *js, int64_t limit_ms, void (*done)(void *arg)
 	js->draining = true;
 	js->done = done, js->done_arg = arg;
 	js->drain_ms = sf_loop_now(js->loop) + limit_ms;
-	for (size_t i = 0; i < js->nsrc; i++) sf_jobs__signal(&js->src[i].pump), sf_jobs__signal(&js->src[i].tidy);
+	for (size_t i = 0; i < js->nsrc; i++)
+		sf_jobs__signal(&js->src[i].pump), sf_jobs__signal(&js->src[i].tidy);
 	sf_jobs__signal(&js->schedule);
 	sf_loop_later(js->loop, drain_start, js);
 }

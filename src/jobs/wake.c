@@ -31,8 +31,8 @@ static struct {
 	struct sf_jobs *runners; /* by ->next */
 	struct ear *ears;
 	struct pending *pendings;
-	int out;                 /* the sending socket, -1: none yet */
-	pid_t pid;               /* whose these are: a forked child begins anew */
+	int out;   /* the sending socket, -1: none yet */
+	pid_t pid; /* whose these are: a forked child begins anew */
 } process = { .out = -1 };
 
 /* ---- the sockets -------------------------------------------------------------------------------------------------- */
@@ -56,7 +56,8 @@ static void heard(uv_poll_t *p, int status, int events) {
 	char byte = 0;
 	(void)status, (void)events;
 	bool cancel = false, any = false;
-	while (recv(e->fd, &byte, 1, MSG_DONTWAIT) == 1) any = true, cancel = cancel || byte == SF_JOBS__WAKE_CANCEL;
+	while (recv(e->fd, &byte, 1, MSG_DONTWAIT) == 1)
+		any = true, cancel = cancel || byte == SF_JOBS__WAKE_CANCEL;
 	if (any) sf_jobs__wake_src(e->src, cancel ? SF_JOBS__WAKE_CANCEL : SF_JOBS__WAKE_DUE);
 }
 
@@ -76,7 +77,8 @@ static void listen_on(struct sf_jobs__src *s) {
 	struct ear *e = sf_calloc(1, sizeof *e);
 	e->src = s, e->fd = fd, e->slot = slot;
 	e->poll.data = e;
-	SF_BUG_ON(uv_poll_init(sf_loop_uv(s->js->loop), &e->poll, fd) || uv_poll_start(&e->poll, UV_READABLE, heard));
+	SF_BUG_ON(uv_poll_init(sf_loop_uv(s->js->loop), &e->poll, fd) ||
+			  uv_poll_start(&e->poll, UV_READABLE, heard));
 	e->next = process.ears;
 	process.ears = e;
 }
@@ -207,8 +209,10 @@ static void wake_cancel(void *db) {
 }
 
 void sf_jobs__wake_after(struct sf_dbh *h, char what) {
-	if (!sf_dbh_in_tx(h)) sf_jobs__wake(sf_dbh_db(h), what);
-	else sf_tx_after(h, what == SF_JOBS__WAKE_DUE ? wake_due : wake_cancel, sf_dbh_db(h));
+	if (!sf_dbh_in_tx(h))
+		sf_jobs__wake(sf_dbh_db(h), what);
+	else
+		sf_tx_after(h, what == SF_JOBS__WAKE_DUE ? wake_due : wake_cancel, sf_dbh_db(h));
 }
 
 void sf_jobs__wake_add(struct sf_jobs *js) {
