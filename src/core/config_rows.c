@@ -37,6 +37,8 @@ const struct sf_config_row sf_config_rows[] = {
 	  .help = "Time that requests in flight have to finish when a worker stops." },
 	{ "DRAIN_WAIT", "--drain-wait", SF_CFG_MSEC, "0ms", .min = 0, .max = 10 * MIN,
 	  .help = "Time to keep accepting after /ready has turned 503, so that balancers notice." },
+	{ "FETCH_ALLOW", "--fetch-allow", SF_CFG_TEXT, NULL,
+	  .help = "Hosts as name:port, separated by commas, that users' URLs may name though they are private: for intranets and tests." },
 	{ "HTTP_BODY_MAX", "--http-body-max", SF_CFG_BYTES, "1MiB", .min = KIB, .max = 1024 * MIB,
 	  .help = "Largest request body, where a route sets no limit of its own." },
 	{ "HTTP_BODY_TIMEOUT", "--http-body-timeout", SF_CFG_MSEC, "30s", .min = 100, .max = 60 * MIN,
