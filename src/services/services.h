@@ -9,6 +9,7 @@ struct sf_arena;
 
 extern const struct sf_service platform_service;     /* accounts, products, subscriptions, health */
 extern const struct sf_service coocook_service;      /* chef bookings */
+extern const struct sf_service mail_service;         /* mails and the outbox of demo mode */
 extern const struct sf_service *const sf_services[]; /* all, NULL-terminated */
 
 /* ---- of platform, for the start of a worker (cli/) ---- */
