@@ -100,7 +100,7 @@ static int write_one(struct sf_jobs__src *s, struct sf_arena *a, struct sf_job *
 	else if (changed && j->end == SF_JOBS__BACK && !j->uncount)
 		stats->failed++;
 	if (changed && j->end == SF_JOBS__DEAD)
-		sf_log(SF_ERROR, "a job is dead", SF_KV("id", j->id), SF_KV("kind", j->kind->row->kind),
+		sf_log(SF_WARN, "a job is dead", SF_KV("id", j->id), SF_KV("kind", j->kind->row->kind),
 			   SF_KV("error", j->why));
 	if (changed && j->end == SF_JOBS__BACK && (!s->next_at || j->back_at < s->next_at)) {
 		s->next_at = j->back_at;

@@ -203,6 +203,11 @@ void sf_jobs__wake_del(struct sf_jobs *js);
 void sf_jobs__listen(struct sf_jobs__src *s);   /* PostgreSQL: LISTEN on a connection of its own */
 void sf_jobs__unlisten(struct sf_jobs__src *s); /* closes it; memory goes later */
 
+/* ---- looking and steering (view.c, act.c) -------------------------------------------------------------------------- */
+
+/* The LIKE pattern (ESCAPE '!') of texts that have `part` in them; absent stays absent. */
+struct sf_str sf_jobs__pattern(struct sf_arena *a, struct sf_str part);
+
 /* ---- the scheduler (schedule.c) ------------------------------------------------------------------------------------ */
 
 /* ~ Tends the schedules while this runner is the elected one, until js->draining; started as a helper by runner.c
