@@ -294,11 +294,12 @@ describe('random data', { skip: !both && 'needs both engines', concurrency: fals
       await t.get('/api/coocook/bookings?per_page=100', tokens[i]);
       await t.get('/api/coocook/recommendations', tokens[i]);
     }
+    const piece = (word, n) => Buffer.from([...word].slice(0, n).join('')).toString(); // half a pair becomes U+FFFD
     for (let i = 0; i < 150; i++) { // words, starts of words, and pieces that are no word
       const from = pick(chefs), source = pick([from.name, from.cuisine_type, from.location, from.bio ?? from.name]);
       const word = roll(3) ? pick(source.split(/\s+/)) : source.slice(roll(source.length));
-      await t.get(`/api/coocook/search?per_page=100&q=${q([...word].slice(0, 2 + roll(20)).join('').toWellFormed())}`);
-      await t.get(`/api/platform/admin/users?per_page=100&q=${q([...word].slice(0, 1 + roll(4)).join('').toWellFormed())}`, tokens.admin);
+      await t.get(`/api/coocook/search?per_page=100&q=${q(piece(word, 2 + roll(20)))}`);
+      await t.get(`/api/platform/admin/users?per_page=100&q=${q(piece(word, 1 + roll(4)))}`, tokens.admin);
     }
   });
 });

@@ -12,7 +12,7 @@ export function tempDir(prefix = 'sf-test-') {
 }
 
 /** Waits until `probe` returns something truthy and returns it; fails after `ms` with the words of `what`. */
-export async function until(probe, { ms = 15_000, every = 10, what = 'a condition' } = {}) {
+export async function until(probe, { ms = 60_000, every = 10, what = 'a condition' } = {}) {
   const end = Date.now() + ms;
   let last;
   for (;;) {

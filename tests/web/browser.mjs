@@ -24,7 +24,7 @@ export class Browser {
   async person({ viewport = DESK, dark = false } = {}) {
     const context = await this.chromium.newContext({ viewport, colorScheme: dark ? 'dark' : 'light', baseURL: this.server.url, locale: 'en-US', reducedMotion: 'reduce' });
     const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(60_000); // how long a test waits for what never comes; a busy machine takes its time
     return new Person(context, page, this.server);
   }
   stop() {

@@ -2,6 +2,7 @@
 import { after, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { webcrypto } from 'node:crypto';
 import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { Build } from '../../tools/web.mjs';
@@ -12,6 +13,8 @@ import { exampleOf, operationsByTag, rowsOf, typeWords } from '../../web/js/lib/
 import { weeksOf } from '../../web/js/ui/calendar.js';
 import { pageNumbers } from '../../web/js/ui/pager.js';
 import { tempDir } from '../lib/proc.mjs';
+
+globalThis.crypto ??= webcrypto; // Node 18 has it under this name only
 
 describe('hours, in UTC and where the meal is', () => {
   test('an evening in Seoul is a morning in UTC', () => {
@@ -100,7 +103,7 @@ describe('the build', () => {
   let n = 0;
   const site = (files) => {
     const root = join(dir.path, String(n++));
-    const all = { 'shell.html': SHELL, 'css/a.css': '@import "./b.css";\n.a { background: url("../img/i.svg") }', 'css/b.css': '.b {}', 'img/i.svg': '<svg/>',
+    const all = { 'package.json': '{"type":"module"}', 'shell.html': SHELL, 'css/a.css': '@import "./b.css";\n.a { background: url("../img/i.svg") }', 'css/b.css': '.b {}', 'img/i.svg': '<svg/>',
       'js/app.js': "import './routes.js';\nimport { h } from 'preact';\nexport const url = new URL('../img/i.svg', import.meta.url);",
       'js/routes.js': "export const routes = [{ path: '/', file: 'index.html', title: 'T & T', description: 'D', load: () => import('./page.js') }];",
       'js/page.js': "import { useState } from 'preact/hooks';\nexport default 1;", ...files };

@@ -64,19 +64,7 @@ static const struct sf_route routes[] = {
 };
 static const struct sf_service service = { .name = "test", .title = "Test", .routes = routes };
 static const struct sf_service *const services[] = { &service, NULL };
-static struct harness h;
-
-static int setup(void **state) {
-	(void)state;
-	h = harness_new(&(struct sf_app_opts) { .services = services,
-											.cors = "https://app.example.com, https://b.example.com/" });
-	return 0;
-}
-static int teardown(void **state) {
-	(void)state;
-	harness_free(&h);
-	return 0;
-}
+HARNESS(.services = services, .cors = "https://app.example.com, https://b.example.com/")
 static struct sf_http_req *get(const char *target) {
 	return call(&h, SF_GET, target, NULL, NULL);
 }

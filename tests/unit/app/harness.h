@@ -37,6 +37,20 @@ static inline void harness_free(struct harness *h) {
 	sf_arena_free(h->arena);
 }
 
+/* The file's harness `h`, set up and torn down with its group: HARNESS(.services = services) */
+#define HARNESS(...)                                                                                         \
+	static struct harness h;                                                                                 \
+	static int setup(void **state) {                                                                         \
+		(void)state;                                                                                         \
+		h = harness_new(&(struct sf_app_opts) { __VA_ARGS__ });                                              \
+		return 0;                                                                                            \
+	}                                                                                                        \
+	static int teardown(void **state) {                                                                      \
+		(void)state;                                                                                         \
+		harness_free(&h);                                                                                    \
+		return 0;                                                                                            \
+	}
+
 /* headers: "name: value" lines, each ended by \n, or NULL. */
 static inline struct sf_http_req *call_with(struct harness *h, enum sf_method m, const char *target,
 											const char *headers, struct sf_str body) {

@@ -61,18 +61,7 @@ static const struct sf_route routes[] = {
 };
 static const struct sf_service service = { .name = "test", .title = "Test", .routes = routes };
 static const struct sf_service *const services[] = { &service, NULL };
-static struct harness h;
-
-static int setup(void **state) {
-	(void)state;
-	h = harness_new(&(struct sf_app_opts) { .services = services });
-	return 0;
-}
-static int teardown(void **state) {
-	(void)state;
-	harness_free(&h);
-	return 0;
-}
+HARNESS(.services = services)
 
 /* The reason the answer gives for a field; "" for none. */
 static const char *reason(const struct sf_http_req *req, const char *field) {

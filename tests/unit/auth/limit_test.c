@@ -129,12 +129,6 @@ static void four_processes_together_get_the_limit(void **state) {
 	close(fds[0]), close(fds[1]);
 }
 
-static int shared(void **state) {
-	(void)state;
-	int fd;
-	return sf_shm_open(-1, 32 << 20, &fd);
-}
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_window_allows_exactly_its_limit),

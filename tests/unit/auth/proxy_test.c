@@ -111,12 +111,9 @@ static void buckets(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(without_trust_the_header_is_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(chains, setup, teardown),
-		cmocka_unit_test_setup_teardown(networks_end_at_their_last_bit, setup, teardown),
-		cmocka_unit_test_setup_teardown(wrong_lists_change_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_forged_header_cannot_move_the_bucket, setup, teardown),
-		cmocka_unit_test_setup_teardown(buckets, setup, teardown),
+		SET_UP(without_trust_the_header_is_nothing),    SET_UP(chains),
+		SET_UP(networks_end_at_their_last_bit),         SET_UP(wrong_lists_change_nothing),
+		SET_UP(a_forged_header_cannot_move_the_bucket), SET_UP(buckets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,12 +84,6 @@ static void processes_share(void **state) {
 	for (int i = 0; i < 50; i++) assert_int_equal(sf_token_iat(1000 + i), now + 30);
 }
 
-static int shared(void **state) {
-	(void)state;
-	int fd;
-	return sf_shm_open(-1, 32 << 20, &fd);
-}
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tokens_and_users_apart),

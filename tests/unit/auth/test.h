@@ -1,21 +1,20 @@
-/* What the unit tests of auth/ share: cmocka, and running something in a coroutine. */
+/* What the unit tests of auth/ share: what those of core/ do, and memory that processes share. */
 #ifndef TEST_AUTH_H
 #define TEST_AUTH_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "../core/test.h"
 
 #include "auth/internal.h"
 #include "loop/loop.h"
 
-static inline void check_str(struct sf_str s, const char *want, const char *file, int line) {
-	if (sf_str_eq(s, sf_str(want))) return;
-	print_error("\"" SF_PRI "\" is not \"%s\"\n", SF_ARG(s), want);
-	_fail(file, line);
+/* A test between the file's own setup and teardown. */
+#define SET_UP(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+/* A group's setup. */
+static inline int shared(void **state) {
+	(void)state;
+	int fd;
+	return sf_shm_open(-1, 32 << 20, &fd);
 }
-#define assert_str(s, want) check_str(s, want, __FILE__, __LINE__)
 
 #endif

@@ -244,15 +244,15 @@ static void many_tokens_push_out_the_oldest_only(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(signed_tokens_are_read_back, setup, teardown),
-		cmocka_unit_test_setup_teardown(only_hs256_with_our_key, setup, teardown),
-		cmocka_unit_test_setup_teardown(claims_must_be_whole_and_in_time, setup, teardown),
-		cmocka_unit_test_setup_teardown(junk_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(tampering_shows_everywhere, setup, teardown),
-		cmocka_unit_test_setup_teardown(secrets_rotate, setup, teardown),
-		cmocka_unit_test_setup_teardown(revoking_one_token, setup, teardown),
-		cmocka_unit_test_setup_teardown(revoking_a_user_and_signing_in_again_at_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(many_tokens_push_out_the_oldest_only, setup, teardown),
+		SET_UP(signed_tokens_are_read_back),
+		SET_UP(only_hs256_with_our_key),
+		SET_UP(claims_must_be_whole_and_in_time),
+		SET_UP(junk_is_refused),
+		SET_UP(tampering_shows_everywhere),
+		SET_UP(secrets_rotate),
+		SET_UP(revoking_one_token),
+		SET_UP(revoking_a_user_and_signing_in_again_at_once),
+		SET_UP(many_tokens_push_out_the_oldest_only),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

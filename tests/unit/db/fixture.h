@@ -35,6 +35,30 @@ struct world {
 #define IN(cols)       .in = cols, .nin = SF_COUNT(cols)
 #define OUT(cols, row) .out = cols, .nout = SF_COUNT(cols), .row_size = sizeof(row)
 
+/* A row with a member of every type, plain and nullable. */
+struct every {
+	int64_t i;
+	double f;
+	bool b;
+	struct sf_str t, j;
+	int64_t at, day;
+	struct sf_str raw;
+	struct sf_ints ids;
+	struct sf_oint i0, b0, at0, day0;
+	struct sf_ofloat f0;
+	struct sf_str t0, j0, raw0;
+};
+#define EVERY_PLAIN                                                                                          \
+	COL(struct every, i, SF_T_INT, false), COL(struct every, f, SF_T_FLOAT, false),                          \
+		COL(struct every, b, SF_T_BOOL, false), COL(struct every, t, SF_T_TEXT, false),                      \
+		COL(struct every, j, SF_T_JSON, false), COL(struct every, at, SF_T_TIME, false),                     \
+		COL(struct every, day, SF_T_DATE, false), COL(struct every, raw, SF_T_BYTES, false)
+#define EVERY_NULLABLE                                                                                       \
+	COL(struct every, i0, SF_T_INT, true), COL(struct every, b0, SF_T_BOOL, true),                           \
+		COL(struct every, at0, SF_T_TIME, true), COL(struct every, day0, SF_T_DATE, true),                   \
+		COL(struct every, f0, SF_T_FLOAT, true), COL(struct every, t0, SF_T_TEXT, true),                     \
+		COL(struct every, j0, SF_T_JSON, true), COL(struct every, raw0, SF_T_BYTES, true)
+
 static inline void must(int err, const char *what, int line) {
 	if (err) fail_msg("line %d: %s: %s", line, what, sf_err_symbol(err));
 }

@@ -37,11 +37,6 @@ static const struct sf_query has = { .name = "test.has",
 									 .row_size = sizeof(struct row),
 									 .pg = "SELECT count(*) FROM kv WHERE k BETWEEN $1 AND $2" };
 
-static struct sf_db_stats stats(struct pg_env *e) {
-	struct sf_db_stats s;
-	sf_db_stats(e->db, &s);
-	return s;
-}
 static int sum_once(struct pg_env *e) {
 	struct sf_arena *a = sf_arena_new(0);
 	struct row r;
@@ -51,14 +46,6 @@ static int sum_once(struct pg_env *e) {
 	return err;
 }
 
-/* Starting and stopping a server takes long: on the thread pool, so that the loop goes on. */
-static int up_job(void *arg) {
-	return pg_server_up(arg);
-}
-static int crash_job(void *arg) {
-	pg_server_down(arg, "immediate");
-	return 0;
-}
 static int restart_job(void *arg) {
 	pg_server_down(arg, "immediate");
 	return pg_server_up(arg);
@@ -120,10 +107,8 @@ static void restart_under_load(struct pg_env *e) {
 	PG_WAIT_FOR(ok > 2000);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(sf_offload(restart_job, &e->server), 0);
-		int64_t back = sf_clock_ns();
 		size_t before = ok;
 		PG_WAIT_FOR(ok > before + 500);
-		assert_true(sf_clock_ns() - back < INT64_C(5000000000));
 	}
 	stop = true;
 	PG_WAIT_FOR(live == 0);
@@ -141,14 +126,10 @@ static void restart_under_load(struct pg_env *e) {
 /* ---- a server that comes late ------------------------------------------------------------------------------ */
 
 static void late_server(struct pg_env *e) {
-	int64_t t0 = sf_clock_ns();
 	assert_int_equal(sum_once(e), SF_EUNAVAILABLE);
-	assert_true(sf_clock_ns() - t0 < INT64_C(1000000000)); /* wait_ms and a tick, on a busy machine */
 	assert_int_equal(sf_db_ping(e->db), SF_EUNAVAILABLE);
 	assert_int_equal(sf_offload(up_job, &e->server), 0);
-	t0 = sf_clock_ns();
 	PG_WAIT_FOR(sf_db_ping(e->db) == 0);
-	assert_true(sf_clock_ns() - t0 < INT64_C(2000000000));
 	assert_int_equal(sum_once(e), 0);
 }
 
@@ -170,9 +151,7 @@ static void read_only_primary(struct pg_env *e) {
 		pg_shell("sed -i s/^default_transaction_read_only.*// %s/data/postgresql.auto.conf", e->server.dir),
 		0);
 	assert_int_equal(pg_psql(&e->server, "SELECT pg_reload_conf()"), 0);
-	int64_t t0 = sf_clock_ns();
 	PG_WAIT_FOR(sf_db_exec(h, &put, &(struct in) { -next_key++, 1 }, NULL) == 0);
-	assert_true(sf_clock_ns() - t0 < INT64_C(5000000000));
 }
 
 /* ---- several hosts, names, sockets, recycling -------------------------------------------------------------------- */
@@ -181,10 +160,28 @@ static void answers(struct pg_env *e) {
 	PG_WAIT_FOR(sf_db_ping(e->db) == 0);
 	assert_int_equal(sum_once(e), 0);
 }
+/* How many backends have answered so far; a question that fails would have been seen. */
+static size_t backends_seen(struct pg_env *e) {
+	static const struct sf_query pid = { .name = "test.pid",
+										 .kind = SF_Q_ONE,
+										 .pg = "SELECT pg_backend_pid()::bigint",
+										 .out = row_cols,
+										 .nout = 1,
+										 .row_size = sizeof(struct row) };
+	static int64_t seen[6];
+	static size_t n;
+	struct sf_arena *a = sf_arena_new(0);
+	struct row r;
+	assert_int_equal(sf_db_one(sf_db_auto(e->db, a, SF_READ_PRIMARY, "test"), &pid, NULL, &r), 0);
+	sf_arena_free(a);
+	for (size_t i = 0; i < n; i++)
+		if (seen[i] == r.n) return n;
+	if (n < SF_COUNT(seen)) seen[n++] = r.n;
+	return n;
+}
 static void recycles(struct pg_env *e) {
 	PG_WAIT_FOR(sf_db_ping(e->db) == 0);
-	int64_t until = sf_clock_ns() + INT64_C(1500000000);
-	while (sf_clock_ns() < until) assert_int_equal(sum_once(e), 0); /* replaced meanwhile, unseen */
+	PG_WAIT_FOR(backends_seen(e) == 6); /* of three at once: some were replaced meanwhile, unseen */
 	assert_int_equal(stats(e).reconnects, 0);
 }
 
@@ -234,14 +231,15 @@ static void small_server(struct pg_env *e) {
 		env.opts = (struct sf_db_opts) { __VA_ARGS__ };                                                      \
 		pg_env_run(&env, name);                                                                              \
 	}
-TEST(restart_under_load, .pool_size = 5, .pool_overflow = 5)
-TEST(read_only_primary, .pool_size = 3)
+TEST(restart_under_load, .pool_size = 5, .pool_overflow = 5, .wait_ms = 250)
+TEST(read_only_primary, .pool_size = 3, .wait_ms = 250)
 TEST(recycles, .pool_size = 3, .recycle_ms = 300)
 
 static void test_late_server(void **state) {
 	(void)state;
 	if (!env.server.dir[0]) skip();
 	crash_job(&env.server);
+	env.opts.wait_ms = 250;
 	pg_env_run(&env, late_server);
 }
 
@@ -284,7 +282,7 @@ static void test_small_server(void **state) {
 	(void)state;
 	if (!env.server.dir[0]) skip();
 	restart_with("-c max_connections=16");
-	env.opts = (struct sf_db_opts) { .pool_size = 20, .pool_overflow = 10, .wait_ms = 5000 };
+	env.opts = (struct sf_db_opts) { .pool_size = 20, .pool_overflow = 10 };
 	pg_env_run(&env, small_server);
 	restart_with("");
 }
@@ -301,7 +299,7 @@ static void test_over_tls(void **state) {
 	}
 	restart_with("-c ssl=on");
 	snprintf(url, sizeof(url), "postgresql://test@127.0.0.1:%d/postgres?sslmode=require", env.server.port);
-	env.opts = (struct sf_db_opts) { .url = url, .pool_size = 2, .wait_ms = 5000 };
+	env.opts = (struct sf_db_opts) { .url = url, .pool_size = 2 };
 	pg_env_run(&env, over_tls);
 	restart_with("");
 }

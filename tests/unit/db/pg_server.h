@@ -96,7 +96,18 @@ static inline int pg_psql(struct pg_server *s, const char *sql) {
 					sql);
 }
 
+/* Starting and stopping a server takes long: for the thread pool, so that the loop goes on. */
+static inline int up_job(void *arg) {
+	return pg_server_up(arg);
+}
+static inline int crash_job(void *arg) {
+	pg_server_down(arg, "immediate");
+	return 0;
+}
+
 /* ---- a database on a loop --------------------------------------------------------------------------- */
+
+enum { PG_PATIENCE_MS = 60000 }; /* past this a condition never comes; how fast it comes is not asserted */
 
 struct pg_env {
 	struct pg_server server;
@@ -127,6 +138,8 @@ static inline void pg_env_run(struct pg_env *e, void (*test)(struct pg_env *e)) 
 	e->arena = sf_arena_new(0);
 	snprintf(e->url, sizeof(e->url), "postgresql://test@127.0.0.1:%d/postgres", e->server.port);
 	if (!e->opts.url) e->opts.url = e->url;
+	if (!e->opts.wait_ms)
+		e->opts.wait_ms = PG_PATIENCE_MS; /* connecting takes as long as the machine is busy */
 	assert_int_equal(sf_db_open(e->loop, &e->opts, &e->db, &why), 0);
 	e->test = test, e->done = false;
 	assert_int_equal(sf_co_start(e->loop, pg_env_main, e, NULL), 0);
@@ -137,10 +150,16 @@ static inline void pg_env_run(struct pg_env *e, void (*test)(struct pg_env *e)) 
 	e->opts = (struct sf_db_opts) { 0 };
 }
 
-/* Waits until cond holds, at most 10 s. */
+static inline struct sf_db_stats stats(struct pg_env *e) {
+	struct sf_db_stats s;
+	sf_db_stats(e->db, &s);
+	return s;
+}
+
+/* Waits until cond holds. */
 #define PG_WAIT_FOR(cond)                                                                                    \
 	do {                                                                                                     \
-		int64_t until_ = sf_clock_ns() + INT64_C(10000000000);                                               \
+		int64_t until_ = sf_clock_ns() + PG_PATIENCE_MS * INT64_C(1000000);                                  \
 		while (!(cond)) {                                                                                    \
 			assert_true(sf_clock_ns() < until_);                                                             \
 			assert_int_equal(sf_sleep(5), 0);                                                                \

@@ -54,13 +54,6 @@ static int write_once(struct pg_env *e) {
 	sf_arena_free(a);
 	return err;
 }
-static int crash_job(void *arg) {
-	pg_server_down(arg, "immediate");
-	return 0;
-}
-static int up_job(void *arg) {
-	return pg_server_up(arg);
-}
 static int promote_job(void *arg) {
 	struct pg_server *s = arg;
 	return pg_shell(PG_BIN "/pg_ctl -D %s/data -w promote", s->dir);
@@ -85,9 +78,7 @@ static void replica_reads(struct pg_env *e) {
 		assert_int_equal(n, 0);
 	}
 	assert_int_equal(sf_offload(up_job, &replica), 0);
-	int64_t t0 = sf_clock_ns();
 	PG_WAIT_FOR(from_replica(e));
-	assert_true(sf_clock_ns() - t0 < INT64_C(2500000000));
 }
 
 static void failover(struct pg_env *e) {
@@ -95,9 +86,7 @@ static void failover(struct pg_env *e) {
 	assert_int_equal(sf_offload(crash_job, &env.server), 0);
 	assert_int_equal(write_once(e), SF_EUNAVAILABLE);
 	assert_int_equal(sf_offload(promote_job, &replica), 0);
-	int64_t t0 = sf_clock_ns();
 	PG_WAIT_FOR(write_once(e) == 0);
-	assert_true(sf_clock_ns() - t0 < INT64_C(5000000000));
 	PG_WAIT_FOR(sf_db_ping(e->db) == 0);
 }
 
@@ -114,7 +103,7 @@ static void test_failover(void **state) {
 	(void)state;
 	snprintf(url, sizeof(url), "postgresql://test@127.0.0.1:%d,127.0.0.1:%d/postgres", env.server.port,
 			 replica.port);
-	env.opts = (struct sf_db_opts) { .url = url, .pool_size = 3 };
+	env.opts = (struct sf_db_opts) { .url = url, .pool_size = 3, .wait_ms = 250 };
 	pg_env_run(&env, failover);
 }
 

@@ -194,7 +194,7 @@ static void times_out(struct pg_env *e) {
 	assert_int_equal(sf_tx_begin(e->db, e->arena, "times out", &tx), 0);
 	assert_int_equal(sf_db_exec(tx, &nap, &(struct kv) { 30000, 0 }, NULL), SF_EDEADLINE);
 	sf_tx_end(tx);
-	assert_true(sf_clock_ns() - t0 < INT64_C(3000000000));
+	assert_true(sf_clock_ns() - t0 < INT64_C(30000000000)); /* before either would have ended by itself */
 	PG_WAIT_FOR(busy(e) == 0);
 }
 
@@ -232,10 +232,10 @@ static void killed(struct pg_env *e) {
 	}
 TEST(commit_and_rollback, .pool_size = 3)
 TEST(violations, .pool_size = 3)
-TEST(deadlock, .pool_size = 5, .wait_ms = 2000)
-TEST(canceled, .pool_size = 3, .wait_ms = 2000)
+TEST(deadlock, .pool_size = 5)
+TEST(canceled, .pool_size = 3)
 TEST(times_out, .pool_size = 3, .statement_ms = 300)
-TEST(killed, .pool_size = 3, .wait_ms = 2000)
+TEST(killed, .pool_size = 3)
 
 static int up(void **state) {
 	(void)state;

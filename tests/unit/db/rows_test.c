@@ -3,33 +3,12 @@
 #include "core/json.h"
 #include "db/internal.h"
 
-struct row {
-	int64_t i;
-	double f;
-	bool b;
-	struct sf_str t, j;
-	int64_t at, day;
-	struct sf_str raw;
-	struct sf_ints ids;
-	struct sf_oint i0, b0, at0, day0;
-	struct sf_ofloat f0;
-	struct sf_str t0, j0, raw0;
-};
-static const struct sf_dbcol cols[] = {
-	COL(struct row, i, SF_T_INT, false),     COL(struct row, f, SF_T_FLOAT, false),
-	COL(struct row, b, SF_T_BOOL, false),    COL(struct row, t, SF_T_TEXT, false),
-	COL(struct row, j, SF_T_JSON, false),    COL(struct row, at, SF_T_TIME, false),
-	COL(struct row, day, SF_T_DATE, false),  COL(struct row, raw, SF_T_BYTES, false),
-	COL(struct row, ids, SF_T_INTS, false),  COL(struct row, i0, SF_T_INT, true),
-	COL(struct row, b0, SF_T_BOOL, true),    COL(struct row, at0, SF_T_TIME, true),
-	COL(struct row, day0, SF_T_DATE, true),  COL(struct row, f0, SF_T_FLOAT, true),
-	COL(struct row, t0, SF_T_TEXT, true),    COL(struct row, j0, SF_T_JSON, true),
-	COL(struct row, raw0, SF_T_BYTES, true),
-};
-QUERY(q, SF_Q_MANY, false, "", OUT(cols, struct row), .id = 0);
+static const struct sf_dbcol cols[] = { EVERY_PLAIN, COL(struct every, ids, SF_T_INTS, false),
+										EVERY_NULLABLE };
+QUERY(q, SF_Q_MANY, false, "", OUT(cols, struct every), .id = 0);
 
 static const int64_t ids[] = { 3, -4 };
-static const struct row rows[] = {
+static const struct every rows[] = {
 	{ .i = INT64_MIN,
 	  .f = 0.1,
 	  .b = true,
@@ -91,7 +70,7 @@ static void json(void **state) {
 static void get_and_put(void **state) {
 	(void)state;
 	for (size_t r = 0; r < SF_COUNT(rows); r++) {
-		struct row copy = { 0 };
+		struct every copy = { 0 };
 		for (size_t i = 0; i < SF_COUNT(cols); i++) {
 			struct sf_db__val v = sf_db__get(&cols[i], &rows[r]);
 			assert_int_equal(v.null, r == 1 && cols[i].null);
@@ -108,7 +87,7 @@ static void get_and_put(void **state) {
 /* NULL where the type has no "?" is refused and changes nothing; a parameter without a text is empty text. */
 static void nulls(void **state) {
 	(void)state;
-	struct row row = { .i = 5 };
+	struct every row = { .i = 5 };
 	const struct sf_db__val null = { .null = true };
 	for (size_t i = 0; i < SF_COUNT(cols); i++)
 		assert_int_equal(sf_db__put(&cols[i], &row, &null), cols[i].null);

@@ -4,27 +4,7 @@
 
 /* ---- types --------------------------------------------------------------------------------------------------- */
 
-struct all_in {
-	int64_t i;
-	double f;
-	bool b;
-	struct sf_str t, j;
-	int64_t at, day;
-	struct sf_str raw;
-	struct sf_oint i0, b0, at0, day0;
-	struct sf_ofloat f0;
-	struct sf_str t0, j0, raw0;
-};
-static const struct sf_dbcol all_cols[] = {
-	COL(struct all_in, i, SF_T_INT, false),    COL(struct all_in, f, SF_T_FLOAT, false),
-	COL(struct all_in, b, SF_T_BOOL, false),   COL(struct all_in, t, SF_T_TEXT, false),
-	COL(struct all_in, j, SF_T_JSON, false),   COL(struct all_in, at, SF_T_TIME, false),
-	COL(struct all_in, day, SF_T_DATE, false), COL(struct all_in, raw, SF_T_BYTES, false),
-	COL(struct all_in, i0, SF_T_INT, true),    COL(struct all_in, b0, SF_T_BOOL, true),
-	COL(struct all_in, at0, SF_T_TIME, true),  COL(struct all_in, day0, SF_T_DATE, true),
-	COL(struct all_in, f0, SF_T_FLOAT, true),  COL(struct all_in, t0, SF_T_TEXT, true),
-	COL(struct all_in, j0, SF_T_JSON, true),   COL(struct all_in, raw0, SF_T_BYTES, true),
-};
+static const struct sf_dbcol all_cols[] = { EVERY_PLAIN, EVERY_NULLABLE };
 #define ALL_COLS "i, f, b, t, j, at, day, raw, i0, b0, at0, day0, f0, t0, j0, raw0"
 #define ALL_TYPES                                                                                            \
 	"i INTEGER, f REAL, b INTEGER, t TEXT, j TEXT, at TEXT, day TEXT, raw BLOB, i0 INTEGER, b0 INTEGER, "    \
@@ -32,15 +12,15 @@ static const struct sf_dbcol all_cols[] = {
 QUERY(all_add, SF_Q_ONE, true,
 	  "INSERT INTO t (" ALL_COLS
 	  ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16) RETURNING " ALL_COLS,
-	  IN(all_cols), OUT(all_cols, struct all_in), .id = 1);
-QUERY(all_list, SF_Q_MANY, false, "SELECT " ALL_COLS " FROM t ORDER BY i", OUT(all_cols, struct all_in),
+	  IN(all_cols), OUT(all_cols, struct every), .id = 1);
+QUERY(all_list, SF_Q_MANY, false, "SELECT " ALL_COLS " FROM t ORDER BY i", OUT(all_cols, struct every),
 	  .id = 2);
 
 static void same_text(struct sf_str a, struct sf_str b) {
 	assert_int_equal(a.p != NULL, b.p != NULL);
 	assert_true(sf_str_eq(a, b));
 }
-static void same(const struct all_in *a, const struct all_in *b) {
+static void same(const struct every *a, const struct every *b) {
 	assert_int_equal(a->i, b->i);
 	assert_true(a->f == b->f);
 	assert_int_equal(a->b, b->b);
@@ -56,24 +36,24 @@ static void same(const struct all_in *a, const struct all_in *b) {
 }
 
 static void types_body(struct world *w) {
-	const struct all_in full = { .i = INT64_MIN,
-								 .f = 0.1,
-								 .b = true,
-								 .t = SF_STR("서울의 셰프 'O\"Neil; --"),
-								 .j = SF_STR("{\"값\":[1,2]}"),
-								 .at = 1763820101000001,
-								 .day = 20779,
-								 .raw = SF_STR("\0\xff\x80z"),
-								 .i0 = { true, 0 },
-								 .b0 = { true, 0 },
-								 .at0 = { true, -1 },
-								 .day0 = { true, -1 },
-								 .f0 = { true, -2.5e300 },
-								 .t0 = SF_STR(""),
-								 .j0 = SF_STR("[]"),
-								 .raw0 = SF_STR("") };
-	const struct all_in bare = { .i = INT64_MAX, .t = SF_STR(""), .j = SF_STR("null"), .raw = SF_STR("x") };
-	struct all_in row;
+	const struct every full = { .i = INT64_MIN,
+								.f = 0.1,
+								.b = true,
+								.t = SF_STR("서울의 셰프 'O\"Neil; --"),
+								.j = SF_STR("{\"값\":[1,2]}"),
+								.at = 1763820101000001,
+								.day = 20779,
+								.raw = SF_STR("\0\xff\x80z"),
+								.i0 = { true, 0 },
+								.b0 = { true, 0 },
+								.at0 = { true, -1 },
+								.day0 = { true, -1 },
+								.f0 = { true, -2.5e300 },
+								.t0 = SF_STR(""),
+								.j0 = SF_STR("[]"),
+								.raw0 = SF_STR("") };
+	const struct every bare = { .i = INT64_MAX, .t = SF_STR(""), .j = SF_STR("null"), .raw = SF_STR("x") };
+	struct every row;
 	struct sf_rows rows;
 	sql(w, "CREATE TABLE t (" ALL_TYPES ")");
 	OK(sf_db_one(autoh(w), &all_add, &full, &row));
@@ -82,8 +62,8 @@ static void types_body(struct world *w) {
 	same(&bare, &row);
 	OK(sf_db_all(autoh(w), &all_list, NULL, &rows));
 	assert_int_equal(rows.n, 2);
-	same(&full, &((struct all_in *)rows.at)[0]);
-	same(&bare, &((struct all_in *)rows.at)[1]);
+	same(&full, &((struct every *)rows.at)[0]);
+	same(&bare, &((struct every *)rows.at)[1]);
 	/* as SQLAlchemy writes them */
 	assert_int_equal(
 		number(w, "SELECT at = '2025-11-22 14:01:41.000001' AND day = '2026-11-22' AND b = 1 FROM t "
@@ -357,7 +337,8 @@ static void cancel_body(struct world *w) {
 	OK(sf_sleep(30));
 	assert_false(wait->over || wait_tx->over);
 	sf_co_cancel(wait->co, SF_ECANCELED), sf_co_cancel(wait_tx->co, SF_EDRAINING);
-	OK(sf_sleep(1));
+	while (!wait->over || !wait_tx->over) OK(sf_sleep(1));
+	assert_false(hold->over);
 	ERR(wait->err, SF_ECANCELED);
 	ERR(wait_tx->err, SF_EDRAINING);
 	sf_co_cancel(hold->co, SF_ECANCELED);
@@ -444,7 +425,7 @@ static void deadline_body(struct world *w) {
 	sf_co_deadline(sf_co_self(), sf_loop_now(w->l) + 100);
 	int64_t started = sf_clock_ns();
 	ERR(sf_db_one(autoh(w), &forever, NULL, &row), SF_EDEADLINE);
-	assert_true(sf_clock_ns() - started < INT64_C(2000000000));
+	assert_true(sf_clock_ns() - started < INT64_C(10000000000)); /* what a statement may take */
 	sf_co_deadline(sf_co_self(), 0);
 }
 static void deadline(void **state) {

@@ -206,16 +206,23 @@ static void a_leaked_handle_is_counted(void **state) {
 
 /* ---- cost ------------------------------------------------------------------------------------- */
 
+/* What others take of the machine does not count. */
+static int64_t cpu_ns(void) {
+	struct timespec t;
+	assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t), 0);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
 static void start_costs_little(void **state) {
 	(void)state;
 	struct sf_loop *l = sf_loop_new(NULL);
 	int n = 0;
 	int64_t best = INT64_MAX;
 	for (int round = 0; round < 20; round++) {
-		int64_t t = sf_clock_ns();
+		int64_t t = cpu_ns();
 		for (int i = 0; i < 10000; i++)
 			if (sf_co_start(l, count, &n, NULL) != 0) fail();
-		t = (sf_clock_ns() - t) / 10000;
+		t = (cpu_ns() - t) / 10000;
 		if (t < best) best = t;
 	}
 	print_message("start and finish of a coroutine: %d ns\n", (int)best);

@@ -45,13 +45,13 @@ static void life(struct world *w) {
 	IS(POST(w, 2, pay, "{\"amount\":360000}"), 404);
 	IS(POST(w, 3, pay, "{\"amount\":360000}"), 403);
 	IS(POST(w, 1, pay, "{\"amount\":1}"), 400);
-	a = ask(w, 1, SF_POST, "once", pay, "{\"amount\":360000}");
+	a = ask(w, SF_POST, pay, as(w, 1, "once"), "{\"amount\":360000}");
 	IS(a, 200);
 	int64_t payment = int_of(a, "payment_id");
-	a = ask(w, 1, SF_POST, "once", pay, "{\"amount\":360000}");
+	a = ask(w, SF_POST, pay, as(w, 1, "once"), "{\"amount\":360000}");
 	IS(a, 200);
 	assert_int_equal(int_of(a, "payment_id"), payment);
-	IS(ask(w, 1, SF_POST, "once", pay, "{\"amount\":1}"), 422);
+	IS(ask(w, SF_POST, pay, as(w, 1, "once"), "{\"amount\":1}"), 422);
 	IS(POST(w, 1, pay, "{\"amount\":360000}"), 400);
 	assert_int_equal(number(w, "SELECT count(*) FROM booking_payments WHERE provider = 'sandbox'"), 1);
 
@@ -307,7 +307,7 @@ static int book_day(struct world *w, int i) {
 }
 static int book_keyed(struct world *w, int i) {
 	(void)i;
-	return ask(w, 1, SF_POST, "same", BOOKINGS,
+	return ask(w, SF_POST, BOOKINGS, as(w, 1, "same"),
 			   "{\"chef_id\":%lld,\"booking_date\":\"%s\",\"duration_hours\":1}", (long long)wanted,
 			   day(w, 50))
 		.status;

@@ -12,6 +12,7 @@ struct account {
 };
 
 static struct account account_of(struct world *w, struct answer a) {
+	assert_in_range(a.status, 200, 201);
 	struct account c = { .access = text_of(a, "access_token"), .refresh = text_of(a, "refresh_token") };
 	c.id = json_integer_value(json_object_get(json_object_get(a.body, "user"), "id"));
 	c.auth = bearer(w, c.access);
@@ -30,10 +31,7 @@ static struct answer refresh(struct world *w, const char *token) {
 	return POST(w, NULL, REFRESH, "{\"refresh_token\":\"%s\"}", token);
 }
 static void sql(struct world *w, const char *text) {
-	struct sf_query q = {
-		.name = "test.sql", .kind = SF_Q_EXEC, .write = true, .pg = text, .lite = text, .id = UINT32_MAX
-	};
-	OK(sf_db_exec(sf_db_auto(w->db, w->a, SF_READ_PRIMARY, "test"), &q, NULL, NULL));
+	OK(run_sql(w, text));
 }
 
 /* ---- accounts ----------------------------------------------------------------------------------- */
