@@ -4,6 +4,7 @@
 #include "app/app.h"
 #include "core/config.h"
 #include "core/log.h"
+#include "jobs/jobs.h"
 #include "services/services.h"
 #include "telemetry/telemetry.h"
 
@@ -21,6 +22,20 @@ const struct sf_service *const *cli_services(void) {
 	return list.all;
 }
 
+/* Kinds are known before the first job is added. */
+static int declare_jobs(void) {
+	static const struct sf_job_kind
+		*kinds[SERVICES_MAX + 2]; /* borrowed by the declaration, for the process's life */
+	struct sf_str why = SF_STR_NULL;
+	size_t n = 0;
+	for (const struct sf_service *const *s = cli_services(); *s; s++)
+		if ((*s)->jobs) kinds[n++] = (*s)->jobs;
+	kinds[n] = NULL;
+	int err = sf_jobs_declare(kinds, NULL, &why);
+	if (err) sf_log(SF_ERROR, "the rows of jobs are refused", SF_KV("why", why));
+	return err;
+}
+
 int cli_app_new(const struct sf_static *files, struct sf_app **out) {
 	const struct sf_app_opts opts = {
 		.services = cli_services(),
@@ -35,7 +50,9 @@ int cli_app_new(const struct sf_static *files, struct sf_app **out) {
 		.rate_write = sf_config_int("RATE_LIMIT_WRITES"),
 	};
 	struct sf_str why = SF_STR_NULL;
-	int err = sf_app_new(&opts, out, &why);
+	int err = declare_jobs();
+	if (err) return err;
+	err = sf_app_new(&opts, out, &why);
 	if (err)
 		sf_log(SF_ERROR, "the application cannot be made", SF_KV("why", why),
 			   SF_KV("error", sf_err_symbol(err)));

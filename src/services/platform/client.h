@@ -14,5 +14,8 @@ struct platform_user {
 /* ~ One user. SF_ENOTFOUND: no such user. */
 SF_MUSTCHECK
 int platform_user(struct sf_req *r, int64_t id, struct platform_user *out);
+/* ~ Several in one statement, in the order of ids; whom nobody is found for has id 0. `admin` is not filled. */
+SF_MUSTCHECK
+int platform_users_of(struct sf_req *r, const int64_t *ids, size_t n, struct platform_user *out);
 
 #endif

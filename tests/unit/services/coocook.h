@@ -16,6 +16,7 @@
 
 #include "app/app.h"
 #include "core/time.h"
+#include "jobs/jobs.h"
 #include "loop/loop.h"
 #include "services/services.h"
 
@@ -71,6 +72,7 @@ static void world_main(void *arg) {
 	struct world *w = arg;
 	struct sf_str why = SF_STR_NULL;
 	int applied = 0;
+	OK(sf_jobs_declare((const struct sf_job_kind *const[]) { mail_service.jobs, NULL }, NULL, &why));
 	OK(sf_migrate(w->db, sf_all_migrations, w->a, &applied, &why));
 	struct sf_app_opts opts = { .services = services, .db_of = db_of, .identity = &identity };
 	int err = sf_app_new(&opts, &w->app, &why);

@@ -19,6 +19,7 @@
 #include "core/config.h"
 #include "core/log.h"
 #include "core/time.h"
+#include "jobs/jobs.h"
 #include "loop/loop.h"
 #include "services/services.h"
 
@@ -55,6 +56,7 @@ static void world_main(void *arg) {
 	struct world *w = arg;
 	struct sf_str why = SF_STR_NULL;
 	int applied = 0;
+	OK(sf_jobs_declare((const struct sf_job_kind *const[]) { mail_service.jobs, NULL }, NULL, &why));
 	OK(sf_migrate(w->db, sf_all_migrations, w->a, &applied, &why));
 	OK(platform_service.demo(w->db, w->a));
 	OK(platform_start(w->db, w->a));
