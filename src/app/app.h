@@ -14,6 +14,7 @@
 struct sf_app;
 struct sf_client;
 struct sf_job_kind;
+struct sf_cron;
 struct sf_req; /* one request as handlers see it; lifetime: the request */
 
 /* ---- fields: what comes in with a query string or a body, what goes out -------------------------------- */
@@ -122,7 +123,9 @@ struct sf_service {
 	const char *const *tags;       /* cache tags it raises, without ids: "chefs", "chef"; NULL-terminated */
 	/* ~ Puts demo data into an empty database (idempotent); may be NULL. */
 	int (*demo)(struct sf_db *db, struct sf_arena *a);
-	const struct sf_job_kind *jobs; /* ends with kind NULL; may be NULL */
+	const struct sf_job_kind
+		*jobs;                   /* kinds of jobs it runs (jobs/jobs.h), ends with kind NULL; may be NULL */
+	const struct sf_cron *crons; /* what is run at which times, ends with name NULL; may be NULL */
 };
 
 /* ---- what a handler calls ---------------------------------------------------------------------------------- */
