@@ -68,7 +68,7 @@ static void world_closed(void *arg) {
 	((struct world *)arg)->closed = true;
 }
 static void world_main(void *arg) {
-	static const struct sf_service *const services[] = { &coocook_service, NULL };
+	static const struct sf_service *const services[] = { &platform_service, &coocook_service, NULL };
 	struct world *w = arg;
 	struct sf_str why = SF_STR_NULL;
 	int applied = 0;
