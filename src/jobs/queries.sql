@@ -179,7 +179,7 @@ WHERE lane = :was AND kind = :kind AND state <> 'running';
 -- in: worker int, ids ints, fences ints, now int
 WITH gone AS (
     DELETE FROM jobs j USING unnest(:ids, :fences) AS f(id, fence)
-    WHERE j.id = f.id AND j.fence = f.fence AND j.worker = :worker AND j.state = 'running' RETURNING j.*
+    WHERE j.id = ANY(:ids) AND j.id = f.id AND j.fence = f.fence AND j.worker = :worker AND j.state = 'running' RETURNING j.*
 ), tally AS (
     INSERT INTO job_tally (kind, state, day, n)
     SELECT kind, 'done', CAST(:now AS bigint) / 86400000000, count(*) FROM gone GROUP BY kind
