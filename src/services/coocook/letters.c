@@ -12,7 +12,7 @@ int coocook__mail(struct sf_req *r, struct sf_dbh *tx, const char *template,
 	struct mail_to to[SIDES];
 	size_t n = 0;
 	char at[32];
-	int err = platform_users_of(r, ids, SIDES, who);
+	int err = platform_users_of(r, tx, "coocook", ids, SIDES, who);
 	if (err) return err;
 	for (int i = 0; i < SIDES; i++)
 		if (who[i].id && who[i].is_active)
