@@ -153,6 +153,14 @@ struct sf_job_count {
 /* ~ Counts by kind and state; never scans what is over. */
 SF_MUSTCHECK
 int sf_job_counts(struct sf_dbh *h, struct sf_job_count **out, size_t *n);
+struct sf_job_depth {
+	struct sf_str queue;
+	int64_t due;       /* jobs that could run now */
+	int64_t oldest_us; /* how long the oldest of them has been due */
+};
+/* ~ By queue; queues where nothing is due are left out. */
+SF_MUSTCHECK
+int sf_job_depths(struct sf_dbh *h, struct sf_job_depth **out, size_t *n);
 enum sf_job_action { SF_JOB_RETRY, SF_JOB_DISCARD, SF_JOB_CANCEL };
 /* ~ On one job: SF_ENOTFOUND, SF_ECONFLICT when its state does not allow it. A running job is asked to stop. */
 SF_MUSTCHECK

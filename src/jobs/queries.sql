@@ -428,3 +428,11 @@ WHERE name = :name AND next_at = :was AND EXISTS (
 UPDATE job_schedules SET next_at = :next_at, last_at = CASE WHEN :tick > 0 THEN :tick ELSE last_at END
 WHERE name = :name AND next_at = :was AND EXISTS (
     SELECT 1 FROM job_leader WHERE role = 'scheduler' AND holder = :holder AND expires_at > :now);
+
+-- ---- how much waits ----
+
+-- name: depths :many by queue, of what is due
+-- in: now int
+-- out: queue text, due int, oldest_at int
+SELECT queue, count(*) AS due, min(run_at) AS oldest_at FROM jobs
+WHERE state <> 'running' AND run_at <= :now GROUP BY queue;

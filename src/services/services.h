@@ -8,6 +8,7 @@ struct sf_db;
 struct sf_arena;
 
 extern const struct sf_service platform_service;     /* accounts, products, subscriptions, health */
+extern const struct sf_service telegram_service;     /* the bot and its messages */
 extern const struct sf_service coocook_service;      /* chef bookings */
 extern const struct sf_service mail_service;         /* mails and the outbox of demo mode */
 extern const struct sf_service ops_service;          /* jobs as they are followed and steered */

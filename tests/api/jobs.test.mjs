@@ -125,6 +125,7 @@ onEachEngine(describe, after, 'jobs', (engine) => {
     const { text } = await s.get('/metrics');
     assert.ok(value(text, 'jobs_failed_total') >= 2);
     assert.equal(value(text, 'jobs_dead_total'), 1);
+    assert.match(text, /^jobs_total\{kind="platform\.prune",state="done"\} [1-9]/m);
     assert.match(text, /^jobs_idle_seconds\{worker="1"\} /m);
   });
 });

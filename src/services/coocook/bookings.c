@@ -105,6 +105,26 @@ static int take(struct sf_req *r, struct sf_dbh *h, const struct coocook_booking
 	return SF_EDUP;
 }
 
+#define LOOKS 12 /* at the calendar, while the line for a connection is long */
+
+/* ~ Begins the transaction of a booking. Of a thousand that want the same hours few can have them: who has waited in vain for a connection looks,
+ * without one, whether there is anything left to wait for. SF_EDUP: there is not. */
+static int begin(struct sf_req *r, const struct coocook_booking_body *body, struct coocook_when when,
+				 struct sf_dbh **tx) {
+	int err = SF_EOVERLOAD;
+	for (int looks = 0; looks < LOOKS && err == SF_EOVERLOAD; looks++) {
+		struct coocook_span *busy = NULL, window = when.window;
+		size_t n = 0;
+		int64_t start;
+		err = sf_req_begin(r, tx);
+		if (err != SF_EOVERLOAD) return err;
+		if (when.exact) window.to = window.from + body->duration_hours * COOCOOK_HOUR;
+		if (coocook__busy(sf_req_db(r), body->chef_id, window, &busy, &n)) continue;
+		if (!coocook_first_free(busy, n, window, body->duration_hours, &start)) return SF_EDUP;
+	}
+	return err;
+}
+
 int coocook_booking_create(struct sf_req *r) { /* 400 past or own, 404 no chef, 409 hours taken */
 	const struct coocook_booking_body *body = sf_req_body(r);
 	struct coocook_when when;
@@ -121,7 +141,7 @@ int coocook_booking_create(struct sf_req *r) { /* 400 past or own, 404 no chef, 
 	struct coocook_q_booking_take_row row;
 	/* The booking, its mails and an idempotent answer are one transaction. */
 	struct sf_dbh *tx = NULL;
-	err = sf_req_begin(r, &tx);
+	err = begin(r, body, when, &tx);
 	if (!err) err = take(r, tx, body, when, &in, &row);
 	if (!err) err = coocook__mail_id(r, tx, "booking_created", row.id);
 	if (err) goto out;
