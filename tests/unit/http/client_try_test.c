@@ -14,6 +14,7 @@ static struct fakes {
 	const char *answers[4]; /* of any name that ends in .test; the last one stays */
 	int asked, connects;
 	struct sockaddr_in wanted[1024]; /* by socket */
+	atomic_int held, let_go;         /* who asks for slow.test waits for let_go */
 } fakes = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 int getaddrinfo(const char *restrict name, const char *restrict service,
@@ -23,6 +24,12 @@ int getaddrinfo(const char *restrict name, const char *restrict service,
 			RTLD_NEXT, "getaddrinfo");
 	size_t n = name ? strlen(name) : 0;
 	if (n < 5 || strcmp(name + n - 5, ".test") != 0) return real(name, service, hints, out);
+	if (strcmp(name, "slow.test") == 0) {
+		atomic_fetch_add(&fakes.held, 1);
+		while (!atomic_load(&fakes.let_go)) nanosleep(&(struct timespec) { 0, 1000000 }, NULL);
+		atomic_fetch_sub(&fakes.held, 1);
+		return EAI_AGAIN;
+	}
 	pthread_mutex_lock(&fakes.lock);
 	const char *ip = fakes.answers[fakes.asked];
 	if (fakes.answers[fakes.asked + 1]) fakes.asked++;
@@ -166,8 +173,26 @@ static void exceptions_are_named_in_the_settings(void **state) {
 	assert_int_equal(sf_config_load(1, argv, rest, &n, why, sizeof(why)), 0);
 }
 
-#define T(name) cmocka_unit_test_setup(name, server_reset_counts)
+static void cut_while_resolving(void) {
+	int64_t from = sf_clock_ns();
+	assert_int_equal(fetch(&(struct sf_fetch) { .url = SF_STR("http://slow.test/ok"), .timeout_ms = 100 }),
+					 SF_EDEADLINE);
+	assert_in_range(ms_since(from), 90, 800);
+	assert_int_equal(atomic_load(&fakes.held), 1);
+}
+static void a_slow_resolver_is_not_waited_for(void **state) {
+	(void)state;
+	int64_t from = sf_clock_ns();
+	rig_run(cut_while_resolving);
+	assert_true(ms_since(from) < 1500);
+	atomic_store(&fakes.let_go, 1);
+	while (atomic_load(&fakes.held) && ms_since(from) < 10000)
+		nanosleep(&(struct timespec) { 0, 1000000 }, NULL);
+	assert_int_equal(atomic_load(&fakes.held), 0);
+}
+
 int main(void) {
+#define T(name) cmocka_unit_test_setup(name, server_reset_counts)
 	const struct CMUnitTest tests[] = {
 		T(the_world_is_reached),
 		T(names_of_inner_addresses_are_refused),
@@ -175,6 +200,7 @@ int main(void) {
 		T(answers_that_change_do_not_get_past),
 		T(pooled_connections_are_checked_too),
 		T(exceptions_are_named_in_the_settings),
+		T(a_slow_resolver_is_not_waited_for),
 	};
 	return cmocka_run_group_tests(tests, server_start, server_stop);
 }
