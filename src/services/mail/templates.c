@@ -47,6 +47,26 @@ static const struct mail__template templates[] = {
 	  .facts = "otp",
 	  .priority = 1,
 	  .secret = true },
+	{ .name = "has_account",
+	  .subject = { "이미 가입된 이메일입니다", "You have an account already" },
+	  .body = { "이 이메일로 새 계정을 만들려는 요청이 있었지만, 이미 계정이 있습니다. 로그인하시거나 "
+				"비밀번호를 "
+				"재설정해 주세요.",
+				"Somebody asked to make an account with this address, but it has one already. Sign in, or "
+				"reset the "
+				"password." },
+	  .priority = 1,
+	  .secret = true },
+	{ .name = "no_account",
+	  .subject = { "가입되지 않은 이메일입니다", "There is no account with this address" },
+	  .body = { "이 이메일의 비밀번호를 재설정하려는 요청이 있었지만, 가입된 계정이 없습니다. 직접 요청하지 "
+				"않으셨다면 "
+				"이 메일을 무시하셔도 됩니다.",
+				"Somebody asked to reset the password of this address, but there is no account with it. If "
+				"it was not "
+				"you, just leave this mail alone." },
+	  .priority = 1,
+	  .secret = true },
 	{ .name = "welcome",
 	  .subject = { "SoftFactory에 오신 것을 환영합니다", "Welcome to SoftFactory" },
 	  .body = { "가입해 주셔서 감사합니다. 이제 {email}(으)로 로그인하실 수 있습니다.",

@@ -29,6 +29,28 @@ int platform_user(struct sf_req *r, int64_t id, struct platform_user *out) {
 	return 0;
 }
 
+int platform_users_of(struct sf_req *r, struct sf_dbh *tx, const char *service, const int64_t *ids, size_t n,
+					  struct platform_user *out) {
+	struct sf_db *db = sf_app_db(sf_req_app(r), "platform");
+	struct sf_dbh *h = db == sf_app_db(sf_req_app(r), service)
+						   ? tx
+						   : sf_db_auto(db, sf_req_arena(r), SF_READ_PRIMARY, "users");
+	struct sf_rows rows;
+	int err = platform_q_users_by_ids(h, &(struct platform_q_users_by_ids_in) { .ids = { ids, n } }, &rows);
+	if (err) return err;
+	for (size_t i = 0; i < n; i++) {
+		out[i] = (struct platform_user) { 0 };
+		for (size_t k = 0; k < rows.n; k++) {
+			const struct platform_q_users_by_ids_row *u = SF_ROW(rows, platform_q_users_by_ids, k);
+			if (u->id == ids[i])
+				out[i] = (struct platform_user) {
+					.id = u->id, .email = u->email, .name = u->name, .is_active = u->is_active
+				};
+		}
+	}
+	return 0;
+}
+
 int platform__prune(struct sf_job *j) {
 	struct sf_dbh *h = sf_db_auto(sf_app_db(sf_job_context(j), "platform"), sf_job_arena(j), SF_READ_PRIMARY,
 								  "platform prune");
@@ -36,6 +58,8 @@ int platform__prune(struct sf_job *j) {
 	int err = platform_q_prune_refresh(h, &(struct platform_q_prune_refresh_in) { .now = now }, NULL);
 	if (!err) err = platform_q_prune_revoked(h, &(struct platform_q_prune_revoked_in) { .now = now }, NULL);
 	if (!err) err = platform_q_prune_sessions(h, &(struct platform_q_prune_sessions_in) { .now = now }, NULL);
+	struct platform_q_prune_otps_in codes = { .cutoff = now - SF_DAY_USEC };
+	if (!err) err = platform_q_prune_otps(h, &codes, NULL);
 	struct platform_q_prune_failures_in failures = { .cutoff = now - PLATFORM_LOCK_USEC };
 	return err ? err : platform_q_prune_failures(h, &failures, NULL);
 }

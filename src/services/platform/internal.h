@@ -16,6 +16,12 @@ struct platform_register_body {
 struct platform_login_body {
 	struct sf_str email, password;
 };
+struct platform_email_body {
+	struct sf_str email;
+};
+struct platform_otp_body {
+	struct sf_str email, otp, password, password_confirm;
+};
 struct platform_refresh_body {
 	struct sf_str refresh_token;
 };
@@ -34,6 +40,7 @@ struct platform_user_change_body {
 
 sf_handler platform_register, platform_login, platform_refresh, platform_logout;
 sf_handler platform_session_login;
+sf_handler platform_otp_register, platform_otp_verify, platform_otp_forgot, platform_otp_reset;
 sf_handler platform_me, platform_me_change;
 sf_handler platform_products, platform_dashboard, platform_subscriptions;
 sf_handler platform_users, platform_user_change;
