@@ -23,7 +23,7 @@ static const char *sql_text(struct world *w, const char *sql) {
 	must(err, sql, __LINE__);
 	return sf_arena_cstr(w->a, row.s);
 }
-static void run_sql(struct world *w, const char *sql) {
+static void must_sql(struct world *w, const char *sql) {
 	struct sf_query q = {
 		.name = "test.run", .kind = SF_Q_EXEC, .write = true, .pg = sql, .lite = sql, .id = UINT32_MAX
 	};
@@ -83,7 +83,7 @@ static void registers(struct world *w) {
 	assert_string_equal(last_mail(w, NULL), "welcome");
 	IS(USE(w, "/auth/verify-otp", "new@example.com", otp, "longenough"), 400); /* used */
 	IS(LOGIN(w, "new@example.com", "longenough"), 200);
-	run_sql(w, AGO_A_MINUTE);
+	must_sql(w, AGO_A_MINUTE);
 	IS(ASK(w, "/auth/register", "new@example.com"), 202); /* has an account: only the mail says so */
 	assert_string_equal(last_mail(w, &again), "has_account");
 }
@@ -122,10 +122,10 @@ static void limits(struct world *w) {
 	for (int i = 0; i < 5; i++)
 		IS(USE(w, "/auth/verify-otp", "a@example.com", wrong(w, otp), "longenough"), 400);
 	IS(USE(w, "/auth/verify-otp", "a@example.com", otp, "longenough"), 400); /* tried five times */
-	run_sql(w, AGO_A_MINUTE);
+	must_sql(w, AGO_A_MINUTE);
 	IS(ASK(w, "/auth/register", "a@example.com"), 202);
 	last_mail(w, &otp);
-	run_sql(w, "UPDATE otps SET expires_at = '2020-01-01 00:00:00.000000'");
+	must_sql(w, "UPDATE otps SET expires_at = '2020-01-01 00:00:00.000000'");
 	IS(USE(w, "/auth/verify-otp", "a@example.com", otp, "longenough"), 400); /* over */
 	IS(ASK(w, "/auth/register", "not an address"), 400);
 	IS(USE(w, "/auth/verify-otp", "a@example.com", "12345", "longenough"), 400);
