@@ -20,8 +20,13 @@ api: $(B)/softfactory
 	SF_BIN=$(abspath $(B))/softfactory $(NODE_TEST) $(sort $(wildcard tests/api/*$(T)*.test.mjs))
 web-test: $(B)/softfactory web
 	SF_BIN=$(abspath $(B))/softfactory SF_WEB=$(abspath $(B))/web $(NODE_TEST) $(sort $(wildcard tests/web/*$(T)*.test.mjs))
-fault: $(B)/softfactory
-	SF_BIN=$(abspath $(B))/softfactory $(NODE_TEST) $(sort $(wildcard tests/fault/*$(T)*.test.mjs))
+fault: $(B)/softfactory $(B)/tests/jobworker
+	SF_BIN=$(abspath $(B))/softfactory SF_JOBWORKER=$(abspath $(B))/tests/jobworker $(NODE_TEST) $(sort $(wildcard tests/fault/*$(T)*.test.mjs))
+
+# a worker and an enqueuer over the real queue, of kinds that tests can kill
+$(B)/tests/jobworker: tests/fault/jobworker.c $(patsubst %,$(B)/lib/%.a,jobs db loop core gen)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
 
 # tests/fuzz/<name>_fuzz.c: LLVMFuzzerTestOneInput; corpus seeds in tests/fuzz/corpus/<name>/
 # one line a fuzzer; a finding prints its report and where the input was kept, and fails

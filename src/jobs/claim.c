@@ -204,6 +204,7 @@ static bool is_any(const struct sf_jobs__lane *l) {
 static int ask(struct sf_jobs__src *s, struct sf_dbh *h, struct sf_str lanes, int64_t n, int64_t now,
 			   struct sf_rows *rows) {
 	struct jobs_q_claim_in in = { .worker = s->worker, .now = now, .lanes = lanes, .n = n };
+	if (!s->worker) return SF_EUNAVAILABLE; /* the lease was lost since the round began */
 	int err = sf_db_all(h, s->full ? &s->claim_q : &jobs_claim_desc, &in, rows);
 	if (err) s->doubt = true; /* it may have happened all the same */
 	return err;

@@ -220,6 +220,20 @@ out:
 	return err == SF_ENOTFOUND ? 0 : err;
 }
 
+/* ~ A claim may be on its way while its worker's row is taken away, and then names a worker that is no more. */
+static int rescue_orphans(struct sf_jobs__src *s, struct sf_arena *a) {
+	int64_t n = 0;
+	int err = jobs_q_rescue_orphans(
+		sf_db_auto(s->db, a, SF_READ_PRIMARY, "jobs.rescue"),
+		&(struct jobs_q_rescue_orphans_in) { .error = SF_STR("its worker had lost its lease") }, &n);
+	if (err || !n) return err;
+	s->js->stats.rescued += (uint64_t)n;
+	sf_log(SF_WARN, "jobs that no worker held were rescued", SF_KV("jobs", n));
+	s->full_at_ms = 0;
+	sf_jobs__signal(&s->pump);
+	return 0;
+}
+
 int sf_jobs__rescue(struct sf_jobs__src *s, struct sf_arena *a) {
 	struct sf_rows rows;
 	if (!s->worker || !s->beats) return 0;
@@ -231,7 +245,7 @@ int sf_jobs__rescue(struct sf_jobs__src *s, struct sf_arena *a) {
 		bool gone = process_gone(row->name);
 		if (gone || (row->expires_at < now && s->beats >= 2)) err = rescue_one(s, a, row->id, gone);
 	}
-	return err;
+	return err ? err : rescue_orphans(s, a);
 }
 
 int sf_jobs__reconcile(struct sf_jobs__src *s, struct sf_arena *a) {

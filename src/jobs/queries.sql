@@ -96,6 +96,11 @@ UPDATE jobs SET state = 'retrying', worker = NULL, fence = fence + 1, crashes = 
     error = :error, lane = CASE WHEN crashes = 0 THEN lane || '!' ELSE lane END
 WHERE worker = :worker AND state = 'running';
 
+-- name: rescue_orphans :exec claimed by a worker whose row was taken away while the claim was on its way
+-- in: error text
+UPDATE jobs SET state = 'retrying', worker = NULL, fence = fence + 1, attempts = attempts - 1, error = :error
+WHERE state = 'running' AND NOT EXISTS (SELECT 1 FROM job_workers w WHERE w.id = jobs.worker);
+
 -- name: mine :many what the database says this worker runs
 -- in: worker int
 -- out: id int, fence int, cancel_requested int
