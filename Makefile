@@ -45,6 +45,7 @@ help:
 ## make api             API tests against the binary on SQLite and PostgreSQL (T=auth runs files whose name holds it)
 ## make web-test        browser tests
 ## make fault           fault tests
+## make chaos           the job queue while workers, enqueuers and database are killed (CHAOS_JOBS, CHAOS_KILLS, CHAOS_SEED)
 ## make fuzz            fuzzers for a minute each (FUZZ_SECONDS=5)
 ## make bench           benchmarks beside their peers, report in build/bench/report.md
 ## make lint fmt        clang-tidy and format checks; formatting
