@@ -84,6 +84,7 @@ class Person {
     await this.field('Password').fill(password);
     await this.page.locator('form').getByRole('button', { name: 'Sign in' }).click();
     await this.page.waitForURL('**/dashboard');
+    await this.heading(/^Hello, /).waitFor(); // the address changes before the page does
     await this.settled();
   }
   async hasText(text) {
