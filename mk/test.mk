@@ -20,8 +20,8 @@ api: $(B)/softfactory
 	SF_BIN=$(abspath $(B))/softfactory $(NODE_TEST) $(sort $(wildcard tests/api/*$(T)*.test.mjs))
 web-test: $(B)/softfactory web
 	SF_BIN=$(abspath $(B))/softfactory SF_WEB=$(abspath $(B))/web $(NODE_TEST) $(sort $(wildcard tests/web/*$(T)*.test.mjs))
-fault: $(B)/softfactory
-	SF_BIN=$(abspath $(B))/softfactory $(NODE_TEST) $(sort $(wildcard tests/fault/*$(T)*.test.mjs))
+fault: $(B)/softfactory $(B)/tests/jobs/ledger
+	SF_BIN=$(abspath $(B))/softfactory SF_LEDGER=$(abspath $(B))/tests/jobs/ledger $(NODE_TEST) $(sort $(wildcard tests/fault/*$(T)*.test.mjs))
 
 # tests/fuzz/<name>_fuzz.c: LLVMFuzzerTestOneInput; corpus seeds in tests/fuzz/corpus/<name>/
 # one line a fuzzer; a finding prints its report and where the input was kept, and fails
