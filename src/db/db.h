@@ -113,6 +113,8 @@ struct sf_db_opts {
 SF_MUSTCHECK
 int sf_db_open(struct sf_loop *l, const struct sf_db_opts *o, struct sf_db **out, struct sf_str *why);
 void sf_db_close(struct sf_db *db, void (*done)(void *arg), void *arg); /* finishes what runs, then done */
+/* fn(db) is called when its closing begins, for who keeps something about it. One; NULL: none any more. */
+void sf_db_on_close(struct sf_db *db, void (*fn)(struct sf_db *db));
 enum sf_engine sf_db_engine(const struct sf_db *db);
 const char *sf_db_url(const struct sf_db *db); /* as it was opened: holds the password */
 /* ~ 0 when a trivial statement works on a writable primary within 1 s; else SF_EUNAVAILABLE. */

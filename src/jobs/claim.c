@@ -63,6 +63,8 @@ static void add(struct sf_jobs__src *s, const struct sf_jobs__kind *k, bool susp
 int sf_jobs__lanes(struct sf_jobs__src *s) {
 	const struct sf_jobs__declared *d = sf_jobs__declared();
 	s->lane = sf_calloc(d->n * 2 + 1, sizeof *s->lane);
+	s->claim_q = jobs_claim_desc, s->next_q = jobs_next_desc, s->done_q = jobs_done_desc;
+	s->claim_q.id = s->next_q.id = s->done_q.id = SF_JOBS__REPLAN;
 	for (size_t i = 0; i < d->n; i++)
 		if (listed(s->js->o.queues, d->kind[i].queue)) add(s, &d->kind[i], false), add(s, &d->kind[i], true);
 	return s->nlane ? 0 : SF_EINVAL;
@@ -204,8 +206,8 @@ static bool is_any(const struct sf_jobs__lane *l) {
 
 static int ask(struct sf_jobs__src *s, struct sf_dbh *h, struct sf_str lanes, int64_t n, int64_t now,
 			   struct sf_rows *rows) {
-	int err = jobs_q_claim(
-		h, &(struct jobs_q_claim_in) { .worker = s->worker, .now = now, .lanes = lanes, .n = n }, rows);
+	struct jobs_q_claim_in in = { .worker = s->worker, .now = now, .lanes = lanes, .n = n };
+	int err = sf_db_all(h, s->full ? &s->claim_q : &jobs_claim_desc, &in, rows);
 	if (err) s->doubt = true; /* it may have happened all the same */
 	return err;
 }
@@ -401,9 +403,8 @@ int sf_jobs__claim_suspect(struct sf_jobs__src *s, struct sf_arena *a) {
 
 int sf_jobs__ask_next(struct sf_jobs__src *s, struct sf_arena *a) {
 	struct jobs_q_next_row row;
-	int err = jobs_q_next(
-		handle(s, a),
-		&(struct jobs_q_next_in) { .lanes = lanes_text(s, a, is_any, true), .now = sf_jobs__now(s) }, &row);
+	struct jobs_q_next_in in = { .lanes = lanes_text(s, a, is_any, true), .now = sf_jobs__now(s) };
+	int err = sf_db_one(handle(s, a), &s->next_q, &in, &row);
 	if (err) return err;
 	s->next_at = row.run_at.has ? row.run_at.v : INT64_MAX;
 	return 0;

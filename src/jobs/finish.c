@@ -11,7 +11,7 @@
 
 #include "jobs.q.h"
 
-enum { BATCH = 1000, RETRY_MS = 100, RETRY_MAX_MS = 2000 };
+enum { BATCH = 1000, SMALL = 8, RETRY_MS = 100, RETRY_MAX_MS = 2000 };
 
 int64_t sf_jobs__backoff_ms(const struct sf_jobs__kind *k, int64_t attempt) {
 	int64_t bound = k->backoff_ms;
@@ -52,7 +52,8 @@ static int write_done(struct sf_jobs__src *s, struct sf_arena *a, struct sf_node
 								 .ids = { ids, n },
 								 .fences = { fences, n },
 								 .now = sf_jobs__now(s) };
-	int err = jobs_q_done(sf_db_auto(s->db, a, SF_READ_PRIMARY, "jobs.done"), &in, &changed);
+	const struct sf_query *q = n > SMALL ? &s->done_q : &jobs_done_desc;
+	int err = sf_db_exec(sf_db_auto(s->db, a, SF_READ_PRIMARY, "jobs.done"), q, &in, &changed);
 	if (err) return err;
 	count_refused(s, (int64_t)n, changed, unknown);
 	s->js->stats.done += (uint64_t)changed;
@@ -100,7 +101,7 @@ static int write_one(struct sf_jobs__src *s, struct sf_arena *a, struct sf_job *
 	else if (changed && j->end == SF_JOBS__BACK && !j->uncount)
 		stats->failed++;
 	if (changed && j->end == SF_JOBS__DEAD)
-		sf_log(SF_ERROR, "a job is dead", SF_KV("id", j->id), SF_KV("kind", j->kind->row->kind),
+		sf_log(SF_WARN, "a job is dead", SF_KV("id", j->id), SF_KV("kind", j->kind->row->kind),
 			   SF_KV("error", j->why));
 	if (changed && j->end == SF_JOBS__BACK && (!s->next_at || j->back_at < s->next_at)) {
 		s->next_at = j->back_at;

@@ -109,7 +109,9 @@ struct sf_jobs__src { /* one database of a runner; lifetime: the runner */
 	size_t nruns, nready;
 	/* claiming */
 	struct sf_jobs__signal pump;
-	int batch;          /* how many to ask for */
+	int batch;                               /* how many to ask for */
+	bool full;                               /* the last claim got all it asked for: there is more */
+	struct sf_query claim_q, next_q, done_q; /* planned anew at each run: SF_JOBS__REPLAN */
 	bool doubt;         /* a claim went unanswered: the database may hold runs for us that we do not know */
 	int64_t full_at_ms; /* when claims look at everything again, not only above the floors */
 	int64_t next_at;    /* µs: the earliest job that is known to come due; 0: unknown */
@@ -154,6 +156,10 @@ void sf_jobs__dispatch(struct sf_jobs *js);
 void sf_jobs__check_over(struct sf_jobs *js);
 /* Marks what shows that the runner lives: a claim, an end, an answer that there is nothing. */
 void sf_jobs__progressed(struct sf_jobs *js);
+
+/* The same statement under an id that is not kept prepared: planned each time, for the table as it is now. A kept plan
+ * was made when the table was small, perhaps, and goes through all of it; large batches are worth a plan. */
+#define SF_JOBS__REPLAN UINT32_MAX
 
 /* ---- claiming (claim.c), the pump (pump.c) ------------------------------------------------------------------- */
 
@@ -221,6 +227,11 @@ void sf_jobs__amqp_drain(struct sf_jobs *js);
 void sf_jobs__amqp_stop(
 	struct sf_jobs *js); /* after the last end was written; it is a helper until it has stopped */
 void sf_jobs__amqp_free(struct sf_jobs *js);
+
+/* ---- looking and steering (view.c, act.c) -------------------------------------------------------------------------- */
+
+/* The LIKE pattern (ESCAPE '!') of texts that have `part` in them; absent stays absent. */
+struct sf_str sf_jobs__pattern(struct sf_arena *a, struct sf_str part);
 
 /* ---- the scheduler (schedule.c) ------------------------------------------------------------------------------------ */
 

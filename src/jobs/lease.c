@@ -56,7 +56,7 @@ static void host_name(char out[128]) {
 	read_word("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
 	ssize_t n = readlink("/proc/self/ns/pid", ns, sizeof ns - 1);
 	if (n > 0) ns[n] = 0;
-	snprintf(out, 128, "%s %s ", boot, ns);
+	snprintf(out, 128, "%.48s %.48s ", boot, ns);
 }
 
 static bool process_gone(struct sf_str name) {

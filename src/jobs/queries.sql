@@ -179,7 +179,7 @@ WHERE lane = :was AND kind = :kind AND state <> 'running';
 -- in: worker int, ids ints, fences ints, now int
 WITH gone AS (
     DELETE FROM jobs j USING unnest(:ids, :fences) AS f(id, fence)
-    WHERE j.id = f.id AND j.fence = f.fence AND j.worker = :worker AND j.state = 'running' RETURNING j.*
+    WHERE j.id = ANY(:ids) AND j.id = f.id AND j.fence = f.fence AND j.worker = :worker AND j.state = 'running' RETURNING j.*
 ), tally AS (
     INSERT INTO job_tally (kind, state, day, n)
     SELECT kind, 'done', CAST(:now AS bigint) / 86400000000, count(*) FROM gone GROUP BY kind
@@ -223,6 +223,134 @@ WHERE id = ANY(:ids) AND worker = :worker AND state = 'running';
 -- out: cancel_requested int
 UPDATE jobs SET progress = :progress, progress_text = :what
 WHERE id = :id AND worker = :worker AND fence = :fence AND state = 'running' RETURNING cancel_requested;
+
+-- ---- looking ----
+
+-- name: live_get :one
+-- in: id int, now int
+-- out: id int, kind text, queue text, state text, priority int, run_at int, attempts int, max_attempts int, payload text, job_key text?, owner_user int, progress int, progress_text text?, error text?, result text?, created_at int, started_at int, finished_at int
+SELECT id, kind, queue, CASE WHEN state = 'ready' AND run_at > :now THEN 'scheduled' ELSE state END AS state, priority, run_at, attempts, max_attempts,
+    payload, job_key, owner_user, progress, progress_text, error, CAST(NULL AS text) AS result, created_at, started_at,
+    CAST(0 AS bigint) AS finished_at FROM jobs WHERE id = :id;
+
+-- name: over_get :one
+-- in: id int
+-- out: id int, kind text, queue text, state text, priority int, run_at int, attempts int, max_attempts int, payload text, job_key text?, owner_user int, progress int, progress_text text?, error text?, result text?, created_at int, started_at int, finished_at int
+SELECT id, kind, queue, state, priority, run_at, attempts, max_attempts, payload, job_key, owner_user, progress,
+    progress_text, error, result, created_at, started_at, finished_at
+FROM job_history WHERE id = :id ORDER BY finished_at DESC LIMIT 1;
+
+-- name: live_list :many error: a pattern
+-- in: before int, from_ int, until int, kind text?, queue text?, error text?, state text?, now int, n int
+-- out: id int, kind text, queue text, state text, priority int, run_at int, attempts int, max_attempts int, payload text, job_key text?, owner_user int, progress int, progress_text text?, error text?, result text?, created_at int, started_at int, finished_at int
+SELECT id, kind, queue, CASE WHEN state = 'ready' AND run_at > :now THEN 'scheduled' ELSE state END AS state, priority, run_at, attempts, max_attempts,
+    payload, job_key, owner_user, progress, progress_text, error, CAST(NULL AS text) AS result, created_at, started_at,
+    CAST(0 AS bigint) AS finished_at
+FROM jobs WHERE id < :before AND created_at >= :from_ AND created_at < :until AND (:kind IS NULL OR kind = :kind)
+    AND (:queue IS NULL OR queue = :queue) AND (:error IS NULL OR error @ilike :error ESCAPE '!')
+    AND (:state IS NULL OR CASE WHEN state = 'ready' AND run_at > :now THEN 'scheduled' ELSE state END = :state)
+ORDER BY id DESC LIMIT :n;
+
+-- name: over_list :many state NULL: any
+-- in: before int, from_ int, until int, kind text?, queue text?, error text?, state text?, n int
+-- out: id int, kind text, queue text, state text, priority int, run_at int, attempts int, max_attempts int, payload text, job_key text?, owner_user int, progress int, progress_text text?, error text?, result text?, created_at int, started_at int, finished_at int
+SELECT id, kind, queue, state, priority, run_at, attempts, max_attempts, payload, job_key, owner_user, progress,
+    progress_text, error, result, created_at, started_at, finished_at
+FROM job_history WHERE id < :before AND created_at >= :from_ AND created_at < :until AND (:kind IS NULL OR kind = :kind)
+    AND (:queue IS NULL OR queue = :queue) AND (:error IS NULL OR error @ilike :error ESCAPE '!')
+    AND (:state IS NULL OR state = :state)
+ORDER BY id DESC LIMIT :n;
+
+-- name: failed_list :many dead or cancelled, by an index of their own
+-- in: before int, from_ int, until int, kind text?, queue text?, error text?, state text, n int
+-- out: id int, kind text, queue text, state text, priority int, run_at int, attempts int, max_attempts int, payload text, job_key text?, owner_user int, progress int, progress_text text?, error text?, result text?, created_at int, started_at int, finished_at int
+SELECT id, kind, queue, state, priority, run_at, attempts, max_attempts, payload, job_key, owner_user, progress,
+    progress_text, error, result, created_at, started_at, finished_at
+FROM job_history WHERE state = :state AND state <> 'done' AND id < :before AND created_at >= :from_ AND created_at < :until AND (:kind IS NULL OR kind = :kind)
+    AND (:queue IS NULL OR queue = :queue) AND (:error IS NULL OR error @ilike :error ESCAPE '!')
+ORDER BY id DESC LIMIT :n;
+
+-- name: counts :many
+-- in: now int
+-- out: kind text, state text, n int
+SELECT kind, CASE WHEN state = 'ready' AND run_at > :now THEN 'scheduled' ELSE state END AS state, count(*) AS n FROM jobs GROUP BY 1, 2
+UNION ALL
+SELECT kind, state, CAST(sum(n) AS bigint) AS n FROM job_tally GROUP BY kind, state HAVING sum(n) > 0
+ORDER BY 1, 2;
+
+-- ---- steering; ids are few ----
+
+-- name: live_ids :many states: ",ready,retrying,"
+-- in: after int, from_ int, until int, kind text?, queue text?, error text?, states text, now int, n int
+-- out: id int
+SELECT id FROM jobs WHERE id > :after AND created_at >= :from_ AND created_at < :until AND (:kind IS NULL OR kind = :kind)
+    AND (:queue IS NULL OR queue = :queue) AND (:error IS NULL OR error @ilike :error ESCAPE '!')
+    AND :states LIKE '%,' || CASE WHEN state = 'ready' AND run_at > :now THEN 'scheduled' ELSE state END || ',%'
+ORDER BY id LIMIT :n;
+
+-- name: failed_ids :many
+-- in: after int, from_ int, until int, kind text?, queue text?, error text?, state text, n int
+-- out: id int
+SELECT id FROM job_history WHERE state = :state AND state <> 'done' AND id > :after AND created_at >= :from_ AND created_at < :until AND (:kind IS NULL OR kind = :kind)
+    AND (:queue IS NULL OR queue = :queue) AND (:error IS NULL OR error @ilike :error ESCAPE '!')
+ORDER BY id LIMIT :n;
+
+-- name: cancel_waiting :exec
+-- in: ids ints, error text, now int
+WITH gone AS (
+    DELETE FROM jobs WHERE id = ANY(:ids) AND state <> 'running' RETURNING *
+), tally AS (
+    INSERT INTO job_tally (kind, state, day, n)
+    SELECT kind, 'cancelled', CAST(:now AS bigint) / 86400000000, count(*) FROM gone GROUP BY kind
+)
+INSERT INTO job_history (id, kind, queue, priority, run_at, state, attempts, max_attempts, crashes, payload, job_key,
+    owner_user, trace, progress, progress_text, error, result, created_at, started_at, finished_at)
+SELECT id, kind, queue, priority, run_at, 'cancelled', attempts, max_attempts, crashes, payload, job_key,
+    owner_user, trace, progress, progress_text, COALESCE(error, :error), NULL, created_at, started_at, :now FROM gone;
+-- sqlite:
+UPDATE jobs SET finished_at = :now, error = COALESCE(error, :error), final_state = 'cancelled'
+WHERE id IN (SELECT value FROM json_each(:ids)) AND state <> 'running';
+
+-- name: cancel_running :exec
+-- in: ids ints
+UPDATE jobs SET cancel_requested = 1 WHERE id = ANY(:ids) AND state = 'running';
+
+-- name: hasten :exec what waits for its time runs now
+-- in: ids ints, now int
+UPDATE jobs SET run_at = :now WHERE id = ANY(:ids) AND state <> 'running' AND run_at > :now;
+
+-- name: revive :exec one whose key is live again stays where it is
+-- in: ids ints, now int
+INSERT INTO jobs (id, kind, queue, lane, priority, run_at, max_attempts, payload, job_key, owner_user, trace, created_at)
+SELECT id, kind, queue, queue, priority, :now, max_attempts, payload, job_key, owner_user, trace, created_at
+FROM job_history WHERE id = ANY(:ids) AND state <> 'done'
+ON CONFLICT DO NOTHING;
+
+-- name: revived :exec takes away from the history what revive has put back
+-- in: ids ints
+WITH gone AS (
+    DELETE FROM job_history h WHERE id = ANY(:ids) AND state <> 'done' AND EXISTS (SELECT 1 FROM jobs j WHERE j.id = h.id)
+    RETURNING kind, state, finished_at
+)
+INSERT INTO job_tally (kind, state, day, n) SELECT kind, state, finished_at / 86400000000, -1 FROM gone;
+-- sqlite:
+DELETE FROM job_history WHERE id IN (SELECT value FROM json_each(:ids)) AND state <> 'done'
+    AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = job_history.id);
+
+-- name: relane_ids :exec
+-- in: ids ints, kind text, lane text
+UPDATE jobs SET lane = :lane WHERE id = ANY(:ids) AND kind = :kind AND state <> 'running';
+
+-- name: discard :exec dead ones nobody will try again
+-- in: ids ints
+WITH was AS (
+    UPDATE job_history SET state = 'cancelled' WHERE id = ANY(:ids) AND state = 'dead' RETURNING kind, finished_at
+), less AS (
+    INSERT INTO job_tally (kind, state, day, n) SELECT kind, 'dead', finished_at / 86400000000, -1 FROM was
+)
+INSERT INTO job_tally (kind, state, day, n) SELECT kind, 'cancelled', finished_at / 86400000000, 1 FROM was;
+-- sqlite:
+UPDATE job_history SET state = 'cancelled' WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'dead';
 
 -- ---- tidying ----
 

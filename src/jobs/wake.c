@@ -108,7 +108,7 @@ static void send_all(const char *url, char what) {
 
 /* ---- telling others -------------------------------------------------------------------------------------------------- */
 
-/* One notice on its way; heap, for the database may be closed meanwhile. */
+/* One notice on its way; heap, its coroutine frees it. */
 struct notice {
 	struct sf_db *db;
 	char what;
@@ -126,13 +126,10 @@ static void notify(void *arg) {
 	free(n);
 }
 
-static void notify_start(void *arg) {
-	if (sf_co_start(sf_loop_self(), notify, arg, NULL)) free(arg); /* the poll finds it */
-}
-
 struct pending { /* of one database: what is held back; freed with its timer */
 	struct pending *next;
 	struct sf_db *db;
+	struct sf_loop *loop;
 	uv_timer_t timer;
 	char what;
 	bool datagram, again; /* something is to be sent that way */
@@ -142,23 +139,36 @@ static void pending_closed(uv_handle_t *h) {
 	free(h->data);
 }
 
-static void send_pending(uv_timer_t *t) {
-	struct pending *p = t->data;
-	if (p->datagram) send_all(sf_db_url(p->db), p->what), p->datagram = false;
-	if (p->again && sf_db_engine(p->db) == SF_PG) {
-		struct notice *n = sf_malloc(sizeof *n);
-		*n = (struct notice) { p->db, p->what };
-		p->again = false;
-		sf_loop_later(sf_loop_self(), notify_start, n);
-		uv_timer_start(t, send_pending, NOTIFY_MS, 0); /* what comes meanwhile goes then */
-		return;
-	}
+static void forget(struct pending *p) {
 	for (struct pending **at = &process.pendings; *at; at = &(*at)->next)
 		if (*at == p) {
 			*at = p->next;
 			break;
 		}
-	uv_close((uv_handle_t *)t, pending_closed);
+	uv_close((uv_handle_t *)&p->timer, pending_closed);
+}
+
+/* What is held back dies with its database: the poll finds it. */
+static void db_closes(struct sf_db *db) {
+	if (process.pid != getpid()) return;
+	for (struct pending *p = process.pendings, *next; p; p = next) {
+		next = p->next;
+		if (p->db == db) forget(p);
+	}
+}
+
+static void send_pending(uv_timer_t *t) {
+	struct pending *p = t->data;
+	if (p->datagram) send_all(sf_db_url(p->db), p->what), p->datagram = false;
+	if (!p->again || sf_db_engine(p->db) != SF_PG) {
+		forget(p);
+		return;
+	}
+	struct notice *n = sf_malloc(sizeof *n);
+	*n = (struct notice) { p->db, p->what };
+	p->again = false;
+	uv_timer_start(t, send_pending, NOTIFY_MS, 0); /* what comes meanwhile goes then */
+	if (sf_co_start(p->loop, notify, n, NULL)) free(n);
 }
 
 static void tell_others(struct sf_db *db, char what) {
@@ -167,7 +177,8 @@ static void tell_others(struct sf_db *db, char what) {
 	while (p && p->db != db) p = p->next;
 	if (!p) {
 		p = sf_calloc(1, sizeof *p);
-		p->db = db, p->timer.data = p;
+		p->db = db, p->loop = l, p->timer.data = p;
+		sf_db_on_close(db, db_closes);
 		p->next = process.pendings, process.pendings = p;
 		SF_BUG_ON(uv_timer_init(sf_loop_uv(l), &p->timer));
 		uv_timer_start(&p->timer, send_pending, DATAGRAM_MS, 0);

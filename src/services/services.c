@@ -3,4 +3,4 @@
 
 #include <stddef.h>
 
-const struct sf_service *const sf_services[] = { &platform_service, &coocook_service, NULL };
+const struct sf_service *const sf_services[] = { &platform_service, &coocook_service, &ops_service, NULL };

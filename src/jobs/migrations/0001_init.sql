@@ -162,3 +162,10 @@ BEGIN
     UPDATE job_tally SET n = n - 1
     WHERE kind = OLD.kind AND state = OLD.state AND day = OLD.finished_at / 86400000000;
 END;
+CREATE TRIGGER job_history_state AFTER UPDATE OF state ON job_history
+BEGIN
+    UPDATE job_tally SET n = n - 1
+    WHERE kind = OLD.kind AND state = OLD.state AND day = OLD.finished_at / 86400000000;
+    INSERT INTO job_tally (kind, state, day, n) VALUES (NEW.kind, NEW.state, NEW.finished_at / 86400000000, 1)
+    ON CONFLICT (kind, state, day) DO UPDATE SET n = n + 1;
+END;

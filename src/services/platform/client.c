@@ -8,7 +8,6 @@
 
 #define FOLLOW_MS         400
 #define FOLLOW_SLACK_USEC (5 * SF_USEC) /* hosts whose clocks differ, transactions that take a while */
-#define PRUNE_USEC        (INT64_C(600) * SF_USEC)
 
 const struct sf_identity platform_identity = {
 	.session = platform__session,
@@ -30,8 +29,10 @@ int platform_user(struct sf_req *r, int64_t id, struct platform_user *out) {
 	return 0;
 }
 
-/* ~ Rows whose time is over. */
-static int prune(struct sf_dbh *h, int64_t now) {
+int platform__prune(struct sf_job *j) {
+	struct sf_dbh *h = sf_db_auto(sf_app_db(sf_job_context(j), "platform"), sf_job_arena(j), SF_READ_PRIMARY,
+								  "platform prune");
+	int64_t now = sf_time_now();
 	int err = platform_q_prune_refresh(h, &(struct platform_q_prune_refresh_in) { .now = now }, NULL);
 	if (!err) err = platform_q_prune_revoked(h, &(struct platform_q_prune_revoked_in) { .now = now }, NULL);
 	if (!err) err = platform_q_prune_sessions(h, &(struct platform_q_prune_sessions_in) { .now = now }, NULL);
@@ -61,18 +62,16 @@ static int take_revoked(struct sf_dbh *h, int64_t since, int64_t now) {
 int platform_start(struct sf_db *db, struct sf_arena *a) {
 	struct sf_dbh *h = sf_db_auto(db, a, SF_READ_PRIMARY, "platform start");
 	int64_t now = sf_time_now();
-	int err = prune(h, now);
-	return err ? err : take_revoked(h, now - PLATFORM_ACCESS_S * SF_USEC, now);
+	return take_revoked(h, now - PLATFORM_ACCESS_S * SF_USEC, now);
 }
 
 void platform_follow(struct sf_db *db) {
-	int64_t seen = sf_time_now(), pruned = seen;
+	int64_t seen = sf_time_now();
 	while (sf_sleep(FOLLOW_MS) == 0) {
 		struct sf_arena *a = sf_arena_new(0);
 		struct sf_dbh *h = sf_db_auto(db, a, SF_READ_PRIMARY, "platform follow");
 		int64_t now = sf_time_now();
 		if (take_revoked(h, seen - FOLLOW_SLACK_USEC, now) == 0) seen = now;
-		if (now - pruned > PRUNE_USEC && prune(h, now) == 0) pruned = now;
 		sf_arena_free(a);
 	}
 }

@@ -4,6 +4,7 @@
 
 #include "app/app.h"
 #include "auth/auth.h"
+#include "jobs/jobs.h"
 #include "platform.q.h"
 #include "services/platform/rules.h"
 
@@ -39,6 +40,7 @@ sf_handler platform_users, platform_user_change;
 sf_handler platform_health, platform_ready, platform_infrastructure, platform_processes;
 
 int platform_demo(struct sf_db *db, struct sf_arena *a); /* ~ */
+int platform__prune(struct sf_job *j);                   /* ~ a job: takes away the rows whose time is over */
 
 /* ---- shared ----------------------------------------------------------------------------------------- */
 

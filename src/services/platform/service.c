@@ -196,10 +196,24 @@ static const struct sf_route routes[] = {
 	{ 0 },
 };
 
+/* ---- jobs --------------------------------------------------------------------------------------------- */
+
+static const struct sf_job_kind jobs[] = {
+	{ "platform.prune", platform__prune, .queue = "upkeep", .max_attempts = 3, .unique = SF_JOB_UNIQUE_LIVE,
+	  .summary = "Takes away tokens, sessions and failed logins whose time is over" },
+	{ 0 },
+};
+static const struct sf_cron crons[] = {
+	{ "platform.prune", "@hourly", .kind = "platform.prune" },
+	{ 0 },
+};
+
 const struct sf_service platform_service = {
 	.name = "platform",
 	.title = "Platform: accounts, products, users, health",
 	.routes = routes,
 	.tags = (const char *const[]) { "products", NULL },
 	.demo = platform_demo,
+	.jobs = jobs,
+	.crons = crons,
 };

@@ -340,7 +340,7 @@ static void rig_run(void (*body)(void)) {
 	rig_end();
 }
 
-static struct sf_str url(const char *path) {
+static SF_UNUSED struct sf_str url(const char *path) {
 	return sf_arena_printf(rig.arena, "http://127.0.0.1:%d%s", server.port, path);
 }
 
@@ -350,11 +350,11 @@ static int fetch(const struct sf_fetch *in) {
 }
 #define FETCH(path_, ...) fetch(&(struct sf_fetch) { .url = url(path_), __VA_ARGS__ })
 
-static int64_t ms_since(int64_t ns) {
+static SF_UNUSED int64_t ms_since(int64_t ns) {
 	return (sf_clock_ns() - ns) / 1000000;
 }
 
-static struct sf_client_stats stats(void) {
+static SF_UNUSED struct sf_client_stats stats(void) {
 	struct sf_client_stats st;
 	sf_client_stats(rig.client, &st);
 	return st;
