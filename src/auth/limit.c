@@ -109,7 +109,7 @@ void sf_auth__limit_at(const char *cls, struct sf_str key, int64_t limit, int64_
 	_Atomic uint64_t *word = &s->word[parity];
 	uint64_t before = atomic_load(&s->word[!parity]);
 	int64_t old = start_of(before) == (uint64_t)(at - window_ms) ? count_of(before) : 0;
-	int64_t share = old * (end - now_ms) / window_ms;
+	int64_t share = (old * (end - now_ms) + window_ms - 1) / window_ms; /* up: never more than the limit */
 	uint64_t have = atomic_load(word), want;
 	int64_t used;
 	do {

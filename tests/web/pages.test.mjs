@@ -1,6 +1,7 @@
 // Every page: loads at its address, fits a phone, passes axe-core, in light and in dark, and asks no other host.
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Server } from '../lib/server.mjs';
 import { until } from '../lib/proc.mjs';
 import { routes } from '../../web/js/routes.js';
@@ -122,15 +123,18 @@ describe('every page', () => {
   test('back returns to where the reader was', async () => {
     const p = await browser.person({ viewport: PHONE });
     await p.open('/chefs');
-    const card = p.page.locator('.chef-card').nth(8);
-    await card.scrollIntoViewIfNeeded();
+    const card = p.page.locator('.chef-card').nth(8).getByRole('link');
+    await card.hover(); // scrolls to where it can be clicked
     const y = await p.page.evaluate(() => scrollY);
     assert.ok(y > 500);
-    await card.getByRole('link').click();
+    await card.click();
     await p.page.waitForURL('**/chef?id=*');
     await p.settled();
     assert.equal(await p.page.evaluate(() => scrollY), 0);
+    // on a slow line the list comes seconds later, and the page is short until then
+    await p.page.route('**/api/coocook/chefs?*', async (route) => { await delay(1500); await route.continue(); });
     await p.page.goBack();
+    await p.page.locator('.skeletons').first().waitFor();
     await p.settled();
     await p.page.waitForFunction((want) => Math.abs(scrollY - want) < 80, y);
     await p.leave();

@@ -51,7 +51,7 @@ function App() {
   const plain = shown?.frame === 'plain';
   return html`
     <${Header} />
-    <main id="main" ref=${main} tabindex="-1" class=${plain ? 'main main--plain' : 'main'}>
+    <main id="main" ref=${main} tabindex="-1" aria-busy=${shown === route || error ? undefined : 'true'} class=${plain ? 'main main--plain' : 'main'}>
       ${error ? html`<div class="wrap page"><${Trouble} title="This page did not load" error=${error} onRetry=${() => location.reload()} /></div>` : null}
       ${Page && !error ? html`<${Guarded} key=${shown.path} route=${shown} Page=${Page} />` : null}
       ${!Page && !error ? html`<div class="wrap page"><${Skeleton} shape="block" /></div>` : null}

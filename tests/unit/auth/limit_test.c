@@ -43,8 +43,19 @@ static void the_window_before_weighs_with_its_share(void **state) {
 	assert_int_equal(take_n("s", "k", 200, 100, now + MIN), 0);            /* all of it still counts */
 	assert_int_equal(take_n("s", "k", 200, 100, now + MIN + MIN / 4), 25); /* three quarters count */
 	assert_int_equal(take_n("s", "k", 200, 100, now + MIN + MIN / 2), 25); /* half, and 25 of this window */
-	assert_int_equal(take_n("s", "k", 200, 100, now + 2 * MIN - 1), 50);   /* none, and 50 */
+	assert_int_equal(take_n("s", "k", 200, 100, now + 2 * MIN - 1), 49);   /* the last of them, and 50 */
 	assert_int_equal(take_n("s", "k", 200, 100, now + 10 * MIN), 100);     /* long after */
+}
+
+/* A few requests on each side of a window's edge are as limited as if there were no edge. */
+static void a_small_limit_holds_across_the_edge(void **state) {
+	(void)state;
+	int64_t now = INT64_C(1950000000000) - INT64_C(1950000000000) % MIN;
+	for (int before = 1; before <= 5; before++) {
+		char key[] = { 'e', (char)('0' + before), 0 };
+		assert_int_equal(take_n("e", key, before, 5, now - 500), before);
+		assert_int_equal(take_n("e", key, 9, 5, now + 500), 5 - before);
+	}
 }
 
 static void no_limit_and_huge_limits(void **state) {
@@ -133,6 +144,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_window_allows_exactly_its_limit),
 		cmocka_unit_test(the_window_before_weighs_with_its_share),
+		cmocka_unit_test(a_small_limit_holds_across_the_edge),
 		cmocka_unit_test(no_limit_and_huge_limits),
 		cmocka_unit_test(four_processes_together_get_the_limit),
 		cmocka_unit_test(a_flood_of_keys_forgets_only_the_unused),

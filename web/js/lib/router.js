@@ -16,6 +16,7 @@ export function navigate(to, { replace = false, keepScroll = false } = {}) {
   const url = new URL(to, location.href);
   if (url.origin !== location.origin) throw new Error('navigate() is for addresses of this site');
   rememberScroll();
+  restoring++;
   const state = replace ? { ...history.state } : { id: crypto.randomUUID() };
   history[replace ? 'replaceState' : 'pushState'](state, '', url);
   place.set(here());
@@ -48,14 +49,28 @@ function rememberScroll() {
   if (history.state?.id) scrolls.set(history.state.id, scrollY);
 }
 
-/** The content of the place comes later than the place: try again until the page is tall enough, for a second. */
+const ACTS = ['wheel', 'touchstart', 'pointerdown', 'keydown'];
+let restoring = 0; // counts, so that a later one ends the one before
+
+/** Whether the page of this place stands: the one before is gone, and nothing in it is still coming. */
+const settled = () => !document.querySelector('main[aria-busy="true"], main .skeletons, main [aria-busy="true"]');
+
+/** The content of a place comes later than the place: goes there in every frame until the page has settled and is tall
+ *  enough. Ends as well when the reader acts, and after half a minute. */
 function restoreScroll() {
   const y = scrolls.get(history.state?.id) ?? 0;
-  const end = performance.now() + 1000;
+  const turn = ++restoring;
+  const giveUp = performance.now() + 30_000;
+  let there = 0; // frames in a row; effects that begin to load run after a page's first
+  const stop = () => { if (turn === restoring) restoring++; };
   const step = () => {
-    scrollTo(0, y);
-    if (Math.abs(scrollY - y) > 2 && performance.now() < end) requestAnimationFrame(step);
+    if (turn === restoring && performance.now() < giveUp && there < 3) {
+      scrollTo(0, y);
+      there = Math.abs(scrollY - y) <= 2 && settled() ? there + 1 : 0;
+      requestAnimationFrame(step);
+    } else ACTS.forEach((a) => removeEventListener(a, stop));
   };
+  ACTS.forEach((a) => addEventListener(a, stop, { passive: true }));
   requestAnimationFrame(step);
 }
 
