@@ -14,7 +14,8 @@
 SF_MUSTCHECK
 int sf_password_hash(struct sf_str password, char out[SF_PASSWORD_HASH_MAX]);
 /* ~ Checks against Argon2id, or Werkzeug's scrypt:N:r:p$salt$hex and pbkdf2:sha256:n$salt$hex, in constant time, on the thread
- * pool, at most a few at once (bounded memory; SF_EOVERLOAD past the line). 0 right, SF_EAUTH wrong or unreadable hash.
+ * pool, at most a few at once (bounded memory; SF_EOVERLOAD past the line). 0 right, SF_EAUTH wrong or unreadable hash,
+ * SF_ENOMEM its memory could not be had.
  * *upgrade (may be NULL): right, but not our present Argon2id: hash anew and store. hash.p NULL: nobody has that
  * name; takes the same time and returns SF_EAUTH. */
 SF_MUSTCHECK

@@ -6,10 +6,14 @@
 #include "auth/internal.h"
 #include "loop/loop.h"
 
+#include <errno.h>
 #include <sodium.h>
+#include <stdio.h>
 
 #define AT_ONCE     2
 #define WAITERS_MAX 128
+#define OPSLIMIT    crypto_pwhash_OPSLIMIT_INTERACTIVE
+#define MEMLIMIT    crypto_pwhash_MEMLIMIT_INTERACTIVE
 
 static struct {
 	struct sf_node line; /* struct sf_wait, in order of arrival */
@@ -74,21 +78,40 @@ static int hash_now(void *arg) {
 	char text[crypto_pwhash_STRBYTES];
 	_Static_assert(crypto_pwhash_STRBYTES <= SF_PASSWORD_HASH_MAX, "the hash fits its buffer");
 	if (sodium_init() < 0) return SF_EINTERNAL;
-	if (crypto_pwhash_str_alg(text, j->password.p ? j->password.p : "", j->password.n,
-							  crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_INTERACTIVE,
+	if (crypto_pwhash_str_alg(text, j->password.p ? j->password.p : "", j->password.n, OPSLIMIT, MEMLIMIT,
 							  crypto_pwhash_ALG_ARGON2ID13))
 		return SF_ENOMEM;
 	memcpy(j->out, text, sizeof(text));
 	return 0;
 }
 
+/* PHC text as hash_now makes it: $argon2id$v=19$m=KiB,t=passes,p=1$salt$hash. Computed here and compared, because the
+ * library's own check answers alike for a wrong password and for memory it could not have. */
 static int argon2_check(struct job *j) {
-	char text[crypto_pwhash_STRBYTES] = { 0 };
+	char text[SF_PASSWORD_HASH_MAX] = { 0 };
+	unsigned char salt[crypto_pwhash_SALTBYTES], want[64], got[sizeof(want)];
+	unsigned mem = 0, passes = 0;
+	size_t nsalt = 0, nwant = 0;
+	int at = 0;
+	const char *end = NULL;
 	if (j->hash.n >= sizeof(text)) return SF_EAUTH;
 	memcpy(text, j->hash.p, j->hash.n);
-	if (crypto_pwhash_str_verify(text, j->password.p ? j->password.p : "", j->password.n)) return SF_EAUTH;
-	j->upgrade = crypto_pwhash_str_needs_rehash(text, crypto_pwhash_OPSLIMIT_INTERACTIVE,
-												crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0;
+	if (sscanf(text, "$argon2id$v=19$m=%7u,t=%3u,p=1$%n", &mem, &passes, &at) != 2 || at == 0)
+		return SF_EAUTH;
+	if (sodium_base642bin(salt, sizeof(salt), text + at, strlen(text + at), NULL, &nsalt, &end,
+						  sodium_base64_VARIANT_ORIGINAL_NO_PADDING) ||
+		nsalt != sizeof(salt) || *end++ != '$')
+		return SF_EAUTH;
+	if (sodium_base642bin(want, sizeof(want), end, strlen(end), NULL, &nwant, NULL,
+						  sodium_base64_VARIANT_ORIGINAL_NO_PADDING) ||
+		nwant < crypto_pwhash_BYTES_MIN)
+		return SF_EAUTH;
+	errno = 0;
+	if (crypto_pwhash(got, nwant, j->password.p ? j->password.p : "", j->password.n, salt, passes,
+					  (size_t)mem * 1024, crypto_pwhash_ALG_ARGON2ID13))
+		return errno == ENOMEM ? SF_ENOMEM : SF_EAUTH;
+	if (sodium_memcmp(got, want, nwant)) return SF_EAUTH;
+	j->upgrade = crypto_pwhash_str_needs_rehash(text, OPSLIMIT, MEMLIMIT) != 0;
 	return 0;
 }
 
@@ -102,9 +125,8 @@ static int check_now(void *arg) {
 	if (sodium_init() < 0) return SF_EINTERNAL;
 	if (!j->hash.p) {
 		j->hash = sf_str(nobody);
-		int ignored = argon2_check(j);
-		(void)ignored;
-		return SF_EAUTH;
+		int err = argon2_check(j);
+		return err == SF_ENOMEM ? err : SF_EAUTH;
 	}
 	if (sf_str_starts(j->hash, SF_STR("$argon2"))) return argon2_check(j);
 	j->upgrade = true;

@@ -1,7 +1,10 @@
 /* password: hashing and checking on the pool, the waiting line, cancellation in it. */
 #include "auth/test.h"
 
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 static void hashes_are_salted_argon2id(void **state) {
 	(void)state;
@@ -41,6 +44,29 @@ static void unreadable_hashes_are_wrong(void **state) {
 	memcpy(longest, "$argon2id$", 10);
 	assert_int_equal(sf_password_check(SF_STR("x"), (struct sf_str) { longest, sizeof(longest) }, NULL),
 					 SF_EAUTH);
+}
+
+/* In a process that may have no more memory a right password is not called wrong. */
+static void want_of_memory_is_not_a_wrong_password(void **state) {
+	(void)state;
+#ifdef __SANITIZE_ADDRESS__
+	skip(); /* its own allocator dies of the limit */
+#endif
+	char hash[SF_PASSWORD_HASH_MAX], other[SF_PASSWORD_HASH_MAX];
+	assert_int_equal(sf_password_hash(SF_STR("right"), hash), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct rlimit none = { 0, 0 };
+		if (setrlimit(RLIMIT_AS, &none)) _exit(1);
+		if (sf_password_check(SF_STR("right"), sf_str(hash), NULL) != SF_ENOMEM) _exit(2);
+		if (sf_password_check(SF_STR("right"), SF_STR_NULL, NULL) != SF_ENOMEM) _exit(3);
+		_exit(sf_password_hash(SF_STR("right"), other) == SF_ENOMEM ? 0 : 4);
+	}
+	int status = 0;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 /* Outside of a coroutine the work is done on the spot: what it takes of the CPU is the same on a busy machine. */
@@ -110,6 +136,7 @@ int main(void) {
 		cmocka_unit_test(hashes_are_salted_argon2id),
 		cmocka_unit_test(cheaper_hashes_ask_for_an_upgrade),
 		cmocka_unit_test(unreadable_hashes_are_wrong),
+		cmocka_unit_test(want_of_memory_is_not_a_wrong_password),
 		cmocka_unit_test(nobody_takes_as_long_as_somebody),
 		cmocka_unit_test(a_burst_is_bounded_and_served_in_turn),
 	};
