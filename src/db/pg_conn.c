@@ -281,12 +281,16 @@ static void connect_step(struct sf_pg_conn *c) {
 
 static void on_readable(struct sf_pg_conn *c) {
 	struct sf_pg_pool *p = c->pool;
-	/* With TLS, a record may lie decrypted in OpenSSL while the socket is silent; a call takes 8 KiB of its 16 at least. */
+	/* With TLS, a record may lie decrypted in OpenSSL while the socket is silent; a call takes 8 KiB of its 16 at least.
+	 * Once libpq has given the socket up it has also forgotten what was asked: it reads what is left as answers to
+	 * nothing (rows as an empty COMMAND_OK). So nothing is taken from it any more. */
 	bool ok = true;
-	for (int calls = PQsslInUse(c->pg) ? 3 : 1; ok && calls > 0; calls--) ok = PQconsumeInput(c->pg);
 	c->alive_ms = sf_loop_now(p->db->loop);
-	sf_pg__pump(c);
-	if (!c->pg) return;
+	for (int calls = PQsslInUse(c->pg) ? 3 : 1; ok && calls > 0; calls--) {
+		ok = PQconsumeInput(c->pg);
+		if (ok) sf_pg__pump(c);
+		if (!c->pg) return;
+	}
 	if (ok && sf_list_empty(&c->flight)) ok = !PQisBusy(c->pg) && PQstatus(c->pg) == CONNECTION_OK;
 	if (!ok) {
 		sf_pg__lose(c, PQerrorMessage(c->pg), true);
