@@ -8,7 +8,7 @@ CC     ?= gcc
 SAN    ?=
 CCACHE := $(shell command -v ccache 2>/dev/null)
 
-PKGS   := libuv libpq sqlite3 jansson libsodium libcrypto libjwt zlib libbrotlienc libbrotlidec
+PKGS   := libuv libpq sqlite3 jansson libsodium libcrypto libjwt libcurl zlib libbrotlienc libbrotlidec
 CFLAGS_PKG := $(shell pkg-config --cflags $(PKGS))
 LIBS   := $(shell pkg-config --libs $(PKGS)) -lm -lpthread
 
@@ -26,7 +26,7 @@ LDFLAGS := $(LDHARD) $(EXTRA_LDFLAGS)
 COMPILE = @echo "  CC  $<"; $(CCACHE) $(CC) $(CFLAGS) -MMD -MP
 
 # The include order, lowest first. services/ and its modules count as one.
-FOLDERS := core loop http db auth app telemetry services cli
+FOLDERS := core loop http db jobs auth app telemetry services cli
 
 src_of   = $(wildcard src/$(1)/*.c) $(if $(filter services,$(1)),$(wildcard src/services/*/*.c))
 obj_of   = $(patsubst src/%.c,$(B)/obj/%.o,$(call src_of,$(1)))
@@ -45,6 +45,7 @@ help:
 ## make api             API tests against the binary on SQLite and PostgreSQL (T=auth runs files whose name holds it)
 ## make web-test        browser tests
 ## make fault           fault tests
+## make chaos           the job queue while workers, enqueuers and database are killed (CHAOS_JOBS, CHAOS_KILLS, CHAOS_SEED)
 ## make fuzz            fuzzers for a minute each (FUZZ_SECONDS=5)
 ## make bench           benchmarks beside their peers, report in build/bench/report.md
 ## make lint fmt        clang-tidy and format checks; formatting

@@ -17,3 +17,7 @@ bench-db: $(B)/bench/dbloop
 $(B)/bench/dbloop: bench/dbloop.c $(patsubst %,$(B)/lib/%.a,db loop core gen)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+# the queue alone: make build/bench/jobs && build/bench/jobs URL, on an empty database
+$(B)/bench/jobs: bench/jobs.c $(patsubst %,$(B)/lib/%.a,jobs db loop core gen)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)

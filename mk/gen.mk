@@ -1,7 +1,7 @@
 # Generated C: every queries.sql and migrations/*.sql of src/app and src/services/* through tools/sqlgen.
 
-SQL_FILES  := $(wildcard src/app/queries.sql src/app/migrations/*.sql src/services/*/queries.sql src/services/*/migrations/*.sql)
-SQL_OWNERS := $(sort $(patsubst %/migrations,%,$(patsubst %/,%,$(dir $(SQL_FILES)))))
+SQL_FILES  := $(wildcard src/jobs/queries.sql src/jobs/migrations/*.sql src/app/queries.sql src/app/migrations/*.sql src/services/*/queries.sql src/services/*/migrations/*.sql)
+SQL_OWNERS := $(patsubst %/,%,$(sort $(dir $(wildcard src/jobs/queries.sql src/app/queries.sql src/services/*/queries.sql))))
 
 $(B)/tools/%: tools/%.c
 	@mkdir -p $(@D)

@@ -4,7 +4,7 @@ UNIT_SRC := $(wildcard tests/unit/*/*_test.c)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC))
 CMOCKA   := $(shell pkg-config --cflags --libs cmocka)
 
-.PHONY: check api web-test fault fuzz
+.PHONY: check api web-test fault chaos fuzz
 $(B)/tests/%: tests/unit/%.c $(LINK) Makefile mk/test.mk
 	@mkdir -p $(@D)
 	$(CCACHE) $(CC) $(CFLAGS) -Itests/unit -MMD -MP -MT $@ -c -o $@.o $<
@@ -21,7 +21,14 @@ api: $(B)/softfactory
 web-test: $(B)/softfactory web
 	SF_BIN=$(abspath $(B))/softfactory SF_WEB=$(abspath $(B))/web $(NODE_TEST) $(sort $(wildcard tests/web/*$(T)*.test.mjs))
 fault: $(B)/softfactory
-	SF_BIN=$(abspath $(B))/softfactory $(NODE_TEST) $(sort $(wildcard tests/fault/*$(T)*.test.mjs))
+	SF_BIN=$(abspath $(B))/softfactory $(NODE_TEST) $(sort $(filter-out tests/fault/chaos_%,$(wildcard tests/fault/*$(T)*.test.mjs)))
+chaos: $(B)/tests/jobworker
+	SF_JOBWORKER=$(abspath $(B))/tests/jobworker $(NODE_TEST) $(sort $(wildcard tests/fault/chaos_*.test.mjs))
+
+# a worker and an enqueuer over the real queue, of kinds that tests can kill
+$(B)/tests/jobworker: tests/fault/jobworker.c $(patsubst %,$(B)/lib/%.a,jobs db loop core gen)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
 
 # tests/fuzz/<name>_fuzz.c: LLVMFuzzerTestOneInput; corpus seeds in tests/fuzz/corpus/<name>/
 # one line a fuzzer; a finding prints its report and where the input was kept, and fails

@@ -4,8 +4,8 @@
 set -euo pipefail
 
 build_packages=(gcc make pkg-config libc6-dev libuv1-dev node-llhttp libpq-dev libsqlite3-dev libjansson-dev libsodium-dev
-  libssl-dev libjwt-dev zlib1g-dev libbrotli-dev ca-certificates)
-test_packages=(libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev postgresql-15 sqlite3 chromium git procps util-linux)
+  libssl-dev libjwt-dev libcurl4-openssl-dev zlib1g-dev libbrotli-dev ca-certificates tzdata)
+test_packages=(libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev postgresql-15 sqlite3 chromium git procps util-linux python3-aiosmtpd)
 bench_packages=(postgresql-15 postgresql-contrib nginx-light wrk)
 
 want=("${build_packages[@]}")

@@ -85,6 +85,10 @@ void sf_app_free(struct sf_app *app) {
 	free(app);
 }
 
+struct sf_client *sf_app_client(const struct sf_app *app) {
+	return app->opts.client;
+}
+
 void sf_app_set_ready(struct sf_app *app, bool ready) {
 	app->starting = !ready;
 }

@@ -12,6 +12,9 @@
 #include "http/http.h"
 
 struct sf_app;
+struct sf_client;
+struct sf_job_kind;
+struct sf_cron;
 struct sf_req; /* one request as handlers see it; lifetime: the request */
 
 /* ---- fields: what comes in with a query string or a body, what goes out -------------------------------- */
@@ -120,6 +123,9 @@ struct sf_service {
 	const char *const *tags;       /* cache tags it raises, without ids: "chefs", "chef"; NULL-terminated */
 	/* ~ Puts demo data into an empty database (idempotent); may be NULL. */
 	int (*demo)(struct sf_db *db, struct sf_arena *a);
+	const struct sf_job_kind
+		*jobs;                   /* kinds of jobs it runs (jobs/jobs.h), ends with kind NULL; may be NULL */
+	const struct sf_cron *crons; /* what is run at which times, ends with name NULL; may be NULL */
 };
 
 /* ---- what a handler calls ---------------------------------------------------------------------------------- */
@@ -198,6 +204,7 @@ struct sf_app_opts {
 	struct sf_db *(*db_of)(const char *service); /* its database */
 	const struct sf_identity *identity;
 	const struct sf_static *files;           /* the web app; NULL: none */
+	struct sf_client *client;                /* outgoing requests of handlers and jobs; NULL: none */
 	bool demo;                               /* DEMO_MODE: Bearer demo_token */
 	bool tls;                                /* cookies are Secure */
 	const char *cors;                        /* CORS_ALLOWED_ORIGINS: comma list, "*" or NULL */
@@ -210,6 +217,7 @@ int sf_app_new(const struct sf_app_opts *opts, struct sf_app **out, struct sf_st
 void sf_app_free(struct sf_app *app);
 struct sf_db *sf_app_db(const struct sf_app *app,
 						const char *service); /* a service's database; NULL: no such */
+struct sf_client *sf_app_client(const struct sf_app *app);
 /* While not ready (an application is, at first), routes that are not `quiet` answer 503: their tables may be missing. */
 void sf_app_set_ready(struct sf_app *app, bool ready);
 /* Fills on_head, stages, finish, after and the limits of the server's options with the application's. */

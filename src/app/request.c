@@ -66,7 +66,7 @@ int64_t sf_req_now(const struct sf_req *r) {
 /* ---- database -------------------------------------------------------------------------------------- */
 
 struct sf_db *sf_app_db(const struct sf_app *app, const char *service) {
-	return app->opts.db_of(service);
+	return app->opts.db_of ? app->opts.db_of(service) : NULL;
 }
 
 static struct sf_db *database(const struct sf_req *r) {

@@ -21,6 +21,8 @@ struct cli_command {
 };
 
 int cli_serve(int argc, char **argv);
+int cli_worker(int argc, char **argv);
+int cli_jobs(int argc, char **argv);
 int cli_config(int argc, char **argv);
 int cli_routes(int argc, char **argv);
 int cli_openapi(int argc, char **argv);
@@ -43,10 +45,16 @@ struct sf_db *cli_database_of(const char *service); /* NULL: unknown service */
 size_t cli_databases(struct sf_db **out, size_t n); /* each pool once */
 void cli_databases_close(void (*done)(void *arg), void *arg);
 
-/* The application over all services with what the settings say; 0, or a code after a log line. */
+/* The application over all services with what the settings say, its kinds of jobs declared; 0, or a code after a log line. */
 struct sf_static;
+struct sf_client;
 SF_MUSTCHECK
-int cli_app_new(const struct sf_static *files, struct sf_app **out);
+int cli_app_new(const struct sf_static *files, struct sf_client *client,
+				struct sf_app **out); /* files, client: may be NULL */
+
+/* Makes the kinds of jobs and the schedules of all services known; before anything is added. 0, or a code after a log line. */
+SF_MUSTCHECK
+int cli_jobs_declare(void);
 
 const struct sf_service *const *cli_services(void); /* every module, telemetry too; NULL-terminated */
 
@@ -60,7 +68,14 @@ int cli_task(int (*fn)(void *arg), void *arg);
 
 /* The folder of the web app, or NULL: WEB_DIR, else beside the program. buf ≥ PATH_MAX. */
 const char *cli_web_dir(const char *argv0, char *buf, size_t n);
-/* The life of a worker process; returns its exit code. */
+/* What tokens need of the settings; 0, or a code after a log line. */
+SF_MUSTCHECK
+int cli_auth_setup(void);
+/* ~ Prepares the databases and tries until it succeeds; failed(arg) after the first failure. False: the coroutine was cancelled. */
+bool cli_prepare_until(void (*failed)(void *arg), void *arg);
+/* The life of a worker process that answers requests; returns its exit code. */
 int cli_worker_run(const struct sf_worker *self, const char *argv0);
+/* The life of one that runs jobs. */
+int cli_job_worker_run(const struct sf_worker *self);
 
 #endif

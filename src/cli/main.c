@@ -15,6 +15,11 @@ static const struct cli_command commands[] = {
 	  "Starts a supervisor and its workers on PORT (8000). Logs are JSON lines on standard error.\n"
 	  "SIGTERM drains and ends, SIGHUP starts new workers from the binary on disk.\n",
 	  true },
+	{ "worker", cli_worker, "[settings]", "run jobs alone",
+	  "Starts a supervisor and JOB_WORKERS processes (at least one) that run jobs, of --queues or of all, "
+	  "and answer no\n"
+	  "requests. Signals as for serve.\n",
+	  true },
 	{ "config", cli_config, "[--json] [settings]", "print the settings in force and where they come from",
 	  "Secrets are hidden. A wrong value is named, and the exit code is 2.\n", true },
 	{ "routes", cli_routes, "[--json]", "list the routes of all services", "", false },
@@ -24,6 +29,16 @@ static const struct cli_command commands[] = {
 	  "  migrate   applies what is missing, under a lock, each in a transaction\n"
 	  "  status    every migration, whether it was applied and whether its text changed since\n"
 	  "  queries   the named queries with their SQL for both engines (for EXPLAIN and for reading)\n",
+	  true },
+	{ "jobs", cli_jobs, "list | counts | show ID | retry | discard | cancel [ID] [filter]",
+	  "look at the queue and steer it",
+	  "  list      the newest first; --before ID gives the next page, --limit N its size\n"
+	  "  counts    by kind and state\n"
+	  "  show      one job with its payload, result and error\n"
+	  "  retry     run a job now that is dead, cancelled or waits; discard and cancel give one up\n\n"
+	  "Without an ID the last three act on all that the filter names: they say how many, and do it with "
+	  "--yes.\n"
+	  "Filter: --state S --kind K --queue Q --error TEXT --from TIME --to TIME\n",
 	  true },
 	{ "version", cli_version, "", "print the version", "", false },
 	{ 0 },

@@ -17,8 +17,10 @@
 #include "loop/loop.h"
 #include "services/services.h"
 
-#define DATABASES_MAX 16
-#define DEMO_POLL_MS  50
+#define DATABASES_MAX  16
+#define DEMO_POLL_MS   50
+#define RETRY_FIRST_MS 100
+#define RETRY_MAX_MS   1000
 
 /* Area "cli.demo": who puts the demo data in. A worker that dies over it is followed by another. */
 struct demo_mark {
@@ -89,4 +91,27 @@ int cli_prepare(struct sf_arena *a, struct sf_str *why) {
 	if (!err) err = platform_start(cli_database_of(platform_service.name), a);
 	if (!err) platform_not_ready(NULL);
 	return err;
+}
+
+bool cli_prepare_until(void (*failed)(void *arg), void *arg) {
+	int64_t wait = RETRY_FIRST_MS;
+	int said = 0;
+	for (;;) {
+		struct sf_arena *a = sf_arena_new(0);
+		struct sf_str why = SF_STR_NULL;
+		int err = cli_prepare(a, &why);
+		bool over = sf_co_canceled(sf_co_self()) != 0;
+		if (err && err != said && !over)
+			sf_log(err == SF_EUNAVAILABLE ? SF_WARN : SF_ERROR, "the database is not ready yet",
+				   SF_KV("error", sf_err_symbol(err)), SF_KV("why", why));
+		sf_arena_free(a);
+		if (!err) break;
+		if (over) return false;
+		said = err;
+		failed(arg);
+		if (sf_sleep(wait) != 0) return false;
+		wait = wait * 2 < RETRY_MAX_MS ? wait * 2 : RETRY_MAX_MS;
+	}
+	if (said) sf_log(SF_INFO, "the database is ready now");
+	return true;
 }

@@ -1,4 +1,4 @@
-/* serve: `softfactory serve`, the supervisor of the platform; in a worker process, the worker. */
+/* serve: `softfactory serve` and `softfactory worker`, the supervisor of the platform; in a worker process, the worker. */
 #include "cli/internal.h"
 
 #include <limits.h>
@@ -71,13 +71,35 @@ static void greet(int port, void *arg) {
 	fflush(stdout);
 }
 
+/* `softfactory worker`: the same supervisor with job workers alone. */
+int cli_worker(int argc, char **argv) {
+	struct sf_worker self = { 0 };
+	bool is_worker = sf_worker_self(&self);
+	int code = cli_settings(&argc, argv);
+	if (code) return is_worker ? SF_WORKER_MISCONFIGURED : code;
+	if (argc > 1) return cli_wrong("worker takes no argument \"%s\"", argv[1]);
+	if (is_worker) return cli_job_worker_run(&self);
+	code = check_secret();
+	if (!code) code = check_database();
+	if (code) return code;
+	raise_files();
+	int workers = (int)sf_config_int("JOB_WORKERS");
+	const struct sf_super_opts opts = {
+		.job_workers = workers ? workers : 1,
+		.drain_ms = sf_config_int("DRAIN_TIMEOUT"),
+		.argv = cli_argv(),
+	};
+	return sf_super_run(&opts);
+}
+
 int cli_serve(int argc, char **argv) {
 	struct sf_worker self = { 0 };
 	bool is_worker = sf_worker_self(&self);
 	int code = cli_settings(&argc, argv);
 	if (code) return is_worker ? SF_WORKER_MISCONFIGURED : code;
 	if (argc > 1) return cli_wrong("serve takes no argument \"%s\"", argv[1]);
-	if (is_worker) return cli_worker_run(&self, cli_argv()[0]);
+	if (is_worker)
+		return self.role == SF_WORKER_JOBS ? cli_job_worker_run(&self) : cli_worker_run(&self, cli_argv()[0]);
 	code = check_secret();
 	if (!code) code = check_database();
 	if (code) return code;
@@ -87,6 +109,7 @@ int cli_serve(int argc, char **argv) {
 		.listen = sf_config_text("LISTEN"),
 		.port = (int)sf_config_int("PORT"),
 		.workers = workers ? workers : (int)uv_available_parallelism(),
+		.job_workers = (int)sf_config_int("JOB_WORKERS"),
 		.drain_ms = sf_config_int("DRAIN_TIMEOUT"),
 		.drain_wait_ms = sf_config_int("DRAIN_WAIT"),
 		.argv = cli_argv(),

@@ -74,7 +74,7 @@ int cli_routes(int argc, char **argv) {
 	int code = cli_settings(&argc, argv);
 	if (code) return code;
 	struct sf_app *app;
-	if (cli_app_new(NULL, &app) != 0) return 1;
+	if (cli_app_new(NULL, NULL, &app) != 0) return 1;
 	struct sf_buf b = { 0 };
 	struct listing l = { .out = &b, .json = sf_json(&b), .as_json = json };
 	if (json) sf_json_arr(&l.json);
@@ -89,7 +89,7 @@ int cli_openapi(int argc, char **argv) {
 	int code = cli_settings(&argc, argv);
 	if (code) return code;
 	struct sf_app *app;
-	if (cli_app_new(NULL, &app) != 0) return 1;
+	if (cli_app_new(NULL, NULL, &app) != 0) return 1;
 	struct sf_buf b = { 0 };
 	sf_app_openapi(app, &b);
 	sf_buf_char(&b, '\n');

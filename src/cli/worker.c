@@ -16,7 +16,6 @@
 #include <uv.h>
 
 #include "app/app.h"
-#include "auth/auth.h"
 #include "core/config.h"
 #include "core/log.h"
 #include "db/db.h"
@@ -27,8 +26,6 @@
 
 #define SPARE_COROUTINES 64   /* beyond requests: the preparation and the like */
 #define LISTEN_AFTER_MS  2000 /* whether or not the databases are prepared */
-#define RETRY_FIRST_MS   100
-#define RETRY_MAX_MS     1000
 #define LAST_WORD_MS     1000 /* after the drain's limit */
 #define DATABASES_MAX    16
 
@@ -37,6 +34,7 @@ static struct {
 	struct sf_loop *loop;
 	struct sf_static *files;
 	struct sf_app *app;
+	struct sf_client *client; /* outgoing requests */
 	struct sf_http_server *http;
 	struct sf_db *dbs[DATABASES_MAX + 1];
 	struct sf_co *preparing; /* NULL once it is over */
@@ -46,25 +44,6 @@ static struct {
 } worker;
 
 /* ---- start -------------------------------------------------------------------------------------- */
-
-static int setup_auth(void) {
-	const char *list = sf_config_text("JWT_PREVIOUS_SECRETS"), *previous[17] = { NULL };
-	char *copy = list ? sf_strdup(list) : NULL, *save = NULL;
-	size_t n = 0;
-	for (char *at = copy ? strtok_r(copy, ",", &save) : NULL; at && n < 16; at = strtok_r(NULL, ",", &save))
-		previous[n++] = at;
-	int err = sf_tokens_setup(sf_config_text("JWT_SECRET"), n ? previous : NULL);
-	free(copy);
-	if (err) {
-		sf_log(SF_ERROR, "JWT_SECRET or JWT_PREVIOUS_SECRETS cannot be used: each needs 32 bytes or more");
-		return err;
-	}
-	err = sf_proxies_setup(sf_config_text("TRUSTED_PROXIES"));
-	if (err)
-		sf_log(SF_ERROR,
-			   "TRUSTED_PROXIES must be addresses and networks such as 10.0.0.0/8, separated by commas");
-	return err;
-}
 
 static void load_web(const char *argv0) {
 	char buf[PATH_MAX];
@@ -102,10 +81,11 @@ static int set_up(const char *argv0) {
 	int err = cli_databases_open(worker.loop);
 	if (err) return err;
 	cli_databases(worker.dbs, DATABASES_MAX);
-	err = setup_auth();
+	err = cli_auth_setup();
+	if (!err) err = sf_client_new(worker.loop, &worker.client);
 	if (err) return err;
 	load_web(argv0);
-	err = cli_app_new(worker.files, &worker.app);
+	err = cli_app_new(worker.files, worker.client, &worker.app);
 	return err ? err : make_http();
 }
 
@@ -142,32 +122,19 @@ static void follow_later(void *arg) {
 		sf_log(SF_ERROR, "revocations of other hosts are not followed");
 }
 
+static void first_failure(void *arg) {
+	(void)arg;
+	listen_now();
+}
+
 static void prepare(void *arg) {
 	(void)arg;
-	int64_t wait = RETRY_FIRST_MS;
-	int said = 0;
 	worker.preparing = sf_co_self();
-	for (;;) {
-		struct sf_arena *a = sf_arena_new(0);
-		struct sf_str why = SF_STR_NULL;
-		int err = cli_prepare(a, &why);
-		bool over = sf_co_canceled(worker.preparing) != 0;
-		if (err && err != said && !over)
-			sf_log(err == SF_EUNAVAILABLE ? SF_WARN : SF_ERROR, "the database is not ready yet",
-				   SF_KV("error", sf_err_symbol(err)), SF_KV("why", why));
-		sf_arena_free(a);
-		if (!err) break;
-		if (over) goto out;
-		said = err;
+	if (cli_prepare_until(first_failure, NULL)) {
+		sf_app_set_ready(worker.app, true);
 		listen_now();
-		if (sf_sleep(wait) != 0) goto out;
-		wait = wait * 2 < RETRY_MAX_MS ? wait * 2 : RETRY_MAX_MS;
+		sf_loop_later(worker.loop, follow_later, NULL);
 	}
-	if (said) sf_log(SF_INFO, "the database is ready now");
-	sf_app_set_ready(worker.app, true);
-	listen_now();
-	sf_loop_later(worker.loop, follow_later, NULL);
-out:
 	worker.preparing = NULL;
 }
 
@@ -188,6 +155,7 @@ static void drained(void *arg) {
 	(void)arg;
 	sf_telemetry_stop();
 	sf_http_server_free(worker.http);
+	sf_client_free(worker.client);
 	sf_worker_detach(&worker.self);
 	cli_databases_close(databases_closed, NULL);
 }

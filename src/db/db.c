@@ -71,6 +71,7 @@ int sf_db_open(struct sf_loop *l, const struct sf_db_opts *o, struct sf_db **out
 
 void sf_db_close(struct sf_db *db, void (*done)(void *arg), void *arg) {
 	SF_BUG_ON(db->closing);
+	if (db->on_close) db->on_close(db);
 	db->closing = true, db->done = done, db->done_arg = arg;
 	db->eng->close(db);
 }
@@ -85,6 +86,14 @@ void sf_db__closed(struct sf_db *db) {
 
 enum sf_engine sf_db_engine(const struct sf_db *db) {
 	return db->eng->kind;
+}
+
+void sf_db_on_close(struct sf_db *db, void (*fn)(struct sf_db *db)) {
+	db->on_close = fn;
+}
+
+const char *sf_db_url(const struct sf_db *db) {
+	return db->opts.url;
 }
 
 int sf_db_ping(struct sf_db *db) {
@@ -131,6 +140,12 @@ struct sf_arena *sf_dbh_arena(const struct sf_dbh *h) {
 }
 enum sf_engine sf_dbh_engine(const struct sf_dbh *h) {
 	return h->db->eng->kind;
+}
+struct sf_db *sf_dbh_db(const struct sf_dbh *h) {
+	return h->db;
+}
+bool sf_dbh_in_tx(const struct sf_dbh *h) {
+	return h->tx;
 }
 const char *sf_db_constraint(const struct sf_dbh *h) {
 	return h->constraint.p;

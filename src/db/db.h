@@ -113,7 +113,10 @@ struct sf_db_opts {
 SF_MUSTCHECK
 int sf_db_open(struct sf_loop *l, const struct sf_db_opts *o, struct sf_db **out, struct sf_str *why);
 void sf_db_close(struct sf_db *db, void (*done)(void *arg), void *arg); /* finishes what runs, then done */
+/* fn(db) is called when its closing begins, for who keeps something about it. One; NULL: none any more. */
+void sf_db_on_close(struct sf_db *db, void (*fn)(struct sf_db *db));
 enum sf_engine sf_db_engine(const struct sf_db *db);
+const char *sf_db_url(const struct sf_db *db); /* as it was opened: holds the password */
 /* ~ 0 when a trivial statement works on a writable primary within 1 s; else SF_EUNAVAILABLE. */
 SF_MUSTCHECK
 int sf_db_ping(struct sf_db *db);
@@ -168,6 +171,8 @@ void sf_tx_end(struct sf_dbh *tx);
 void sf_tx_after(struct sf_dbh *tx, void (*fn)(void *arg), void *arg);
 struct sf_arena *sf_dbh_arena(const struct sf_dbh *h);
 enum sf_engine sf_dbh_engine(const struct sf_dbh *h);
+struct sf_db *sf_dbh_db(const struct sf_dbh *h);
+bool sf_dbh_in_tx(const struct sf_dbh *h); /* false: an auto handle, on which sf_tx_after means nothing */
 
 /* Result as JSON: an array of objects, keys are the out names, each written by its type (bytes as base64url). */
 void sf_rows_json(struct sf_json *j, const struct sf_rows *rows);

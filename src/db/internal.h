@@ -26,6 +26,7 @@ struct sf_db {
 	int64_t slow_since_ns;  /* the second in which slow_lines were written */
 	unsigned slow_lines;
 	bool closing;
+	void (*on_close)(struct sf_db *db);
 	void (*done)(void *arg); /* of sf_db_close */
 	void *done_arg;
 };

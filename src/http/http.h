@@ -126,6 +126,65 @@ bool sf_http_not_modified(const struct sf_http_req *req, struct sf_str etag);
  * filled method, target, headers, body; path and query are cut here. */
 void sf_http_run(const struct sf_http_opts *opts, struct sf_http_req *req);
 
+/* ---- outgoing requests ------------------------------------------------------------------------ */
+
+/* libcurl's multi interface on the loop: connections are reused, a host that keeps failing is left alone for a while (circuit
+ * breaker), and an address that a user gave never leads into our own network. Lifetime: worker. */
+struct sf_client;
+SF_MUSTCHECK
+int sf_client_new(struct sf_loop *l, struct sf_client **out);
+void sf_client_free(struct sf_client *c); /* no request may be under way; the loop must still run once */
+
+struct sf_fetch {
+	enum sf_method method;
+	struct sf_str url;                    /* http or https */
+	const struct sf_http_header *headers; /* besides Host, Content-Length, User-Agent, traceparent */
+	size_t nheaders;
+	struct sf_str body;
+	struct sf_str trace; /* traceparent to pass on; p NULL: none */
+	int64_t timeout_ms;  /* of everything, retries too; 0: 10 s */
+	int64_t connect_ms;  /* 0: 3 s */
+	size_t body_max;     /* of the answer; 0: 4 MiB; past it SF_ETOOLARGE */
+	int redirects;       /* followed at most; the one after that is handed back as it is; 0: none */
+	int retries; /* after connection failures, 429, 502, 503, 504; only of GET, HEAD, PUT, DELETE or with an Idempotency-Key header */
+	/* The URL came from a user: loopback, private, link-local, multicast and reserved addresses are refused, after resolution and
+	 * on every redirect; only ports 80, 443, 8080, 8443. The setting FETCH_ALLOW names exceptions. */
+	bool foreign;
+};
+struct sf_fetched {
+	int status;
+	struct sf_http_header *headers;
+	size_t nheaders;
+	struct sf_str body, url; /* url: the last one, after redirects, without user information */
+	int64_t retry_after_ms;  /* from Retry-After, 0: absent */
+};
+/* First header of that name, ASCII case ignored; p NULL when absent. */
+struct sf_str sf_fetched_header(const struct sf_fetched *f, const char *name);
+/* ~ One request; what came back lives in the arena. 0 whatever the status. SF_EFORBIDDEN: an address that `foreign` refuses; SF_EUNAVAILABLE:
+ * not reached, or the breaker of its host is open; SF_EDEADLINE; SF_ETOOLARGE; SF_EINVAL: no such URL. *why (may be NULL): a sentence. */
+SF_MUSTCHECK
+int sf_fetch(struct sf_client *c, const struct sf_fetch *in, struct sf_arena *a, struct sf_fetched *out,
+			 struct sf_str *why);
+/* ~ Performs a prepared CURL easy handle (as SMTP) on the loop; returns the CURLcode, or a negative sf_err when cancelled or after
+ * timeout_ms (SF_EDEADLINE; 0: only the coroutine's deadline counts). The handle stays the caller's; its PRIVATE, NOSIGNAL, QUICK_EXIT and
+ * proxy options are set here. */
+SF_MUSTCHECK
+int sf_client_perform(struct sf_client *c, void *easy, int64_t timeout_ms);
+
+/* A host that failed five times in a row, or more than half of the time within ten seconds (of twenty requests at least), is left alone for
+ * two seconds, then asked once (half open), and left alone twice as long each time that fails, up to a minute. Failures are
+ * what is SF_EUNAVAILABLE or SF_EDEADLINE and the statuses 502, 503 and 504. */
+enum sf_breaker_state { SF_BREAKER_CLOSED, SF_BREAKER_OPEN, SF_BREAKER_HALF_OPEN };
+struct sf_client_stats { /* plain counters; telemetry pulls them */
+	uint64_t requests /* sent, repeats and redirects too */, repeats, redirects,
+		connects /* new connections */, failures /* as above */, forbidden /* by `foreign` */,
+		left_alone /* refused by a breaker */;
+	size_t active, waiting /* for their turn at a host */, hosts, open /* breakers */;
+};
+void sf_client_stats(const struct sf_client *c, struct sf_client_stats *out);
+/* What the breaker says of "host:port"; CLOSED for one that was never asked. *retry_ms (may be NULL): until a probe may go. */
+enum sf_breaker_state sf_client_breaker(const struct sf_client *c, const char *host, int64_t *retry_ms);
+
 /* ---- static files ------------------------------------------------------------------------------ */
 
 /* All files below a folder, read once into memory (shared by fork or mapped), with ETag, type, precompressed

@@ -153,7 +153,8 @@ struct sf_loop__proc {
 /* A place for a worker: its listening socket stays, whoever serves it. */
 struct sf_loop__slot {
 	struct sf_loop__super *super;
-	int index, listen_fd;
+	int index, listen_fd; /* listen_fd -1: of a worker that runs jobs */
+	bool closed;          /* of an upgrade that wants fewer: nobody follows who is there */
 	struct sf_node procs;
 	uv_timer_t respawn;
 	bool waiting;      /* respawn runs */
@@ -206,6 +207,7 @@ void sf_loop__procs_draining(bool on);
 
 /* slot.c */
 void sf_loop__slot_init(struct sf_loop__slot *slot, struct sf_loop__super *s, int index, int listen_fd);
+enum sf_worker_role sf_loop__slot_role(const struct sf_loop__slot *slot);
 void sf_loop__slot_spawn(struct sf_loop__slot *slot);
 void sf_loop__slot_adopt(struct sf_loop__slot *slot, int pid, int ctrl, int generation, int state,
 						 int64_t started);
@@ -221,6 +223,6 @@ void sf_loop__super_misconfigured(struct sf_loop__super *s); /* a worker found t
 void sf_loop__reexec(struct sf_loop__super *s); /* returns only when it failed */
 SF_MUSTCHECK
 int sf_loop__reexec_take(struct sf_loop__super *s, const char *text);
-#define SF_LOOP_REEXEC_VERSION 1 /* of the text handed over */
+#define SF_LOOP_REEXEC_VERSION 2 /* of the text handed over */
 
 #endif

@@ -107,14 +107,18 @@ void sf_shm_each(const char *prefix, void (*fn)(const char *name, void *p, size_
 
 /* ---- supervisor ------------------------------------------------------------------------------ */
 
+/* What a worker does: answer requests on its slot's socket, or run jobs, without a socket. */
+enum sf_worker_role { SF_WORKER_HTTP, SF_WORKER_JOBS };
+
 /* Parent of all workers, as nginx's master: owns the listening sockets (one SO_REUSEPORT socket a
  * worker slot, never closed while it lives, so that no queued connection is lost), restarts what dies
  * with backoff, SIGTERM/SIGINT: drain; SIGHUP: re-exec itself from disk, new workers on the same
- * sockets, old ones drained. Workers are exec'd too: `argv0 <argv...>` with SF_WORKER=<slot>. */
+ * sockets, old ones drained. Workers are exec'd too: `argv0 <argv...>` with SF_WORKER=<slot> and SF_ROLE=<role>. */
 struct sf_super_opts {
-	const char *listen; /* "0.0.0.0", "127.0.0.1", "::" */
-	int port;           /* 0: any free port, printed in the log line "listening" */
-	int workers;
+	const char *listen;       /* "0.0.0.0", "127.0.0.1", "::" */
+	int port;                 /* 0: any free port, printed in the log line "listening" */
+	int workers;              /* that answer requests; 0: none, and nothing is listened on */
+	int job_workers;          /* that run jobs; at least one worker in all */
 	int64_t drain_ms;         /* time limit for in-flight work */
 	int64_t drain_wait_ms;    /* keep accepting that long after /ready turned 503 */
 	int max_restarts_per_min; /* of one slot before backoff reaches its longest (30 s); 0: 20 */
@@ -132,8 +136,9 @@ int sf_super_run(const struct sf_super_opts *opts);
 
 /* In a worker: how it stands to its supervisor. */
 struct sf_worker {
-	int slot;                    /* 0.. */
-	int listen_fd;               /* this slot's listening socket, non-blocking */
+	int slot; /* 0.., over all roles */
+	enum sf_worker_role role;
+	int listen_fd;               /* this slot's listening socket, non-blocking; SF_WORKER_JOBS: -1 */
 	int generation;              /* counts re-execs */
 	void (*on_drain)(void *arg); /* SIGTERM from the supervisor, or the supervisor is gone */
 	void *arg;
@@ -151,6 +156,8 @@ void sf_worker_detach(struct sf_worker *w);  /* closes the handles; before sf_lo
 bool sf_super_draining(void);
 struct sf_proc {
 	int pid, slot, generation;
+	enum sf_worker_role role;
+	int number;      /* among the slots of its role, 0.. */
 	int64_t started; /* wall clock µs */
 	int restarts;
 	char state[16]; /* "starting", "ready", "draining", "backoff" */

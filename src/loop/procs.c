@@ -40,20 +40,30 @@ void sf_loop__procs_publish(const struct sf_loop__super *s) {
 	add(t,
 		(struct sf_proc) { .pid = getpid(), .slot = -1, .generation = s->generation, .started = s->started },
 		phase_names[s->phase]);
+	int numbers[2] = { 0 };
 	for (int i = 0; i < s->nslots; i++) {
 		const struct sf_loop__slot *slot = &s->slots[i];
+		enum sf_worker_role role = sf_loop__slot_role(slot);
+		int number = numbers[role]++;
 		for (const struct sf_node *n = slot->procs.next; n != &slot->procs; n = n->next) {
 			const struct sf_loop__proc *p = SF_CONTAINER(n, struct sf_loop__proc, node);
 			add(t,
 				(struct sf_proc) { .pid = p->pid,
 								   .slot = i,
 								   .generation = p->generation,
+								   .role = role,
+								   .number = number,
 								   .started = p->started,
 								   .restarts = slot->restarts },
 				state_names[p->state]);
 		}
 		if (slot->waiting)
-			add(t, (struct sf_proc) { .slot = i, .generation = s->generation, .restarts = slot->restarts },
+			add(t,
+				(struct sf_proc) { .slot = i,
+								   .generation = s->generation,
+								   .role = role,
+								   .number = number,
+								   .restarts = slot->restarts },
 				"backoff");
 	}
 	atomic_fetch_add(&t->seq, 1);

@@ -4,7 +4,7 @@
  * sockets, the shared memory and the control sockets of the workers stay open, and one line of numbers in
  * the environment (SF_REEXEC) tells the new program what they are:
  *
- *   version generation shm port slots, a listening socket and restarts a slot, workers, slot pid control generation state started a worker
+ *   version generation shm port slots, a listening socket (-1: none) and restarts a slot, workers, slot pid control generation state started a worker
  *
  * Signals are blocked over the exec, and so wait until the new program has its handlers. */
 #include "loop/internal.h"
@@ -41,7 +41,7 @@ static void keep_open(const struct sf_loop__super *s, bool over_exec) {
 	sf_loop__cloexec(s->shm_fd, !over_exec);
 	for (int i = 0; i < s->nslots; i++) {
 		const struct sf_loop__slot *slot = &s->slots[i];
-		sf_loop__cloexec(slot->listen_fd, !over_exec);
+		if (slot->listen_fd >= 0) sf_loop__cloexec(slot->listen_fd, !over_exec);
 		for (struct sf_node *n = slot->procs.next; n != &slot->procs; n = n->next)
 			sf_loop__cloexec(SF_CONTAINER(n, struct sf_loop__proc, node)->ctrl, !over_exec);
 	}
@@ -87,6 +87,29 @@ static int64_t number(struct reader *r) {
 	return v;
 }
 
+/* Brings the slots that were handed over to what the settings want now. Slots may stand in any order of roles. */
+static void fit(struct sf_loop__super *s) {
+	int had[2] = { 0 };
+	for (int i = 0; i < s->nslots; i++) {
+		enum sf_worker_role role = sf_loop__slot_role(&s->slots[i]);
+		/* a job worker holds nothing that its slot would have to keep */
+		s->slots[i].closed = role == SF_WORKER_JOBS && had[role] >= s->opts->job_workers;
+		had[role]++;
+	}
+	if (s->opts->workers < had[SF_WORKER_HTTP])
+		sf_log(SF_WARN,
+			   "fewer workers take effect at the next restart: a socket cannot be given up without loss",
+			   SF_KV("workers", had[SF_WORKER_HTTP]), SF_KV("wanted", s->opts->workers));
+	for (int i = had[SF_WORKER_HTTP]; i < s->opts->workers; i++, s->nslots++) {
+		int fd = -1;
+		if (sf_loop__listen(s->opts->listen, &s->port, 1, &fd, true) != 0)
+			break; /* said in the log; the others serve */
+		sf_loop__slot_init(&s->slots[s->nslots], s, s->nslots, fd);
+	}
+	for (int i = had[SF_WORKER_JOBS]; i < s->opts->job_workers; i++, s->nslots++)
+		sf_loop__slot_init(&s->slots[s->nslots], s, s->nslots, -1);
+}
+
 int sf_loop__reexec_take(struct sf_loop__super *s, const char *text) {
 	struct reader r = { text, false };
 	if (number(&r) != SF_LOOP_REEXEC_VERSION) return SF_EVERSION;
@@ -95,24 +118,13 @@ int sf_loop__reexec_take(struct sf_loop__super *s, const char *text) {
 	s->port = (int)number(&r);
 	int had = (int)number(&r);
 	if (r.bad || had < 1 || had > 4096) return SF_EINVAL;
-	if (s->opts->workers < had)
-		sf_log(SF_WARN,
-			   "fewer workers take effect at the next restart: a socket cannot be given up without loss",
-			   SF_KV("workers", had), SF_KV("wanted", s->opts->workers));
-	s->nslots = s->opts->workers > had ? s->opts->workers : had;
-	s->slots = sf_calloc((size_t)s->nslots, sizeof *s->slots);
+	s->nslots = had;
+	s->slots = sf_calloc((size_t)(had + s->opts->workers + s->opts->job_workers), sizeof *s->slots);
 	for (int i = 0; i < had; i++) {
 		sf_loop__slot_init(&s->slots[i], s, i, (int)number(&r));
 		s->slots[i].restarts = (int)number(&r);
 	}
-	for (int i = had; i < s->nslots; i++) {
-		int fd = -1;
-		if (sf_loop__listen(s->opts->listen, &s->port, 1, &fd, true) != 0) {
-			s->nslots = i; /* said in the log; the others serve */
-			break;
-		}
-		sf_loop__slot_init(&s->slots[i], s, i, fd);
-	}
+	fit(s);
 	for (int64_t n = number(&r); n > 0 && !r.bad; n--) {
 		int slot = (int)number(&r), pid = (int)number(&r), ctrl = (int)number(&r), gen = (int)number(&r);
 		int state = (int)number(&r);
@@ -120,6 +132,8 @@ int sf_loop__reexec_take(struct sf_loop__super *s, const char *text) {
 		if (r.bad || slot < 0 || slot >= had || state < 0 || state > SF_PROC_DRAINING) break;
 		sf_loop__slot_adopt(&s->slots[slot], pid, ctrl, gen, state, started);
 	}
+	for (int i = 0; i < had; i++)
+		if (s->slots[i].closed) sf_loop__slot_stop(&s->slots[i]);
 	keep_open(s, false);
 	return r.bad ? SF_EINVAL : 0;
 }

@@ -71,7 +71,7 @@ static void proc_ready(struct sf_loop__proc *p) {
 	p->state = SF_PROC_READY;
 	p->ready_ms = sf_loop_now(slot->super->loop);
 	uv_timer_stop(&p->timer);
-	sf_loop__relisten(slot->listen_fd); /* it may have rested */
+	if (slot->listen_fd >= 0) sf_loop__relisten(slot->listen_fd); /* it may have rested */
 	sf_log(SF_INFO, "worker ready", SF_KV("slot", slot->index), SF_KV("pid", p->pid),
 		   SF_KV("generation", p->generation), SF_KV("after_ms", (sf_time_now() - p->started) / 1000));
 	bool younger = false;
@@ -144,8 +144,8 @@ static void respawn(uv_timer_t *t) {
 static bool others_serve(const struct sf_loop__slot *slot) {
 	const struct sf_loop__super *s = slot->super;
 	for (int i = 0; i < s->nslots; i++)
-		for (const struct sf_node *n = s->slots[i].procs.next; i != slot->index && n != &s->slots[i].procs;
-			 n = n->next)
+		for (const struct sf_node *n = s->slots[i].procs.next;
+			 i != slot->index && s->slots[i].listen_fd >= 0 && n != &s->slots[i].procs; n = n->next)
 			if (SF_CONTAINER(n, struct sf_loop__proc, node)->state == SF_PROC_READY) return true;
 	return false;
 }
@@ -158,7 +158,8 @@ static void spawn_later(struct sf_loop__slot *slot) {
 	for (int i = 1; i < slot->failures && delay < BACKOFF_MAX_MS; i++) delay *= 2;
 	if (delay > BACKOFF_MAX_MS || ++slot->exits > most) delay = BACKOFF_MAX_MS;
 	slot->waiting = true;
-	bool rests = delay >= REST_MS && sf_list_empty(&slot->procs) && others_serve(slot);
+	bool rests =
+		slot->listen_fd >= 0 && delay >= REST_MS && sf_list_empty(&slot->procs) && others_serve(slot);
 	if (rests) (void)shutdown(slot->listen_fd, SHUT_RD);
 	uv_timer_start(&slot->respawn, respawn, (uint64_t)delay, 0);
 	sf_log(delay >= 1000 ? SF_ERROR : SF_WARN, "worker will be started again", SF_KV("slot", slot->index),
@@ -172,6 +173,10 @@ void sf_loop__slot_init(struct sf_loop__slot *slot, struct sf_loop__super *s, in
 	slot->respawn.data = slot;
 }
 
+enum sf_worker_role sf_loop__slot_role(const struct sf_loop__slot *slot) {
+	return slot->listen_fd < 0 ? SF_WORKER_JOBS : SF_WORKER_HTTP;
+}
+
 void sf_loop__slot_spawn(struct sf_loop__slot *slot) {
 	struct sf_loop__super *s = slot->super;
 	int pair[2];
@@ -182,11 +187,17 @@ void sf_loop__slot_spawn(struct sf_loop__slot *slot) {
 		return;
 	}
 	const struct sf_loop__var vars[] = {
-		{ "SF_WORKER", slot->index }, { "SF_LISTEN_FD", slot->listen_fd }, { "SF_CTRL_FD", pair[1] },
-		{ "SF_SHM_FD", s->shm_fd },   { "SF_GENERATION", s->generation },  { NULL, 0 },
+		{ "SF_WORKER", slot->index },
+		{ "SF_ROLE", sf_loop__slot_role(slot) },
+		{ "SF_LISTEN_FD", slot->listen_fd },
+		{ "SF_CTRL_FD", pair[1] },
+		{ "SF_SHM_FD", s->shm_fd },
+		{ "SF_GENERATION", s->generation },
+		{ NULL, 0 },
 	};
+	/* the list ends with the first -1: a slot without a socket has none to hand on */
 	int pid =
-		sf_loop__spawn(s->path, s->opts->argv, vars, (int[]) { slot->listen_fd, pair[1], s->shm_fd, -1 });
+		sf_loop__spawn(s->path, s->opts->argv, vars, (int[]) { pair[1], s->shm_fd, slot->listen_fd, -1 });
 	close(pair[1]);
 	if (pid < 0) {
 		close(pair[0]);
@@ -279,7 +290,7 @@ bool sf_loop__slot_reaped(struct sf_loop__slot *slot, int pid, int status) {
 	proc_gone(p);
 	bool taken_care_of = manned(slot, &serves);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == SF_WORKER_MISCONFIGURED) sf_loop__super_misconfigured(s);
-	if (s->phase != SF_SUPER_STOPS && (wanted || !taken_care_of)) {
+	if (s->phase != SF_SUPER_STOPS && !slot->closed && (wanted || !taken_care_of)) {
 		slot->restarts++;
 		slot->failures = served ? 1 : slot->failures + 1;
 		if (was_starting && serves)

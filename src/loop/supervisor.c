@@ -49,7 +49,7 @@ void sf_loop__super_changed(struct sf_loop__super *s) {
 	}
 	if (s->told_up) return;
 	for (int i = 0; i < s->nslots; i++) {
-		bool ready = false;
+		bool ready = s->slots[i].closed;
 		for (struct sf_node *n = s->slots[i].procs.next; n != &s->slots[i].procs; n = n->next) {
 			const struct sf_loop__proc *p = SF_CONTAINER(n, struct sf_loop__proc, node);
 			if (p->state == SF_PROC_READY && p->generation == s->generation) ready = true;
@@ -78,7 +78,7 @@ static void stop_now(struct sf_loop__super *s) {
 	/* Only the workers hold the sockets from here on: each takes what is queued, then closes, and whoever comes later
 	 * is refused at once instead of waiting in a queue that nobody will serve. */
 	for (int i = 0; i < s->nslots; i++) {
-		close(s->slots[i].listen_fd);
+		if (s->slots[i].listen_fd >= 0) close(s->slots[i].listen_fd);
 		sf_loop__slot_stop(&s->slots[i]);
 	}
 	uv_timer_start(&s->leave, too_long, (uint64_t)(s->opts->drain_ms + LAST_WORD_MS), 0);
@@ -205,10 +205,11 @@ static void signals_start(struct sf_loop__super *s) {
 /* ---- life ------------------------------------------------------------------------------------- */
 
 static int start_fresh(struct sf_loop__super *s) {
-	int n = s->opts->workers;
+	int http = s->opts->workers, n = http + s->opts->job_workers;
 	s->port = s->opts->port;
 	int *fds = sf_malloc((size_t)n * sizeof *fds);
-	int err = sf_loop__listen(s->opts->listen, &s->port, n, fds, false);
+	int err = http ? sf_loop__listen(s->opts->listen, &s->port, http, fds, false) : 0;
+	for (int i = http; i < n; i++) fds[i] = -1;
 	if (!err) err = sf_shm_open(-1, SHM_BYTES, &s->shm_fd);
 	if (!err) {
 		sf_loop__cloexec(s->shm_fd, true);
@@ -230,10 +231,20 @@ static int take_over(struct sf_loop__super *s, const char *text) {
 	return err;
 }
 
+static void say_started(const struct sf_loop__super *s) {
+	if (s->opts->workers)
+		sf_log(SF_INFO, "listening", SF_KV("address", s->opts->listen), SF_KV("port", s->port),
+			   SF_KV("workers", s->opts->workers), SF_KV("job_workers", s->opts->job_workers),
+			   SF_KV("pid", getpid()), SF_KV("generation", s->generation));
+	else
+		sf_log(SF_INFO, "started", SF_KV("job_workers", s->opts->job_workers), SF_KV("pid", getpid()),
+			   SF_KV("generation", s->generation));
+}
+
 int sf_super_run(const struct sf_super_opts *opts) {
 	const char *trial = getenv("SF_TRIAL"), *text = getenv("SF_REEXEC"), *path = getenv("SF_BINARY");
 	if (trial) return trial_answer(trial);
-	SF_BUG_ON(opts->workers < 1);
+	SF_BUG_ON(opts->workers + opts->job_workers < 1);
 	struct sf_loop__super s = { .opts = opts, .shm_fd = -1, .started = sf_time_now() };
 	s.path = path ? sf_strdup(path) : sf_loop__resolve(opts->argv[0]);
 	s.loop = sf_loop_new(NULL);
@@ -242,9 +253,9 @@ int sf_super_run(const struct sf_super_opts *opts) {
 		SF_BUG_ON(uv_timer_init(sf_loop_uv(s.loop), &s.leave) != 0);
 		s.leave.data = &s;
 		sf_loop__procs_draining(false);
-		sf_log(SF_INFO, "listening", SF_KV("address", opts->listen), SF_KV("port", s.port),
-			   SF_KV("workers", s.nslots), SF_KV("pid", getpid()), SF_KV("generation", s.generation));
-		for (int i = 0; i < s.nslots; i++) sf_loop__slot_spawn(&s.slots[i]);
+		say_started(&s);
+		for (int i = 0; i < s.nslots; i++)
+			if (!s.slots[i].closed) sf_loop__slot_spawn(&s.slots[i]);
 		signals_start(&s);
 		sf_loop_run(s.loop);
 		code = s.code;

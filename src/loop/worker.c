@@ -16,6 +16,7 @@
 static struct {
 	bool known; /* the environment was read */
 	int slot;   /* -1: no worker */
+	enum sf_worker_role role;
 	int listen_fd, generation;
 	int ctrl; /* -1: none */
 	bool attached, drained;
@@ -37,13 +38,14 @@ static void inherit(void) {
 	worker.known = true;
 	worker.slot = from_env("SF_WORKER", -1);
 	worker.listen_fd = from_env("SF_LISTEN_FD", -1);
-	if (worker.slot < 0 || worker.listen_fd < 0) {
+	worker.role = from_env("SF_ROLE", SF_WORKER_HTTP) == SF_WORKER_JOBS ? SF_WORKER_JOBS : SF_WORKER_HTTP;
+	if (worker.slot < 0 || (worker.role == SF_WORKER_HTTP && worker.listen_fd < 0)) {
 		worker.slot = -1;
 		return;
 	}
 	worker.generation = from_env("SF_GENERATION", 0);
 	worker.ctrl = from_env("SF_CTRL_FD", -1);
-	sf_loop__cloexec(worker.listen_fd, true);
+	if (worker.listen_fd >= 0) sf_loop__cloexec(worker.listen_fd, true);
 	if (worker.ctrl >= 0) sf_loop__cloexec(worker.ctrl, true);
 	if (shm < 0) return;
 	sf_loop__cloexec(shm, true);
@@ -54,7 +56,8 @@ static void inherit(void) {
 bool sf_worker_self(struct sf_worker *w) {
 	if (!worker.known) inherit();
 	if (worker.slot < 0) return false;
-	w->slot = worker.slot, w->listen_fd = worker.listen_fd, w->generation = worker.generation;
+	w->slot = worker.slot, w->role = worker.role;
+	w->listen_fd = worker.listen_fd, w->generation = worker.generation;
 	return true;
 }
 

@@ -3,4 +3,5 @@
 
 #include <stddef.h>
 
-const struct sf_service *const sf_services[] = { &platform_service, &coocook_service, NULL };
+const struct sf_service *const sf_services[] = { &platform_service, &coocook_service,  &mail_service,
+												 &ops_service,      &telegram_service, NULL };

@@ -8,7 +8,10 @@ struct sf_db;
 struct sf_arena;
 
 extern const struct sf_service platform_service;     /* accounts, products, subscriptions, health */
+extern const struct sf_service telegram_service;     /* the bot and its messages */
 extern const struct sf_service coocook_service;      /* chef bookings */
+extern const struct sf_service mail_service;         /* mails and the outbox of demo mode */
+extern const struct sf_service ops_service;          /* jobs as they are followed and steered */
 extern const struct sf_service *const sf_services[]; /* all, NULL-terminated */
 
 /* ---- of platform, for the start of a worker (cli/) ---- */
@@ -16,7 +19,7 @@ extern const struct sf_service *const sf_services[]; /* all, NULL-terminated */
 extern const struct sf_identity platform_identity; /* for sf_app_new */
 /* ~ Once the tables stand: puts into memory what the workers share of it (revoked tokens). 0 or a database error. */
 int platform_start(struct sf_db *db, struct sf_arena *a);
-/* ~ Follows what other hosts revoke, within half a second, and clears away what is over; until the coroutine is cancelled. */
+/* ~ Follows what other hosts revoke, within half a second, until the coroutine is cancelled. */
 void platform_follow(struct sf_db *db);
 /* Why /ready of this worker answers 503 although its database is well ("migrations are being applied"); static text, NULL
  * (as at first): no reason. */

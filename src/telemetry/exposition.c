@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "app/app.h"
+#include "jobs/jobs.h"
 #include "loop/loop.h"
 
 struct page {
@@ -156,6 +157,30 @@ static void processes(struct page *p, struct sf_arena *a) {
 	line(p, (double)list[0].started * 1e-6, "process_start_time_seconds");
 }
 
+/* ---- jobs -------------------------------------------------------------------------------------------- */
+
+/* ~ From the database, and left out while it does not answer: the rest of the page must not depend on it. Kinds and queues
+ * are rows of the program. */
+static void jobs(struct page *p, struct sf_arena *a) {
+	struct sf_db *db = sf_app_db(p->app, "ops");
+	if (!db) return;
+	struct sf_dbh *h = sf_db_auto(db, a, SF_READ_PRIMARY, "metrics");
+	struct sf_job_count *c;
+	struct sf_job_depth *d;
+	size_t nc, nd;
+	if (sf_job_counts(h, &c, &nc) != 0 || sf_job_depths(h, &d, &nd) != 0) return;
+	head(p, "jobs_total", "gauge",
+		 "Jobs by kind and state; those that are over for as long as they are kept.");
+	for (size_t i = 0; i < nc; i++)
+		line(p, (double)c[i].n, "jobs_total{kind=\"%.*s\",state=\"%.*s\"}", SF_ARG(c[i].kind),
+			 SF_ARG(c[i].state));
+	head(p, "jobs_due", "gauge", "Jobs that are due and wait for a worker, by queue.");
+	for (size_t i = 0; i < nd; i++) line(p, (double)d[i].due, "jobs_due{queue=\"%.*s\"}", SF_ARG(d[i].queue));
+	head(p, "jobs_oldest_due_seconds", "gauge", "How long the oldest of them has been due, by queue.");
+	for (size_t i = 0; i < nd; i++)
+		line(p, (double)d[i].oldest_us * 1e-6, "jobs_oldest_due_seconds{queue=\"%.*s\"}", SF_ARG(d[i].queue));
+}
+
 /* ---- the page -------------------------------------------------------------------------------------- */
 
 static int metrics_get(struct sf_req *r) {
@@ -164,6 +189,7 @@ static int metrics_get(struct sf_req *r) {
 	routes(&p);
 	workers(&p);
 	processes(&p, sf_req_arena(r));
+	jobs(&p, sf_req_arena(r));
 	head(&p, "softfactory_draining", "gauge", "1 while the server is about to stop.");
 	line(&p, sf_super_draining(), "softfactory_draining");
 	head(&p, "softfactory_build_info", "gauge", "The running program.");

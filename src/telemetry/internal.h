@@ -13,7 +13,7 @@ enum sf_telemetry__kind {
 	SF_TM_MAX,     /* a present amount: the largest of living workers */
 	SF_TM_EACH,    /* a present amount: one series a worker slot */
 };
-enum sf_telemetry__source { SF_TM_HTTP, SF_TM_DB, SF_TM_LOOP, SF_TM_PROCESS };
+enum sf_telemetry__source { SF_TM_HTTP, SF_TM_DB, SF_TM_LOOP, SF_TM_JOBS, SF_TM_PROCESS };
 
 struct sf_telemetry__metric {
 	const char *name, *help;

@@ -2,11 +2,13 @@
 #include "telemetry/internal.h"
 
 #include "http/http.h"
+#include "jobs/jobs.h"
 #include "loop/loop.h"
 
 #define HTTP(member)    SF_TM_HTTP, offsetof(struct sf_http_stats, member)
 #define DB(member)      SF_TM_DB, offsetof(struct sf_db_stats, member)
 #define LOOP(member)    SF_TM_LOOP, offsetof(struct sf_loop_stats, member)
+#define JOBS(member)    SF_TM_JOBS, offsetof(struct sf_jobs_stats, member)
 #define PROCESS(member) SF_TM_PROCESS, offsetof(struct sf_telemetry__process, member)
 
 /* clang-format off */
@@ -41,6 +43,15 @@ const struct sf_telemetry__metric sf_telemetry__metrics[] = {
 	{ "coroutines_refused_total", "Coroutines refused at the limit.", SF_TM_COUNTER, LOOP(co_refused), 1 },
 	{ "coroutine_stack_high_water_bytes", "Deepest use of a coroutine's stack, in whole pages.", SF_TM_MAX, LOOP(stack_high_water), 1 },
 	{ "loop_lag_seconds", "Longest time an iteration of an event loop took, in the last second.", SF_TM_MAX, LOOP(lag_ms_max), 1e-3 },
+	{ "jobs_claimed_total", "Jobs that workers took.", SF_TM_COUNTER, JOBS(claimed), 1 },
+	{ "jobs_done_total", "Runs that ended well.", SF_TM_COUNTER, JOBS(done), 1 },
+	{ "jobs_failed_total", "Runs that failed; the job is tried again or dead.", SF_TM_COUNTER, JOBS(failed), 1 },
+	{ "jobs_dead_total", "Jobs given up.", SF_TM_COUNTER, JOBS(dead), 1 },
+	{ "jobs_rescued_total", "Jobs taken over from a worker whose lease lapsed.", SF_TM_COUNTER, JOBS(rescued), 1 },
+	{ "jobs_refused_total", "Ends refused because the worker had lost its lease.", SF_TM_COUNTER, JOBS(refused), 1 },
+	{ "jobs_running", "Jobs being run.", SF_TM_SUM, JOBS(running), 1 },
+	{ "jobs_idle_seconds", "Time since a job worker last took, ended or asked in vain for a job.", SF_TM_EACH, JOBS(progress_ms), 1e-3 },
+	{ "jobs_start_lag_seconds", "Longest time from due to start, in the last second.", SF_TM_MAX, JOBS(lag_ms_max), 1e-3 },
 	{ "process_cpu_seconds_total", "Processor time used by the workers.", SF_TM_COUNTER, PROCESS(cpu_us), 1e-6 },
 	{ "process_resident_memory_bytes", "Resident memory of a worker.", SF_TM_EACH, PROCESS(rss_bytes), 1 },
 	{ "process_open_fds", "Descriptors a worker has open.", SF_TM_EACH, PROCESS(open_fds), 1 },

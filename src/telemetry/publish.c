@@ -16,6 +16,7 @@
 #include "core/hash.h"
 #include "core/time.h"
 #include "http/http.h"
+#include "jobs/jobs.h"
 #include "loop/loop.h"
 
 #define PERIOD_MS 1000
@@ -24,12 +25,14 @@ struct snapshot {
 	struct sf_http_stats http;
 	struct sf_db_stats db;
 	struct sf_loop_stats loop;
+	struct sf_jobs_stats jobs;
 	struct sf_telemetry__process process;
 };
 
 static struct {
 	uv_timer_t *timer; /* heap: closes after the stop; NULL: not started */
 	struct sf_telemetry_opts opts;
+	struct sf_jobs *jobs; /* NULL: this process runs none */
 	struct sf_telemetry__slot *slot;
 	struct sf_telemetry__live *live;
 	struct snapshot last; /* what was added so far */
@@ -86,13 +89,16 @@ static void take(struct snapshot *s) {
 		db_add(&s->db, &one);
 	}
 	sf_loop_stats(publisher.opts.loop, &s->loop);
+	if (publisher.jobs) sf_jobs_stats(publisher.jobs, &s->jobs);
 	process_stats(&s->process);
 }
 
 static uint64_t member(const struct snapshot *s, const struct sf_telemetry__metric *m) {
-	const void *const sources[] = {
-		[SF_TM_HTTP] = &s->http, [SF_TM_DB] = &s->db, [SF_TM_LOOP] = &s->loop, [SF_TM_PROCESS] = &s->process
-	};
+	const void *const sources[] = { [SF_TM_HTTP] = &s->http,
+									[SF_TM_DB] = &s->db,
+									[SF_TM_LOOP] = &s->loop,
+									[SF_TM_JOBS] = &s->jobs,
+									[SF_TM_PROCESS] = &s->process };
 	uint64_t v;
 	memcpy(&v, (const char *)sources[m->source] + m->offset, sizeof v);
 	return v;
@@ -136,6 +142,10 @@ static void publish(void) {
 static void on_timer(uv_timer_t *t) {
 	(void)t;
 	publish();
+}
+
+void sf_telemetry_jobs(struct sf_jobs *jobs) {
+	publisher.jobs = jobs;
 }
 
 void sf_telemetry_start(const struct sf_telemetry_opts *opts) {

@@ -1,4 +1,4 @@
-/* telemetry: pulls the counters of http, db and loop from their owners once a second and shows those of all workers at
+/* telemetry: pulls the counters of http, db, jobs and loop from their owners once a second and shows those of all workers at
  * GET /metrics, in Prometheus' text format.
  *
  * Label values come from tables of the program only (routes, states, slots), never from a request, so the number of
@@ -10,6 +10,7 @@
 
 struct sf_db;
 struct sf_http_server;
+struct sf_jobs;
 struct sf_loop;
 struct sf_service;
 
@@ -22,6 +23,8 @@ struct sf_telemetry_opts {
 };
 /* Publishes once a second until stopped; one at a time in a process. */
 void sf_telemetry_start(const struct sf_telemetry_opts *opts);
+/* From now on the runner's figures too; after sf_telemetry_start, and the runner lives until sf_telemetry_stop. */
+void sf_telemetry_jobs(struct sf_jobs *jobs);
 void sf_telemetry_stop(
 	void); /* publishes a last time and closes the timer; before the objects go. Fine when not started. */
 

@@ -17,7 +17,7 @@ test('no leak over 100,000 requests, flat memory over 1,000,000', async () => {
     const mixed = await pipeline(s.port, { total: 100_000, paths });
     assert.deepEqual(Object.keys(mixed).sort(), ['200', '400', '401', '404']);
     if (!sanitized) {
-      const [worker] = (await s.get('/api/infrastructure/processes', { token: admin })).body.processes.filter((p) => p.name.includes('worker'));
+      const [worker] = (await s.get('/api/infrastructure/processes', { token: admin })).body.processes.filter((p) => p.name.startsWith('worker'));
       const before = rss(worker.pid);
       const counts = await pipeline(s.port, { total: 1_000_000, conns: 16 });
       assert.deepEqual(counts, { 200: 1_000_000 });

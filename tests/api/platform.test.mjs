@@ -33,7 +33,7 @@ onEachEngine(describe, after, 'platform', (engine) => {
     assertError(await call('GET', '/api/infrastructure/processes', { token: demo.token }), 403);
     const processes = (await call('GET', '/api/infrastructure/processes', { token: admin.token })).body;
     assert.equal(processes.total_count, processes.processes.length);
-    assert.ok(processes.processes.filter((p) => p.name.includes('worker')).length >= 2);
+    assert.ok(processes.processes.filter((p) => p.name.startsWith('worker')).length >= 2);
     for (const p of processes.processes) process.kill(p.pid, 0);
   });
 

@@ -17,7 +17,7 @@ onEachEngine(describe, after, 'restarts', (engine) => {
   });
   after(() => s?.stop());
   const processes = async () => (await s.get('/api/infrastructure/processes', { token: admin, agent: false })).body.processes;
-  const workers = async () => (await processes()).filter((p) => p.name.includes('worker') && p.status === 'ready');
+  const workers = async () => (await processes()).filter((p) => p.name.startsWith('worker') && p.status === 'ready');
   let slot = 0;
   const next = (i, n) => {
     if (n % 3) return { path: n % 3 === 1 ? '/api/coocook/chefs' : '/health' };
@@ -90,7 +90,7 @@ describe('recycling', () => {
     const s = await Server.start({ demo: true, env: { MAX_REQUESTS: '500' } });
     try {
       const admin = (await s.demoUser('admin')).token;
-      const pids = async () => (await s.get('/api/infrastructure/processes', { token: admin, agent: false })).body.processes.filter((p) => p.name.includes('worker')).map((p) => p.pid);
+      const pids = async () => (await s.get('/api/infrastructure/processes', { token: admin, agent: false })).body.processes.filter((p) => p.name.startsWith('worker')).map((p) => p.pid);
       const first = await pids();
       const load = new Load(s, 8, () => ({ path: '/health' }));
       await until(async () => (await pids()).every((p) => !first.includes(p)), { what: 'all workers to be replaced', ms: 30_000 });

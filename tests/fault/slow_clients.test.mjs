@@ -57,7 +57,7 @@ describe('slow and rude clients', () => {
         k.resetAndDestroy();
       }));
     };
-    const pids = (await s.get('/api/infrastructure/processes', { token: admin })).body.processes.filter((p) => p.name.includes('worker')).map((p) => p.pid);
+    const pids = (await s.get('/api/infrastructure/processes', { token: admin })).body.processes.filter((p) => p.name.startsWith('worker')).map((p) => p.pid);
     await round(3000);
     const before1 = pids.map(rss);
     await round(10_000);

@@ -105,6 +105,26 @@ static int take(struct sf_req *r, struct sf_dbh *h, const struct coocook_booking
 	return SF_EDUP;
 }
 
+#define LOOKS 12 /* at the calendar, while the line for a connection is long */
+
+/* ~ Begins the transaction of a booking. Of a thousand that want the same hours few can have them: who has waited in vain for a connection looks,
+ * without one, whether there is anything left to wait for. SF_EDUP: there is not. */
+static int begin(struct sf_req *r, const struct coocook_booking_body *body, struct coocook_when when,
+				 struct sf_dbh **tx) {
+	int err = SF_EOVERLOAD;
+	for (int looks = 0; looks < LOOKS && err == SF_EOVERLOAD; looks++) {
+		struct coocook_span *busy = NULL, window = when.window;
+		size_t n = 0;
+		int64_t start;
+		err = sf_req_begin(r, tx);
+		if (err != SF_EOVERLOAD) return err;
+		if (when.exact) window.to = window.from + body->duration_hours * COOCOOK_HOUR;
+		if (coocook__busy(sf_req_db(r), body->chef_id, window, &busy, &n)) continue;
+		if (!coocook_first_free(busy, n, window, body->duration_hours, &start)) return SF_EDUP;
+	}
+	return err;
+}
+
 int coocook_booking_create(struct sf_req *r) { /* 400 past or own, 404 no chef, 409 hours taken */
 	const struct coocook_booking_body *body = sf_req_body(r);
 	struct coocook_when when;
@@ -119,21 +139,17 @@ int coocook_booking_create(struct sf_req *r) { /* 400 past or own, 404 no chef, 
 		.created_at = sf_req_now(r),
 	};
 	struct coocook_q_booking_take_row row;
-	/* One statement is a transaction already; an idempotent answer must be stored in the same one. */
-	bool keyed = sf_http_header(sf_req_http(r), "idempotency-key").p != NULL;
-	struct sf_dbh *h = sf_req_db(r), *tx = NULL;
-	if (keyed || (!when.exact && sf_dbh_engine(h) == SF_LITE)) {
-		err = sf_req_begin(r, &tx);
-		if (err) goto out;
-		h = tx;
-	}
-	err = take(r, h, body, when, &in, &row);
+	/* The booking, its mails and an idempotent answer are one transaction. */
+	struct sf_dbh *tx = NULL;
+	err = begin(r, body, when, &tx);
+	if (!err) err = take(r, tx, body, when, &in, &row);
+	if (!err) err = coocook__mail_id(r, tx, "booking_created", row.id);
 	if (err) goto out;
 	char from[32], to[32];
 	sf_reply(r, 201, SF_KV("id", row.id), SF_KV("message", "Your request has been sent to the chef."),
 			 SF_KV("total_price", row.total_price), sf_kv_time("starts_at", in.starts_at, from),
 			 sf_kv_time("ends_at", in.ends_at, to));
-	err = tx ? sf_req_commit(r, tx) : 0;
+	err = sf_req_commit(r, tx);
 out:
 	sf_tx_end(tx);
 	return err == SF_EDUP ? refuse(r, body, when) : err;
@@ -149,13 +165,17 @@ int coocook__lock_booking(struct sf_req *r, struct sf_dbh *tx, int64_t id,
 	return row->user_id == user || row->chef_user_id == user ? 0 : SF_ENOTFOUND;
 }
 
-/* ~ Writes the new status; a booking that is cancelled gives back what was paid. */
-static int turn(struct sf_dbh *tx, int64_t id, struct sf_str status, int64_t now, int64_t *refunded) {
+/* ~ Writes the new status and mails it; a booking that is cancelled gives back what was paid. */
+static int turn(struct sf_req *r, struct sf_dbh *tx, int64_t id, struct sf_str status, int64_t *refunded) {
 	*refunded = 0;
 	int err =
 		coocook_q_booking_turn(tx, &(struct coocook_q_booking_turn_in) { .id = id, .status = status }, NULL);
-	if (err || !sf_str_eq(status, SF_STR("cancelled"))) return err;
-	return coocook__refund(tx, id, now, refunded);
+	bool cancelled = sf_str_eq(status, SF_STR("cancelled"));
+	if (!err && cancelled) err = coocook__refund(tx, id, sf_req_now(r), refunded);
+	if (!err && cancelled) return coocook__mail_id(r, tx, "booking_cancelled", id);
+	if (!err && sf_str_eq(status, SF_STR("confirmed")))
+		return coocook__mail_id(r, tx, "booking_confirmed", id);
+	return err;
 }
 
 int coocook_booking_turn(struct sf_req *r) { /* 403 for the guest, 409 when the status does not lead there */
@@ -176,7 +196,7 @@ int coocook_booking_turn(struct sf_req *r) { /* 403 for the guest, 409 when the 
 					  SF_ARG(b.status), SF_ARG(body->status));
 		goto out;
 	}
-	err = turn(tx, id, body->status, sf_req_now(r), &refunded);
+	err = turn(r, tx, id, body->status, &refunded);
 	if (err) goto out;
 	sf_reply(r, 200, SF_KV("id", id), SF_KV("status", body->status), SF_KV("refunded_amount", refunded),
 			 SF_KV("message", "The booking is changed."));
@@ -203,7 +223,7 @@ int coocook_booking_cancel(struct sf_req *r) { /* 403 for the chef, 409 when it 
 					  SF_ARG(b.status));
 		goto out;
 	}
-	err = turn(tx, id, SF_STR("cancelled"), sf_req_now(r), &refunded);
+	err = turn(r, tx, id, SF_STR("cancelled"), &refunded);
 	if (err) goto out;
 	sf_reply(
 		r, 200, SF_KV("id", id), SF_KV("status", "cancelled"), SF_KV("refunded_amount", refunded),

@@ -419,6 +419,15 @@ SELECT id, user_id, booking_date, starts_at, ends_at, duration_hours, total_pric
 FROM bookings WHERE chef_id = :chef_id AND status = :status
 ORDER BY starts_at DESC, id DESC LIMIT :limit OFFSET :offset;
 
+-- name: bookings_next :many
+-- What a guest has ahead, the soonest first.
+-- in: user_id int, now time, limit int
+-- out: id int, chef_name text, starts_at time, duration_hours int, status text
+SELECT b.id, c.name, b.starts_at, b.duration_hours, b.status
+FROM bookings b JOIN chefs c ON c.id = b.chef_id
+WHERE b.user_id = :user_id AND b.ends_at > :now AND b.status IN ('pending', 'confirmed')
+ORDER BY b.starts_at, b.id LIMIT :limit;
+
 -- name: booking_get :one
 -- in: id int
 -- out: id int, user_id int, chef_id int, chef_name text, chef_cuisine text, booking_date date, starts_at time,

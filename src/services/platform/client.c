@@ -8,7 +8,6 @@
 
 #define FOLLOW_MS         400
 #define FOLLOW_SLACK_USEC (5 * SF_USEC) /* hosts whose clocks differ, transactions that take a while */
-#define PRUNE_USEC        (INT64_C(600) * SF_USEC)
 
 const struct sf_identity platform_identity = {
 	.session = platform__session,
@@ -30,11 +29,37 @@ int platform_user(struct sf_req *r, int64_t id, struct platform_user *out) {
 	return 0;
 }
 
-/* ~ Rows whose time is over. */
-static int prune(struct sf_dbh *h, int64_t now) {
+int platform_users_of(struct sf_req *r, struct sf_dbh *tx, const char *service, const int64_t *ids, size_t n,
+					  struct platform_user *out) {
+	struct sf_db *db = sf_app_db(sf_req_app(r), "platform");
+	struct sf_dbh *h = db == sf_app_db(sf_req_app(r), service)
+						   ? tx
+						   : sf_db_auto(db, sf_req_arena(r), SF_READ_PRIMARY, "users");
+	struct sf_rows rows;
+	int err = platform_q_users_by_ids(h, &(struct platform_q_users_by_ids_in) { .ids = { ids, n } }, &rows);
+	if (err) return err;
+	for (size_t i = 0; i < n; i++) {
+		out[i] = (struct platform_user) { 0 };
+		for (size_t k = 0; k < rows.n; k++) {
+			const struct platform_q_users_by_ids_row *u = SF_ROW(rows, platform_q_users_by_ids, k);
+			if (u->id == ids[i])
+				out[i] = (struct platform_user) {
+					.id = u->id, .email = u->email, .name = u->name, .is_active = u->is_active
+				};
+		}
+	}
+	return 0;
+}
+
+int platform__prune(struct sf_job *j) {
+	struct sf_dbh *h = sf_db_auto(sf_app_db(sf_job_context(j), "platform"), sf_job_arena(j), SF_READ_PRIMARY,
+								  "platform prune");
+	int64_t now = sf_time_now();
 	int err = platform_q_prune_refresh(h, &(struct platform_q_prune_refresh_in) { .now = now }, NULL);
 	if (!err) err = platform_q_prune_revoked(h, &(struct platform_q_prune_revoked_in) { .now = now }, NULL);
 	if (!err) err = platform_q_prune_sessions(h, &(struct platform_q_prune_sessions_in) { .now = now }, NULL);
+	struct platform_q_prune_otps_in codes = { .cutoff = now - SF_DAY_USEC };
+	if (!err) err = platform_q_prune_otps(h, &codes, NULL);
 	struct platform_q_prune_failures_in failures = { .cutoff = now - PLATFORM_LOCK_USEC };
 	return err ? err : platform_q_prune_failures(h, &failures, NULL);
 }
@@ -61,18 +86,16 @@ static int take_revoked(struct sf_dbh *h, int64_t since, int64_t now) {
 int platform_start(struct sf_db *db, struct sf_arena *a) {
 	struct sf_dbh *h = sf_db_auto(db, a, SF_READ_PRIMARY, "platform start");
 	int64_t now = sf_time_now();
-	int err = prune(h, now);
-	return err ? err : take_revoked(h, now - PLATFORM_ACCESS_S * SF_USEC, now);
+	return take_revoked(h, now - PLATFORM_ACCESS_S * SF_USEC, now);
 }
 
 void platform_follow(struct sf_db *db) {
-	int64_t seen = sf_time_now(), pruned = seen;
+	int64_t seen = sf_time_now();
 	while (sf_sleep(FOLLOW_MS) == 0) {
 		struct sf_arena *a = sf_arena_new(0);
 		struct sf_dbh *h = sf_db_auto(db, a, SF_READ_PRIMARY, "platform follow");
 		int64_t now = sf_time_now();
 		if (take_revoked(h, seen - FOLLOW_SLACK_USEC, now) == 0) seen = now;
-		if (now - pruned > PRUNE_USEC && prune(h, now) == 0) pruned = now;
 		sf_arena_free(a);
 	}
 }

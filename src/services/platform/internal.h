@@ -4,6 +4,7 @@
 
 #include "app/app.h"
 #include "auth/auth.h"
+#include "jobs/jobs.h"
 #include "platform.q.h"
 #include "services/platform/rules.h"
 
@@ -14,6 +15,12 @@ struct platform_register_body {
 };
 struct platform_login_body {
 	struct sf_str email, password;
+};
+struct platform_email_body {
+	struct sf_str email;
+};
+struct platform_otp_body {
+	struct sf_str email, otp, password, password_confirm;
 };
 struct platform_refresh_body {
 	struct sf_str refresh_token;
@@ -33,12 +40,14 @@ struct platform_user_change_body {
 
 sf_handler platform_register, platform_login, platform_refresh, platform_logout;
 sf_handler platform_session_login;
+sf_handler platform_otp_register, platform_otp_verify, platform_otp_forgot, platform_otp_reset;
 sf_handler platform_me, platform_me_change;
 sf_handler platform_products, platform_dashboard, platform_subscriptions;
 sf_handler platform_users, platform_user_change;
 sf_handler platform_health, platform_ready, platform_infrastructure, platform_processes;
 
 int platform_demo(struct sf_db *db, struct sf_arena *a); /* ~ */
+int platform__prune(struct sf_job *j);                   /* ~ a job: takes away the rows whose time is over */
 
 /* ---- shared ----------------------------------------------------------------------------------------- */
 

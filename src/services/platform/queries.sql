@@ -220,3 +220,39 @@ VALUES (:id, :email, :password_hash, :name, :role, :created_at);
 SELECT setval(pg_get_serial_sequence('users', 'id'), (SELECT max(id) FROM users)) AS last;
 -- sqlite:
 SELECT max(id) AS last FROM users;
+
+-- ==== one-time codes ====
+
+-- name: otp_put :one
+-- A new code takes the place of the one before; no row when that was sent after `since`.
+-- in: email text, purpose text, otp_hash text, expires_at time, now time, since time
+-- out: id int
+INSERT INTO otps (email, purpose, otp_hash, expires_at, sent_at) VALUES (:email, :purpose, :otp_hash, :expires_at, :now)
+ON CONFLICT (email, purpose) DO UPDATE
+SET otp_hash = excluded.otp_hash, expires_at = excluded.expires_at, sent_at = excluded.sent_at, tries = 0, used_at = NULL
+WHERE otps.sent_at <= :since
+RETURNING id;
+
+-- name: otp_try :one
+-- Counts a try of a code that is neither over nor used up, and says what it should have been.
+-- in: email text, purpose text, now time, most int
+-- out: id int, otp_hash text
+UPDATE otps SET tries = tries + 1
+WHERE email = :email AND purpose = :purpose AND used_at IS NULL AND expires_at > :now AND tries < :most
+RETURNING id, otp_hash;
+
+-- name: otp_use :exec
+-- One of any number that hold the code.
+-- in: id int, otp_hash text, now time
+UPDATE otps SET used_at = :now WHERE id = :id AND otp_hash = :otp_hash AND used_at IS NULL;
+
+-- name: prune_otps :exec
+-- in: cutoff time
+DELETE FROM otps WHERE expires_at < :cutoff;
+
+-- name: users_by_ids :many
+-- in: ids ints
+-- out: id int, email text, name text, is_active bool
+SELECT id, email, name, is_active FROM users WHERE id = ANY(:ids) ORDER BY id;
+-- sqlite:
+SELECT id, email, name, is_active FROM users WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY id;

@@ -11,6 +11,10 @@
 #define PLATFORM_FAILURES_MAX 10                           /* failed logins that lock */
 #define PLATFORM_LOCK_USEC    (INT64_C(15) * 60 * SF_USEC) /* the window, and how long the lock lasts */
 
+#define PLATFORM_OTP_USEC       (INT64_C(10) * 60 * SF_USEC) /* life of a one-time code */
+#define PLATFORM_OTP_PAUSE_USEC (INT64_C(60) * SF_USEC)      /* between two codes for one address */
+#define PLATFORM_OTP_TRIES      5
+
 /* Lower case as emails are stored and compared; ASCII only, the rest stays. In the arena. */
 struct sf_str platform_email(struct sf_arena *a, struct sf_str email);
 /* %text% as a LIKE pattern with '\' as escape: wildcards in the text are taken as text. In the arena. */

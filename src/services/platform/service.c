@@ -22,6 +22,22 @@ static const struct sf_field login_in[] = {
 		  .max = 128, .example = "\"demo123\""),
 	{ 0 },
 };
+static const struct sf_field email_in[] = {
+	SF_IN(struct platform_email_body, email, SF_F_EMAIL, .required = true, .max = 254,
+		  .example = "\"kim@example.com\""),
+	{ 0 },
+};
+static const struct sf_field otp_in[] = {
+	SF_IN(struct platform_otp_body, email, SF_F_EMAIL, .required = true, .max = 254,
+		  .example = "\"kim@example.com\""),
+	SF_IN(struct platform_otp_body, otp, SF_F_TEXT, .required = true, .min = 6, .max = 6,
+		  .example = "\"012345\"", .help = "the code that was mailed"),
+	SF_IN(struct platform_otp_body, password, SF_F_TEXT, .required = true, .keep_space = true, .min = 8,
+		  .max = 128, .example = "\"a long sentence\""),
+	SF_IN(struct platform_otp_body, password_confirm, SF_F_TEXT, .required = true, .keep_space = true,
+		  .min = 8, .max = 128, .example = "\"a long sentence\""),
+	{ 0 },
+};
 static const struct sf_field refresh_in[] = {
 	SF_IN(struct platform_refresh_body, refresh_token, SF_F_TEXT, .required = true, .min = 1,
 		  .max = TOKEN_MAX),
@@ -81,6 +97,11 @@ static const struct sf_field pair_out[] = {
 	{ 0 },
 };
 static const struct sf_field message_out[] = { SF_OUT(message, SF_F_TEXT, .required = true), { 0 } };
+static const struct sf_field queued_out[] = {
+	SF_OUT(status, SF_F_TEXT, .required = true),
+	SF_OUT(message, SF_F_TEXT, .required = true),
+	{ 0 },
+};
 static const struct sf_field product_out[] = { PRODUCT_FIELDS, { 0 } };
 static const struct sf_field subscription_out[] = {
 	SF_OUT(id, SF_F_INT, .required = true),
@@ -174,6 +195,18 @@ static const struct sf_route routes[] = {
 	  .summary = "Sign in and open a browser session (cookies sf_session and sf_csrf)" },
 	{ SF_POST, "/auth/logout", platform_logout, .auth = SF_USER, .rate = SF_RATE_AUTH, .reply = message_out,
 	  .summary = "End the browser session" },
+	{ SF_POST, "/auth/register", platform_otp_register, .auth = SF_PUBLIC, .rate = SF_RATE_AUTH,
+	  BODY(email_in, platform_email_body), .reply = queued_out, .status = 202,
+	  .summary = "Mail a one-time code to make an account with; at most one a minute" },
+	{ SF_POST, "/auth/verify-otp", platform_otp_verify, .auth = SF_PUBLIC, .rate = SF_RATE_AUTH,
+	  BODY(otp_in, platform_otp_body), .reply = user_out, .status = 201, .errors = { SF_EOVERLOAD },
+	  .summary = "Make an account with the code that was mailed" },
+	{ SF_POST, "/auth/forgot-password", platform_otp_forgot, .auth = SF_PUBLIC, .rate = SF_RATE_AUTH,
+	  BODY(email_in, platform_email_body), .reply = queued_out, .status = 202,
+	  .summary = "Mail a one-time code to set a new password with; at most one a minute" },
+	{ SF_POST, "/auth/reset-password", platform_otp_reset, .auth = SF_PUBLIC, .rate = SF_RATE_AUTH,
+	  BODY(otp_in, platform_otp_body), .reply = message_out, .errors = { SF_EOVERLOAD },
+	  .summary = "Set a new password with the code that was mailed; ends every token and session" },
 
 	{ SF_GET, "/api/platform/products", platform_products, .auth = SF_PUBLIC, .rate = SF_RATE_API,
 	  .reply = product_out, .reply_list = true, .cache_tags = "products", .max_age = 3600, .stale = 86400,
@@ -196,10 +229,24 @@ static const struct sf_route routes[] = {
 	{ 0 },
 };
 
+/* ---- jobs --------------------------------------------------------------------------------------------- */
+
+static const struct sf_job_kind jobs[] = {
+	{ "platform.prune", platform__prune, .queue = "upkeep", .max_attempts = 3, .unique = SF_JOB_UNIQUE_LIVE,
+	  .summary = "Takes away tokens, sessions and failed logins whose time is over" },
+	{ 0 },
+};
+static const struct sf_cron crons[] = {
+	{ "platform.prune", "@hourly", .kind = "platform.prune" },
+	{ 0 },
+};
+
 const struct sf_service platform_service = {
 	.name = "platform",
 	.title = "Platform: accounts, products, users, health",
 	.routes = routes,
 	.tags = (const char *const[]) { "products", NULL },
 	.demo = platform_demo,
+	.jobs = jobs,
+	.crons = crons,
 };

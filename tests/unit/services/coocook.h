@@ -27,7 +27,9 @@ static int subscribed(struct sf_req *r, int64_t user, const char *product, bool 
 	return 0;
 }
 static const struct sf_identity identity = { session, csrf, subscribed };
-static const struct setup setup = { .service = &coocook_service, .identity = &identity };
+static const struct setup setup = { .service = &coocook_service,
+									.beside = &platform_service,
+									.identity = &identity };
 
 static inline void world_run(void (*body)(struct world *w)) {
 	world_run_in(&setup, body);

@@ -17,12 +17,13 @@
 #include "app/app.h"
 #include "core/log.h"
 #include "core/time.h"
+#include "jobs/jobs.h"
 #include "loop/loop.h"
 #include "services/services.h"
 
 struct world;
-struct setup { /* of one service's tests */
-	const struct sf_service *service;
+struct setup {                                 /* of one service's tests */
+	const struct sf_service *service, *beside; /* beside: one it asks, or NULL */
 	const struct sf_identity *identity;
 	bool demo;
 	void (*prepare)(struct world *w); /* ~ once the schema stands; may be NULL */
@@ -56,9 +57,10 @@ static inline void world_closed(void *arg) {
 }
 static inline void world_main(void *arg) {
 	struct world *w = arg;
-	const struct sf_service *services[] = { w->setup->service, NULL };
+	const struct sf_service *services[] = { w->setup->service, w->setup->beside, NULL };
 	struct sf_str why = SF_STR_NULL;
 	int applied = 0;
+	OK(sf_jobs_declare((const struct sf_job_kind *const[]) { mail_service.jobs, NULL }, NULL, &why));
 	OK(sf_migrate(w->db, sf_all_migrations, w->a, &applied, &why));
 	if (w->setup->prepare) w->setup->prepare(w);
 	struct sf_app_opts opts = {

@@ -57,6 +57,7 @@ function UserMenu({ user }) {
       <p class="menu__who"><strong>${user.name}</strong><span>${user.email}</span></p>
       <ul>
         <li><a href="/account"><${Icon} name="settings" />Account</a></li>
+        ${user.role === 'admin' ? html`<li><a href="/ops"><${Icon} name="gauge" />Operations</a></li>` : null}
         <li><a href="/docs"><${Icon} name="book" />API</a></li>
         <li><button type="button" onClick=${logout}><${Icon} name="logout" />Sign out</button></li>
       </ul>

@@ -1,0 +1,241 @@
+/* The queue by itself: what adding costs, one by one and in batches, how fast a full queue is worked off, and how long it
+ * takes from adding to the start of the handler at a steady rate. One process; handlers do nothing.
+ *
+ *     jobs URL [N [RATE [SECONDS]]]
+ *
+ * Prints one JSON object. The database's durability is what the server (or SQLite's setting) says, and is printed. */
+#include "core/core.h"
+#include "core/log.h"
+#include "core/time.h"
+#include "db/db.h"
+#include "jobs/jobs.h"
+#include "loop/loop.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+enum { SINGLES = 2000, ADDERS = 16, MAX_LAGS = 1 << 20 };
+
+static struct {
+	const char *url;
+	int n, rate, seconds;
+	struct sf_loop *loop;
+	struct sf_db *db;
+	struct sf_jobs *js;
+	struct sf_jobs_opts opts;
+	int singles_left, adders_left;
+	bool drained;
+	int32_t *lag_us;
+	size_t nlag;
+} bench;
+
+static void must(int err, const char *what) {
+	if (!err) return;
+	fprintf(stderr, "%s: %s\n", what, sf_err_symbol(err));
+	exit(1);
+}
+static double seconds_since(int64_t ns) {
+	return (double)(sf_clock_ns() - ns) / 1e9;
+}
+static struct sf_dbh *handle(struct sf_arena *a) {
+	return sf_db_auto(bench.db, a, SF_READ_PRIMARY, "bench");
+}
+
+/* ---- kinds ----------------------------------------------------------------------------------------------- */
+
+static int run_nothing(struct sf_job *j) {
+	(void)j;
+	return 0;
+}
+static int run_lag(struct sf_job *j) { /* its payload is when it was added, in ns of this process's clock */
+	char text[32];
+	struct sf_str key = sf_job_trace(j);
+	if (key.n < sizeof text && bench.nlag < MAX_LAGS) {
+		memcpy(text, key.p, key.n);
+		text[key.n] = 0;
+		bench.lag_us[bench.nlag++] = (int32_t)((sf_clock_ns() - strtoll(text, NULL, 10)) / 1000);
+	}
+	return 0;
+}
+static const struct sf_job_kind table[] = {
+	{ .kind = "bench.nothing", .run = run_nothing },
+	{ .kind = "bench.lag", .run = run_lag },
+	{ 0 },
+};
+
+/* ---- parts -------------------------------------------------------------------------------------------------- */
+
+static void drained(void *arg) {
+	(void)arg;
+	bench.drained = true;
+}
+static void runner_start(void) {
+	must(sf_jobs_start(bench.loop, &bench.opts, &bench.js), "start");
+}
+static void runner_stop(void) {
+	bench.drained = false;
+	sf_jobs_drain(bench.js, 10000, drained, NULL);
+	while (!bench.drained) must(sf_sleep(1), "sleep");
+	sf_jobs_free(bench.js);
+}
+
+static void add_singles(void *arg) {
+	struct sf_arena *a = sf_arena_new(0);
+	(void)arg;
+	while (bench.singles_left-- > 0) {
+		must(sf_job_add(handle(a), &(struct sf_job_new) { .kind = "bench.nothing" }, NULL), "add");
+		sf_arena_reset(a);
+	}
+	sf_arena_free(a);
+	bench.adders_left--;
+}
+static void add_singles_start(void *arg) {
+	for (int i = 0; i < bench.adders_left; i++) must(sf_co_start(bench.loop, add_singles, arg, NULL), "co");
+}
+static double singles(int adders) {
+	int64_t began = sf_clock_ns();
+	bench.singles_left = SINGLES, bench.adders_left = adders;
+	sf_loop_later(bench.loop, add_singles_start, NULL);
+	while (bench.adders_left) must(sf_sleep(1), "sleep");
+	return SINGLES / seconds_since(began);
+}
+
+static void add_batches(struct sf_arena *a, int n) {
+	enum { BATCH = 1000 };
+	static struct sf_job_new jobs[BATCH];
+	for (int i = 0; i < BATCH; i++) jobs[i] = (struct sf_job_new) { .kind = "bench.nothing" };
+	for (int done = 0; done < n; done += BATCH) {
+		must(sf_job_add_many(handle(a), jobs, n - done < BATCH ? (size_t)(n - done) : BATCH, NULL),
+			 "add_many");
+		sf_arena_reset(a);
+	}
+}
+
+static void wait_done(uint64_t n) {
+	struct sf_jobs_stats s = { 0 };
+	while (s.done < n) {
+		must(sf_sleep(1), "sleep");
+		sf_jobs_stats(bench.js, &s);
+	}
+}
+
+static void steady(struct sf_arena *a) {
+	int64_t began = sf_clock_ns();
+	int total = bench.rate * bench.seconds, sent = 0;
+	char now[32];
+	while (sent < total) {
+		int due = (int)(seconds_since(began) * bench.rate);
+		for (; sent < due && sent < total; sent++) {
+			int n = snprintf(now, sizeof now, "%" PRId64, sf_clock_ns());
+			struct sf_job_new job = { .kind = "bench.lag", .trace = { now, (size_t)n } };
+			must(sf_job_add(handle(a), &job, NULL), "add");
+			sf_arena_reset(a);
+		}
+		must(sf_sleep(1), "sleep");
+	}
+}
+
+static int by_value(const void *a, const void *b) {
+	return *(const int32_t *)a < *(const int32_t *)b ? -1 : *(const int32_t *)a > *(const int32_t *)b;
+}
+static int32_t percentile(double p) {
+	return bench.nlag ? bench.lag_us[(size_t)((double)(bench.nlag - 1) * p)] : -1;
+}
+
+struct text_row {
+	struct sf_str text;
+};
+static struct sf_str durability(struct sf_arena *a) {
+	static const struct sf_dbcol col[] = { { "text", SF_T_TEXT, false, 0 } };
+	struct sf_query q = { .name = "bench.durability",
+						  .kind = SF_Q_ONE,
+						  .write = true,
+						  .pg = "SELECT 'synchronous_commit=' || current_setting('synchronous_commit') || ' "
+								"fsync=' || current_setting('fsync')",
+						  .lite = "SELECT 'synchronous=' || synchronous || ' wal' FROM pragma_synchronous",
+						  .out = col,
+						  .nout = 1,
+						  .row_size = sizeof(struct text_row),
+						  .id = UINT32_MAX };
+	struct text_row row;
+	must(sf_db_one(handle(a), &q, NULL, &row), "durability");
+	return row.text;
+}
+
+static void closed(void *arg) {
+	(void)arg;
+}
+
+static void body(void *arg) {
+	struct sf_arena *a = sf_arena_new(0), *b = sf_arena_new(0);
+	struct sf_str why = SF_STR_NULL;
+	(void)arg;
+	int applied = 0;
+	must(sf_migrate(bench.db, sf_all_migrations, a, &applied, &why), "migrate");
+	double one = singles(1), sixteen = singles(ADDERS);
+	runner_start();
+	wait_done(2 * SINGLES);
+	runner_stop();
+
+	int64_t began = sf_clock_ns();
+	add_batches(b, bench.n);
+	double batched = bench.n / seconds_since(began);
+	began = sf_clock_ns();
+	runner_start();
+	wait_done((uint64_t)bench.n);
+	double emptied = bench.n / seconds_since(began);
+
+	began = sf_clock_ns(); /* from enqueue to done: both at once */
+	add_batches(b, bench.n);
+	wait_done(2 * (uint64_t)bench.n);
+	double through = bench.n / seconds_since(began);
+	runner_stop();
+
+	runner_start();
+	must(sf_sleep(300), "sleep");
+	steady(b);
+	wait_done((uint64_t)(bench.rate * bench.seconds));
+	runner_stop();
+	qsort(bench.lag_us, bench.nlag, sizeof *bench.lag_us, by_value);
+	struct rusage u;
+	getrusage(RUSAGE_SELF, &u);
+	printf("{\"engine\":\"%s\",\"durability\":\"" SF_PRI
+		   "\",\"add_one_per_s\":%.0f,\"add_%d_at_once_per_s\":%.0f,"
+		   "\"add_batched_per_s\":%.0f,\"full_to_empty_per_s\":%.0f,\"enqueue_to_done_per_s\":%.0f,"
+		   "\"rate\":%d,\"start_p50_us\":%d,\"start_p99_us\":%d,\"start_max_us\":%d,\"cpu_s\":%.1f}\n",
+		   sf_db_engine(bench.db) == SF_PG ? "postgresql" : "sqlite", SF_ARG(durability(a)), one, ADDERS,
+		   sixteen, batched, emptied, through, bench.rate, percentile(0.5), percentile(0.99), percentile(1),
+		   (double)u.ru_utime.tv_sec + (double)u.ru_stime.tv_sec +
+			   (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6);
+	sf_arena_free(a);
+	sf_arena_free(b);
+	sf_db_close(bench.db, closed, NULL);
+}
+
+int main(int argc, char **argv) {
+	static const struct sf_job_kind *const kinds[] = { table, NULL };
+	struct sf_str why = SF_STR_NULL;
+	if (argc < 2) {
+		fprintf(stderr, "usage: jobs URL [N [RATE [SECONDS]]]\n");
+		return 2;
+	}
+	bench.url = argv[1];
+	bench.n = argc > 2 ? atoi(argv[2]) : 50000;
+	bench.rate = argc > 3 ? atoi(argv[3]) : 1000;
+	bench.seconds = argc > 4 ? atoi(argv[4]) : 5;
+	bench.lag_us = sf_calloc(MAX_LAGS, sizeof *bench.lag_us);
+	sf_log_setup(SF_WARN, 2);
+	must(sf_jobs_declare(kinds, NULL, &why), "declare");
+	bench.loop = sf_loop_new(NULL);
+	must(sf_db_open(bench.loop, &(struct sf_db_opts) { .url = bench.url, .wait_ms = 10000 }, &bench.db, &why),
+		 "open");
+	static struct sf_db *dbs[2];
+	dbs[0] = bench.db;
+	bench.opts = (struct sf_jobs_opts) { .dbs = dbs };
+	must(sf_co_start(bench.loop, body, NULL, NULL), "co");
+	sf_loop_run(bench.loop);
+	free(bench.lag_us);
+	return sf_loop_free(bench.loop) ? 1 : 0;
+}

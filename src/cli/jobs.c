@@ -1,0 +1,203 @@
+/* jobs: the command that looks at the queue and steers it, as /api/ops/jobs does. */
+#include "cli/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/json.h"
+#include "core/time.h"
+#include "db/db.h"
+#include "jobs/jobs.h"
+
+#define PORTION 1000
+
+struct asked {
+	const char *what; /* "list" */
+	int64_t id;       /* 0: none */
+	struct sf_job_filter filter;
+	bool any, yes; /* any: the filter names something */
+};
+
+/* ---- arguments -------------------------------------------------------------------------------- */
+
+/* Takes "--name value" or "--name=value" out of argv; NULL when it is not there, "" when the value is missing. */
+static const char *take(int *argc, char **argv, const char *name) {
+	size_t len = strlen(name);
+	for (int i = 1; i < *argc; i++) {
+		if (strncmp(argv[i], name, len) != 0 || (argv[i][len] && argv[i][len] != '=')) continue;
+		int used = argv[i][len] ? 1 : 2;
+		const char *value = argv[i][len] ? argv[i] + len + 1 : i + 1 < *argc ? argv[i + 1] : "";
+		if (i + used > *argc) used = 1;
+		for (int k = i; k + used <= *argc; k++) argv[k] = argv[k + used];
+		*argc -= used;
+		return value;
+	}
+	return NULL;
+}
+
+static int take_text(int *argc, char **argv, const char *name, struct sf_str *out, bool *any) {
+	const char *v = take(argc, argv, name);
+	if (!v) return 0;
+	if (!*v) return cli_wrong("%s needs a value", name);
+	*out = sf_str(v), *any = true;
+	return 0;
+}
+
+static int take_time(int *argc, char **argv, const char *name, int64_t *out, bool *any) {
+	const char *v = take(argc, argv, name);
+	if (!v) return 0;
+	if (sf_time_parse(sf_str(v), out) != 0)
+		return cli_wrong("%s takes a time such as 2026-11-22T14:00:00Z, not \"%s\"", name, v);
+	*any = true;
+	return 0;
+}
+
+static int take_int(int *argc, char **argv, const char *name, int64_t *out) {
+	const char *v = take(argc, argv, name);
+	if (v && (sf_str_int(sf_str(v), out) != 0 || *out < 1))
+		return cli_wrong("%s takes a positive number, not \"%s\"", name, v);
+	return 0;
+}
+
+static int read_filter(int *argc, char **argv, struct asked *a) {
+	struct sf_job_filter *f = &a->filter;
+	for (int i = 1; i < *argc; i++) {
+		if (strcmp(argv[i], "--yes") != 0) continue;
+		a->yes = true;
+		for (int k = i; k < *argc; k++) argv[k] = argv[k + 1];
+		(*argc)--;
+	}
+	int code = take_text(argc, argv, "--state", &f->state, &a->any);
+	if (!code) code = take_text(argc, argv, "--kind", &f->kind, &a->any);
+	if (!code) code = take_text(argc, argv, "--queue", &f->queue, &a->any);
+	if (!code) code = take_text(argc, argv, "--error", &f->error, &a->any);
+	if (!code) code = take_time(argc, argv, "--from", &f->from, &a->any);
+	if (!code) code = take_time(argc, argv, "--to", &f->to, &a->any);
+	if (!code) code = take_int(argc, argv, "--before", &f->before);
+	return code ? code : take_int(argc, argv, "--limit", &f->limit);
+}
+
+/* ---- what is done, all ~ ------------------------------------------------------------------------ */
+
+static const char *when(int64_t t, char buf[32]) {
+	if (!t) return "-";
+	sf_time_format(t, buf);
+	return buf;
+}
+
+static int failed(int err) {
+	if (err == SF_ENOTFOUND)
+		cli_wrong("there is no such job");
+	else if (err == SF_ECONFLICT)
+		cli_wrong("the state of the job does not allow it");
+	else
+		cli_wrong("the queue cannot be reached: %s", sf_err_text(err));
+	return 1;
+}
+
+static int list(const struct asked *q, struct sf_dbh *h) {
+	struct sf_job_view *v;
+	size_t n;
+	int err = sf_job_list(h, &q->filter, &v, &n);
+	if (err) return failed(err);
+	printf("%-10s %-24s %-10s %-9s %-28s %s\n", "ID", "KIND", "STATE", "ATTEMPTS", "CREATED", "ERROR");
+	for (size_t i = 0; i < n; i++) {
+		char at[32];
+		printf("%-10lld %-24.*s %-10.*s %3d/%-5d %-28s %.*s\n", (long long)v[i].id, SF_ARG(v[i].kind),
+			   SF_ARG(v[i].state), v[i].attempts, v[i].max_attempts, when(v[i].created_at, at),
+			   (int)(v[i].error.n < 80 ? v[i].error.n : 80), v[i].error.p ? v[i].error.p : "");
+	}
+	return 0;
+}
+
+static int counts(struct sf_dbh *h) {
+	struct sf_job_count *c;
+	size_t n;
+	int err = sf_job_counts(h, &c, &n);
+	if (err) return failed(err);
+	for (size_t i = 0; i < n; i++)
+		printf("%-24.*s %-10.*s %s%lld\n", SF_ARG(c[i].kind), SF_ARG(c[i].state),
+			   c[i].estimated ? "about " : "", (long long)c[i].n);
+	return 0;
+}
+
+static int show(const struct asked *q, struct sf_dbh *h) {
+	struct sf_job_view v;
+	char at[4][32];
+	int err = sf_job_get(h, q->id, &v);
+	if (err) return failed(err);
+	printf("id        %lld\nkind      " SF_PRI "\nqueue     " SF_PRI "\nstate     " SF_PRI "\n",
+		   (long long)v.id, SF_ARG(v.kind), SF_ARG(v.queue), SF_ARG(v.state));
+	printf("attempts  %d of %d\ncreated   %s\nrun at    %s\nstarted   %s\nfinished  %s\n", v.attempts,
+		   v.max_attempts, when(v.created_at, at[0]), when(v.run_at, at[1]), when(v.started_at, at[2]),
+		   when(v.finished_at, at[3]));
+	if (v.key.p) printf("key       " SF_PRI "\n", SF_ARG(v.key));
+	if (v.owner) printf("owner     %lld\n", (long long)v.owner);
+	if (v.progress) printf("progress  %d %% " SF_PRI "\n", v.progress, SF_ARG(v.progress_text));
+	printf("payload   " SF_PRI "\n", SF_ARG(v.payload));
+	if (v.result.p) printf("result    " SF_PRI "\n", SF_ARG(v.result));
+	if (v.error.p) printf("error     " SF_PRI "\n", SF_ARG(v.error));
+	return 0;
+}
+
+/* One by its id, or all that the filter names: only counted unless --yes. */
+static int act(const struct asked *q, struct sf_dbh *h) {
+	enum sf_job_action action = strcmp(q->what, "retry") == 0    ? SF_JOB_RETRY
+								: strcmp(q->what, "cancel") == 0 ? SF_JOB_CANCEL
+																 : SF_JOB_DISCARD;
+	int64_t n = 0, total = 0;
+	if (q->id) {
+		int err = sf_job_act(h, q->id, action);
+		if (!err) printf("%s: job %lld\n", q->what, (long long)q->id);
+		return err ? failed(err) : 0;
+	}
+	do {
+		int err = sf_job_act_many(h, &q->filter, action, !q->yes, q->yes ? PORTION : INT64_MAX, &n);
+		if (err) return failed(err);
+		total += n;
+	} while (q->yes && n == PORTION);
+	printf(q->yes ? "%s: %lld jobs\n" : "%s would act on %lld jobs; --yes does it\n", q->what,
+		   (long long)total);
+	return 0;
+}
+
+static int run(void *arg) {
+	const struct asked *q = arg;
+	struct sf_arena *a = sf_arena_new(0);
+	struct sf_dbh *h = sf_db_auto(cli_database_of("ops"), a, SF_READ_PRIMARY, "jobs command");
+	int code;
+	if (strcmp(q->what, "list") == 0)
+		code = list(q, h);
+	else if (strcmp(q->what, "counts") == 0)
+		code = counts(h);
+	else if (strcmp(q->what, "show") == 0)
+		code = show(q, h);
+	else
+		code = act(q, h);
+	sf_arena_free(a);
+	return code;
+}
+
+int cli_jobs(int argc, char **argv) {
+	static const char *const known[] = { "list", "counts", "show", "retry", "discard", "cancel" };
+	struct asked q = { 0 };
+	int code = read_filter(&argc, argv, &q);
+	if (!code) code = cli_settings(&argc, argv);
+	if (code) return code;
+	for (size_t i = 0; argc > 1 && i < SF_COUNT(known); i++)
+		if (strcmp(argv[1], known[i]) == 0) q.what = known[i];
+	if (!q.what)
+		return cli_wrong(
+			"jobs takes one of list, counts, show, retry, discard, cancel; `softfactory jobs --help` "
+			"says more");
+	if (argc > 3 || (argc == 3 && (sf_str_int(sf_str(argv[2]), &q.id) != 0 || q.id < 1)))
+		return cli_wrong("jobs %s takes the number of a job, not \"%s\"", q.what, argv[2]);
+	bool reads = strcmp(q.what, "list") == 0 || strcmp(q.what, "counts") == 0;
+	if (reads && q.id)
+		return cli_wrong("jobs %s takes no number; `jobs show %lld` shows one", q.what, (long long)q.id);
+	if (!reads && !q.id && (strcmp(q.what, "show") == 0 || !q.any))
+		return cli_wrong("jobs %s needs the number of a job%s", q.what,
+						 strcmp(q.what, "show") == 0 ? "" : " or a filter, such as --kind or --state");
+	if (cli_jobs_declare() != 0) return 1;
+	return cli_task(run, &q);
+}

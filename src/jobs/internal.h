@@ -1,0 +1,223 @@
+/* Shared inside jobs/: the declared kinds of the process, the runner and its databases, one run, and who does what.
+ *
+ * A runner has a source for each database. Four coroutines tend a source: the pump (pump.c) claims and starts, the ender
+ * (finish.c) writes how runs ended, the keeper (lease.c) renews the lease, the janitor (prune.c) rescues and
+ * tidies. Runs are coroutines of their own (handler.c). */
+#ifndef SF_JOBS_INTERNAL_H
+#define SF_JOBS_INTERNAL_H
+
+#include "jobs/jobs.h"
+
+#include "db/db.h"
+#include "loop/loop.h"
+
+enum {
+	SF_JOBS__CRASHES = 3,     /* workers taken down, then dead */
+	SF_JOBS__PRIORITIES = 10, /* 0 … 9 */
+	SF_JOBS__BATCH_MAX = 512, /* jobs claimed at once; also what may be lost to a crash at once */
+	SF_JOBS__PAYLOAD_MAX = 1 << 20,
+	SF_JOBS__RESULT_MAX = 64 << 10,
+	SF_JOBS__ERROR_MAX = 2000,
+};
+
+/* ---- kinds (declare.c) ------------------------------------------------------------------------------------- */
+
+struct sf_jobs__kind { /* a declared row with its defaults filled in; lifetime: process */
+	const struct sf_job_kind *row;
+	const char *queue, *lane; /* lane: the queue, or "queue/kind" where there are limits */
+	int priority, max_attempts;
+	int64_t timeout_ms, backoff_ms, backoff_max_ms;
+	bool limited;
+};
+struct sf_jobs__declared { /* everything this process knows of jobs */
+	struct sf_jobs__kind *kind;
+	size_t n;
+	const struct sf_cron *const *crons; /* as declared; may be NULL */
+};
+const struct sf_jobs__declared *sf_jobs__declared(void);
+const struct sf_jobs__kind *sf_jobs__kind(struct sf_str name); /* NULL: unknown */
+
+/* ---- a signal a coroutine waits for ------------------------------------------------------------------------- */
+
+struct sf_jobs__signal {
+	struct sf_wait *wait;
+	bool set;
+};
+void sf_jobs__signal(struct sf_jobs__signal *s);
+/* ~ 0 when it was set (and clears it), SF_EDEADLINE after ms. One waits at a time. */
+int sf_jobs__wait(struct sf_jobs__signal *s, int64_t ms);
+
+/* ---- the runner (runner.c) ----------------------------------------------------------------------------------- */
+
+enum sf_jobs__end { /* how a run ended; what finish.c writes */
+					SF_JOBS__DONE,
+					SF_JOBS__DEAD,
+					SF_JOBS__CANCELLED,
+					SF_JOBS__BACK, /* runs again at run_at */
+					SF_JOBS__ENDED /* by the handler's own transaction, or not ours any more: nothing to write */
+};
+
+struct sf_job { /* heap; lifetime: from the claim until its end is written */
+	struct sf_jobs__src *src;
+	struct sf_node node; /* in src->ready or src->ended */
+	struct sf_node all;  /* in src->runs, from the claim to the end */
+	const struct sf_jobs__kind *kind;
+	int64_t id, fence, worker, run_at, priority, attempts, max_attempts, crashes;
+	struct sf_str payload_text, trace; /* behind this struct */
+	char key[32];
+	/* while the handler runs */
+	struct sf_arena *arena; /* NULL outside */
+	struct json_t *payload;
+	struct sf_dbh *db;
+	struct sf_co *co;
+	int64_t started_ms, progress_ms; /* sf_loop_now */
+	int percent;
+	bool cancel;     /* somebody wants it to stop */
+	bool lost;       /* the lease is not ours any more */
+	bool committing; /* sf_job_commit was tried: its outcome may be unknown */
+	bool committed;  /* sf_job_commit has ended it */
+	bool unknown;    /* the statement that ends it was sent and not answered */
+	int verdict;     /* enum below, of sf_job_fail and its kin */
+	int64_t later_ms;
+	struct sf_str why, result; /* heap copies */
+	/* how it ended */
+	enum sf_jobs__end end;
+	bool uncount;    /* BACK: no attempt */
+	int64_t back_at; /* BACK: µs of the database's clock */
+};
+enum { SF_JOBS__NONE, SF_JOBS__FAIL, SF_JOBS__GIVE_UP, SF_JOBS__LATER };
+
+struct sf_jobs__lane {
+	const char *queue;
+	struct sf_str name;                 /* owned */
+	const struct sf_jobs__kind *kind;   /* of a limited lane */
+	int64_t floor[SF_JOBS__PRIORITIES]; /* claims start at this run_at; see claim.c */
+	int64_t free_at;                    /* limited: µs before which nothing can be claimed */
+	bool suspects;                      /* jobs that a worker died of */
+};
+
+struct sf_jobs__src { /* one database of a runner; lifetime: the runner */
+	struct sf_jobs *js;
+	struct sf_db *db;
+	int64_t worker;         /* id of our row in job_workers; 0: none yet */
+	int64_t skew_us;        /* what the database's clock is ahead of ours */
+	int64_t lease_until_ms; /* sf_loop_now time until which the lease holds for certain */
+	struct sf_jobs__lane *lane;
+	size_t nlane;
+	struct sf_node runs, ready, ended;
+	size_t nruns, nready;
+	/* claiming */
+	struct sf_jobs__signal pump;
+	int batch;                               /* how many to ask for */
+	bool full;                               /* the last claim got all it asked for: there is more */
+	struct sf_query claim_q, next_q, done_q; /* planned anew at each run: SF_JOBS__REPLAN */
+	bool doubt;         /* a claim went unanswered: the database may hold runs for us that we do not know */
+	int64_t full_at_ms; /* when claims look at everything again, not only above the floors */
+	int64_t next_at;    /* µs: the earliest job that is known to come due; 0: unknown */
+	int64_t next_asked_ms;
+	int64_t suspects_at_ms; /* when suspects are looked for again */
+	/* the rest */
+	struct sf_jobs__signal end, keep, tidy;
+	uint64_t beats; /* renewals in a row that succeeded */
+	int64_t tidied_ms, folded_ms;
+	struct sf_jobs__listener *listener; /* PostgreSQL */
+	int coroutines;                     /* of the four, how many live */
+	bool pumping;                       /* the pump lives, and may claim */
+};
+
+struct sf_jobs {
+	struct sf_loop *loop;
+	struct sf_jobs_opts o; /* defaults filled in; queues is a copy */
+	struct sf_jobs__src *src;
+	size_t nsrc, turn; /* the source that starts next */
+	size_t running, coroutines;
+	struct sf_job *alone; /* a suspect that waits to run, or runs, with nothing beside it */
+	bool alone_runs;
+	int64_t alone_ms;
+	bool dispatching;     /* sf_jobs__dispatch is on its way */
+	bool draining, hurry; /* hurry: the time to finish is over */
+	int64_t drain_ms, drained_ms;
+	void (*done)(void *arg);
+	void *done_arg;
+	bool over;
+	struct sf_jobs_stats stats;
+	int64_t progress_at_ms;
+	struct sf_jobs *next; /* of the process */
+	struct sf_jobs__signal schedule;
+	int helpers; /* coroutines beside those of the sources and the runs: the drain waits for them */
+};
+
+int64_t sf_jobs__now(const struct sf_jobs__src *s); /* µs, the database's clock as far as we know it */
+/* Lets the loop start what is ready, as far as concurrency allows. */
+void sf_jobs__dispatch(struct sf_jobs *js);
+/* A coroutine of the runner's own has ended, or a run has: the drain looks whether all is over. */
+void sf_jobs__check_over(struct sf_jobs *js);
+/* Marks what shows that the runner lives: a claim, an end, an answer that there is nothing. */
+void sf_jobs__progressed(struct sf_jobs *js);
+
+/* The same statement under an id that is not kept prepared: planned each time, for the table as it is now. A kept plan
+ * was made when the table was small, perhaps, and goes through all of it; large batches are worth a plan. */
+#define SF_JOBS__REPLAN UINT32_MAX
+
+/* ---- claiming (claim.c), the pump (pump.c) ------------------------------------------------------------------- */
+
+int sf_jobs__lanes(struct sf_jobs__src *s); /* builds them from queues and kinds; SF_EINVAL: no such queue */
+/* ~ Claims at most n jobs of the open lanes into s->ready; *got. */
+int sf_jobs__claim(struct sf_jobs__src *s, struct sf_arena *a, int n, size_t *got);
+/* ~ One suspect, into js->alone. */
+int sf_jobs__claim_suspect(struct sf_jobs__src *s, struct sf_arena *a);
+/* ~ When the next job comes due: s->next_at. */
+int sf_jobs__ask_next(struct sf_jobs__src *s, struct sf_arena *a);
+/* ~ At the start: limits' rows; lanes that no declaration knows any more are taken into those that are. */
+int sf_jobs__prepare_lanes(struct sf_jobs__src *s, struct sf_arena *a);
+void sf_jobs__pump(void *src); /* ~ */
+
+/* ---- runs (handler.c) ------------------------------------------------------------------------------------------ */
+
+void sf_jobs__run_some(void *src_slot); /* ~ a coroutine that runs one job after the other for a while */
+void sf_jobs__run_free(struct sf_job *j);
+
+/* ---- ends (finish.c) -------------------------------------------------------------------------------------------- */
+
+void sf_jobs__ended(struct sf_job *j); /* j->end says how */
+void sf_jobs__ender(void *src);        /* ~ */
+/* Full jitter: evenly between 0 and the exponential bound of the attempt, at least 1 ms. */
+int64_t sf_jobs__backoff_ms(const struct sf_jobs__kind *k, int64_t attempt);
+
+/* ---- the lease (lease.c), tidying (prune.c) --------------------------------------------------------------------- */
+
+int sf_jobs__register(struct sf_jobs__src *s, struct sf_arena *a); /* ~ a new row in job_workers */
+void sf_jobs__keeper(void *src);                                   /* ~ */
+/* ~ Rescues the jobs of workers whose lease lapsed or whose process, on this host, is gone. */
+int sf_jobs__rescue(struct sf_jobs__src *s, struct sf_arena *a);
+/* ~ After a claim that was not answered: gives back what the database says we run and we do not know. */
+int sf_jobs__reconcile(struct sf_jobs__src *s, struct sf_arena *a);
+/* ~ Looks which runs are asked to stop, and stops them. */
+int sf_jobs__look_for_cancels(struct sf_jobs__src *s, struct sf_arena *a);
+void sf_jobs__janitor(void *src); /* ~ */
+
+/* ---- wake-ups (wake.c, listen.c) ---------------------------------------------------------------------------------- */
+
+enum { SF_JOBS__WAKE_DUE = 'd', SF_JOBS__WAKE_CANCEL = 'c' };
+/* Something has changed in db: wakes the runners of this process now, those of others soon. */
+void sf_jobs__wake(struct sf_db *db, char what);
+/* The same after h's transaction has committed, or at once on an auto handle. */
+void sf_jobs__wake_after(struct sf_dbh *h, char what);
+void sf_jobs__wake_src(struct sf_jobs__src *s, char what);
+void sf_jobs__wake_add(struct sf_jobs *js); /* takes part in wake-ups */
+void sf_jobs__wake_del(struct sf_jobs *js);
+void sf_jobs__listen(struct sf_jobs__src *s);   /* PostgreSQL: LISTEN on a connection of its own */
+void sf_jobs__unlisten(struct sf_jobs__src *s); /* closes it; memory goes later */
+
+/* ---- looking and steering (view.c, act.c) -------------------------------------------------------------------------- */
+
+/* The LIKE pattern (ESCAPE '!') of texts that have `part` in them; absent stays absent. */
+struct sf_str sf_jobs__pattern(struct sf_arena *a, struct sf_str part);
+
+/* ---- the scheduler (schedule.c) ------------------------------------------------------------------------------------ */
+
+/* ~ Tends the schedules while this runner is the elected one, until js->draining; started as a helper by runner.c
+ * where opts.schedule says so. js->schedule is signalled when draining begins. */
+void sf_jobs__scheduler(void *js);
+
+#endif

@@ -1,0 +1,54 @@
+/* client: a mail as the payload of its job. */
+#include "services/mail/client.h"
+
+#include "core/json.h"
+#include "core/time.h"
+#include "db/db.h"
+#include "jobs/jobs.h"
+#include "services/mail/internal.h"
+
+static struct sf_str data_of(struct sf_arena *a, const struct sf_kv *data) {
+	struct sf_buf b;
+	sf_buf_init(&b, a);
+	struct sf_json j = sf_json(&b);
+	sf_json_obj(&j);
+	if (data) sf_json_kv(&j, data);
+	sf_json_obj_end(&j);
+	return sf_buf_view(&b);
+}
+
+/* {template, to, name, at, data}: `at` makes the Date of every attempt the same. */
+static struct sf_str payload(struct sf_arena *a, const struct mail__template *t, const struct mail_to *to,
+							 struct sf_str data, int64_t now) {
+	struct sf_buf b;
+	sf_buf_init(&b, a);
+	struct sf_json j = sf_json(&b);
+	sf_json_obj(&j);
+	sf_json_add(&j, SF_KV("template", t->name), SF_KV("to", to->email), SF_KV("at", now));
+	if (to->name.p) sf_json_add(&j, SF_KV("name", to->name));
+	if (t->secret) {
+		sf_json_add(&j, SF_KV("sealed", mail__seal(a, data)));
+	} else {
+		sf_json_key(&j, "data");
+		sf_json_raw(&j, data);
+	}
+	sf_json_obj_end(&j);
+	return sf_buf_view(&b);
+}
+
+int mail_send(struct sf_dbh *tx, const struct mail *m) {
+	struct sf_arena *a = sf_dbh_arena(tx);
+	const struct mail__template *t = mail__template(sf_str(m->template));
+	SF_BUG_ON(!t);
+	if (m->nto == 0) return 0;
+	struct sf_str data = data_of(a, m->data);
+	struct sf_job_new *jobs = sf_arena_zalloc(a, m->nto * sizeof *jobs);
+	int64_t now = sf_time_now();
+	for (size_t i = 0; i < m->nto; i++)
+		jobs[i] = (struct sf_job_new) { .kind = "email.send",
+										.payload = payload(a, t, &m->to[i], data, now),
+										.priority = t->priority,
+										.owner = m->to[i].user,
+										.trace = m->trace };
+	return m->nto == 1 ? sf_job_add(tx, jobs, NULL) : sf_job_add_many(tx, jobs, m->nto, NULL);
+}

@@ -1,0 +1,28 @@
+/* client: what other services may ask of mail: that one be sent.
+ *
+ * A mail is a job (email.send) written in the caller's transaction, so that it exists exactly when the change does. The
+ * names of templates and their fields stand in templates.c. */
+#ifndef SF_SERVICES_MAIL_CLIENT_H
+#define SF_SERVICES_MAIL_CLIENT_H
+
+#include "core/core.h"
+#include "core/log.h"
+
+struct sf_dbh;
+
+struct mail_to {
+	struct sf_str email, name; /* name p NULL: none is known */
+	int64_t user;              /* may follow the job at /api/jobs/{id}; 0: admins only */
+};
+struct mail {
+	const char *template; /* of templates.c (else a bug) */
+	const struct mail_to *to;
+	size_t nto;               /* one mail each */
+	const struct sf_kv *data; /* the template's fields, ends with key NULL */
+	struct sf_str trace;      /* traceparent of the request; p NULL: none */
+};
+/* ~ Writes the jobs in the transaction, one statement whatever nto is. */
+SF_MUSTCHECK
+int mail_send(struct sf_dbh *tx, const struct mail *m);
+
+#endif

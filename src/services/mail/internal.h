@@ -1,0 +1,87 @@
+/* Shared inside services/mail/.
+ *
+ *   client.c       mail_send: payloads of jobs
+ *   send.c         the job: renders, then sends or keeps
+ *     templates.c    what is written (pure)
+ *     mime.c         how a message is put on the wire, RFC 5322 and 2045 to 2047 (pure)
+ *     seal.c         data that nobody shall read in the queue
+ *     smtp.c         handing it to a server, RFC 5321
+ *     outbox.c       keeping it, and the routes that show what is kept */
+#ifndef SF_SERVICES_MAIL_INTERNAL_H
+#define SF_SERVICES_MAIL_INTERNAL_H
+
+#include "app/app.h"
+#include "core/core.h"
+
+struct json_t;
+struct sf_job;
+struct sf_client;
+
+/* ---- templates ------------------------------------------------------------------------------------- */
+
+struct mail__template {
+	const char *name;
+	const char *subject[2]; /* Korean, English */
+	const char *body[2];    /* paragraphs, an empty line between them; {field} is replaced */
+	const char *facts;      /* fields listed under the body, separated by commas; NULL: none */
+	int priority;           /* of its jobs; 0: the kind's */
+	bool secret;            /* its data is sealed in the queue */
+};
+const struct mail__template *mail__template(struct sf_str name); /* NULL: no such */
+struct mail__text {
+	struct sf_str subject, text, html;
+};
+/* Writes the mail in both languages, Korean first; name p NULL: without a greeting by name. SF_EINVAL: a field is missing (*why names it). */
+SF_MUSTCHECK
+int mail__render(struct sf_arena *a, const struct mail__template *t, struct sf_str name,
+				 const struct json_t *data, struct mail__text *out, struct sf_str *why);
+
+/* ---- message --------------------------------------------------------------------------------------- */
+
+struct mail__message {
+	struct sf_str from_name, from, to_name, to; /* addresses passed mail__address */
+	struct sf_str id;                           /* of Message-ID, without its brackets */
+	int64_t date;                               /* instant */
+	struct mail__text text;
+};
+/* True for an address that can stand between < and > in a header and an SMTP command: local@domain in ASCII without spaces and
+ * quotes (RFC 5321 §4.1.2, Dot-string). */
+bool mail__address(struct sf_str s);
+/* "Name <address>" or "address". SF_EINVAL: neither. */
+SF_MUSTCHECK
+int mail__mailbox(struct sf_arena *a, struct sf_str s, struct sf_str *name, struct sf_str *address);
+/* The whole message, lines end with CRLF. What is no header text (CR, LF, control characters) becomes a space. */
+void mail__mime(const struct mail__message *m, struct sf_buf *out);
+
+/* ---- sealing ---------------------------------------------------------------------------------------- */
+
+/* Text that only this installation opens (XSalsa20-Poly1305 under a key drawn from JWT_SECRET). In the arena. */
+struct sf_str mail__seal(struct sf_arena *a, struct sf_str text);
+/* SF_EINVAL: it was sealed under another secret, or changed. */
+SF_MUSTCHECK
+int mail__unseal(struct sf_arena *a, struct sf_str sealed, struct sf_str *text);
+
+/* ---- sending ----------------------------------------------------------------------------------------- */
+
+enum mail__outcome { MAIL__SENT, MAIL__AGAIN, MAIL__NEVER };
+/* What libcurl's code and the server's last reply mean for the mail (pure). */
+enum mail__outcome mail__outcome(int curl_code, long reply);
+/* ~ Hands the message to the server of the URL. A negative error: cancelled or out of time, the mail may have been taken.
+ * Else *out, and *why: the server's last words, or libcurl's, in the arena. */
+SF_MUSTCHECK
+int mail__smtp(struct sf_client *c, struct sf_arena *a, const char *url, const struct mail__message *m,
+			   enum mail__outcome *out, struct sf_str *why);
+
+int mail__run(struct sf_job *j); /* ~ email.send */
+
+/* ---- outbox ------------------------------------------------------------------------------------------ */
+
+/* ~ Keeps the message within the job's transaction. */
+SF_MUSTCHECK
+int mail__keep(struct sf_dbh *tx, const char *template, const struct mail__message *m);
+struct mail_outbox_query {
+	struct sf_str to; /* p NULL: all */
+};
+sf_handler mail__outbox, mail__outbox_one;
+
+#endif

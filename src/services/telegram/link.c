@@ -1,0 +1,56 @@
+/* link: codes that tie a chat to a user: drawn for who is signed in, used once in the chat, within ten minutes. */
+#include "core/hash.h"
+#include "core/time.h"
+#include "services/telegram/internal.h"
+
+#define CODE_BYTES 16
+#define CODE_TEXT  22 /* the bytes as base64url: what Telegram lets stand in t.me/<bot>?start=<code> */
+#define CODE_USEC  (INT64_C(600) * SF_USEC)
+
+static struct sf_str hash_of(struct sf_arena *a, struct sf_str code) {
+	unsigned char digest[32];
+	char *hex = sf_arena_alloc(a, 2 * sizeof digest + 1);
+	sf_sha256(code.p, code.n, digest);
+	sf_hex(digest, sizeof digest, hex);
+	return (struct sf_str) { hex, 2 * sizeof digest };
+}
+
+int telegram_link_code(struct sf_req *r) {
+	struct sf_arena *a = sf_req_arena(r);
+	struct sf_dbh *h = sf_req_db(r);
+	unsigned char bytes[CODE_BYTES];
+	char *code = sf_arena_alloc(a, CODE_TEXT + 2), at[32];
+	struct telegram_q_link_of_user_row link;
+	int64_t user = sf_req_caller(r)->user, expires = sf_req_now(r) + CODE_USEC;
+	int err = telegram_q_link_of_user(h, &(struct telegram_q_link_of_user_in) { .user_id = user }, &link);
+	bool linked = err == 0;
+	if (err && err != SF_ENOTFOUND) return err;
+	sf_random(bytes, sizeof bytes);
+	struct sf_str text = { code, sf_base64url(bytes, sizeof bytes, code) };
+	struct telegram_q_code_put_in in = { .user_id = user,
+										 .code_hash = hash_of(a, text),
+										 .expires_at = expires };
+	err = telegram_q_code_prune(h, &(struct telegram_q_code_prune_in) { .now = sf_req_now(r) }, NULL);
+	if (!err) err = telegram_q_code_put(h, &in, NULL);
+	if (err) return err;
+	return sf_reply(r, 200, SF_KV("code", text), SF_KV("command", sf_arena_printf(a, "/start %s", code)),
+					sf_kv_time("expires_at", expires, at), SF_KV("linked", linked));
+}
+
+int telegram__link(struct sf_req *r, struct sf_dbh *tx, int64_t chat, struct sf_str code, int64_t *user) {
+	struct telegram_q_code_take_row row;
+	if (code.n != CODE_TEXT) return *user = 0, 0;
+	struct telegram_q_code_take_in take = { .code_hash = hash_of(sf_req_arena(r), code),
+											.now = sf_req_now(r) };
+	int err = telegram_q_code_take(tx, &take, &row);
+	if (err == SF_ENOTFOUND) return *user = 0, 0;
+	if (err) return err;
+	struct telegram_q_link_clear_in clear = { .user_id = row.user_id, .chat_id = chat };
+	err = telegram_q_link_clear(tx, &clear, NULL);
+	struct telegram_q_link_put_in put = { .user_id = row.user_id,
+										  .chat_id = chat,
+										  .linked_at = sf_req_now(r) };
+	if (!err) err = telegram_q_link_put(tx, &put, NULL);
+	if (!err) *user = row.user_id;
+	return err;
+}

@@ -1,0 +1,53 @@
+/* service: the rows of telegram: the bot's webhook, codes that link a chat, and the jobs that send. */
+#include "jobs/jobs.h"
+#include "services/services.h"
+#include "services/telegram/internal.h"
+
+static const struct sf_field update_in[] = {
+	SF_IN(struct telegram_update, update_id, SF_F_INT, .required = true, .min = 0, .max = INT64_MAX),
+	SF_IN(struct telegram_update, message, SF_F_JSON,
+		  .help = "an update of another sort is taken and left alone"),
+	{ 0 },
+};
+static const struct sf_field update_out[] = { SF_OUT(ok, SF_F_BOOL, .required = true), { 0 } };
+static const struct sf_field link_out[] = {
+	SF_OUT(code, SF_F_TEXT, .required = true, .help = "works once, for ten minutes; a new one ends it"),
+	SF_OUT(command, SF_F_TEXT, .required = true, .help = "what to send to the bot"),
+	SF_OUT(expires_at, SF_F_TIME, .required = true),
+	SF_OUT(linked, SF_F_BOOL, .required = true, .help = "whether a chat is linked now"),
+	{ 0 },
+};
+
+/* The address of the webhook holds its secret: its log line is at debug level. */
+static const struct sf_route routes[] = {
+	{ SF_POST, "/api/telegram/webhook/{secret:text}", telegram_webhook, .auth = SF_PUBLIC,
+	  .rate = SF_RATE_API, .body = update_in, .body_size = sizeof(struct telegram_update),
+	  .reply = update_out, .errors = { SF_ENOTFOUND }, .quiet = true,
+	  .summary = "Updates of the Telegram bot, each applied once" },
+	{ SF_GET, "/api/telegram/link", telegram_link_code, .auth = SF_USER, .rate = SF_RATE_API,
+	  .reply = link_out, .summary = "A code that links a Telegram chat to the caller" },
+	{ 0 },
+};
+
+/* Below what Telegram lets a bot send, 30 messages a second. */
+static const struct sf_job_kind jobs[] = {
+	{ .kind = "telegram.send",
+	  .run = telegram__send,
+	  .queue = "telegram",
+	  .priority = SF_JOB_PRIORITY,
+	  .timeout_ms = 30000,
+	  .max_attempts = 20,
+	  .backoff_ms = 1000,
+	  .backoff_max_ms = 1800000,
+	  .max_per_s = 25,
+	  .summary = "Send one Telegram message" },
+	{ 0 },
+};
+
+const struct sf_service telegram_service = {
+	.name = "telegram",
+	.title = "Telegram: the bot and its messages",
+	.routes = routes,
+	.tags = (const char *const[]) { NULL },
+	.jobs = jobs,
+};

@@ -1,0 +1,131 @@
+// Jobs as their owners follow them, and the queue as administrators see and steer it over HTTP and on the command line.
+import { after, before, describe, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { BIN, Server, onEachEngine } from '../lib/server.mjs';
+import { exec, until } from '../lib/proc.mjs';
+import { onDatabase } from '../lib/coocook.mjs';
+import { addJobs, jobWorkers, over } from '../lib/jobs.mjs';
+
+onEachEngine(describe, after, 'jobs', (engine) => {
+  let s, admin, user, other;
+  before(async () => {
+    s = await Server.start({ engine, demo: true, env: { WORKERS: '1', JOB_WORKERS: '1' } });
+    admin = (await s.demoUser('admin')).token;
+    [user, other] = await Promise.all([s.user(), s.user()]);
+  });
+  after(() => s?.stop());
+  const tomorrow = () => Date.now() + 86_400_000;
+  const done = (id) => until(async () => {
+    const r = await s.get(`/api/jobs/${id}`, { token: admin });
+    return r.body.state === 'done' && r.body;
+  }, { what: `job ${id} to be done` });
+  const cli = (...args) => exec(BIN, ['jobs', ...args], { env: s.env, cwd: s.dir.path });
+
+  test('a job is followed by its owner and by administrators, by nobody else', async () => {
+    const [id] = await addJobs(s, 1, { owner: user.id });
+    await done(id);
+    const r = await s.get(`/api/jobs/${id}`, { token: user.token });
+    assert.equal(r.status, 200, r.text);
+    assert.deepEqual({ ...r.body, created_at: 0, finished_at: 0 }, { id, kind: 'platform.prune', state: 'done', attempts: 1, progress: r.body.progress,
+      progress_text: null, error: null, result: null, created_at: 0, finished_at: 0 });
+    assert.ok(Date.parse(r.body.created_at) <= Date.parse(r.body.finished_at));
+    assert.equal((await s.get(`/api/jobs/${id}`, { token: other.token })).status, 404);
+    assert.equal((await s.get(`/api/jobs/${id}`)).status, 401);
+    assert.equal((await s.get('/api/jobs/999999999', { token: admin })).status, 404);
+    const [nobodys] = await addJobs(s);
+    assert.equal((await s.get(`/api/jobs/${nobodys}`, { token: user.token })).status, 404);
+  });
+
+  test('the queue is for administrators alone', async () => {
+    const [id] = await addJobs(s, 1, { owner: user.id, runAt: tomorrow() });
+    const calls = [['GET', ''], ['GET', '/counts'], ['GET', `/${id}`], ['POST', `/${id}/retry`], ['POST', `/${id}/discard`], ['POST', `/${id}/cancel`], ['POST', '/bulk', { action: 'cancel' }]];
+    for (const [method, path, body] of calls) {
+      assert.equal((await s.request(method, `/api/ops/jobs${path}`, { body })).status, 401, path);
+      assert.equal((await s.request(method, `/api/ops/jobs${path}`, { body, token: user.token })).status, 403, path);
+    }
+    const r = await s.get(`/api/ops/jobs/${id}`, { token: admin });
+    assert.equal(r.body.state, 'scheduled');
+    assert.deepEqual(r.body.payload, {});
+    assert.equal(r.body.owner, user.id);
+    assert.equal((await s.post(`/api/ops/jobs/${id}/cancel`, undefined, { token: admin })).body.state, 'cancelled');
+    assert.equal((await s.post(`/api/ops/jobs/${id}/cancel`, undefined, { token: admin })).status, 409);
+    assert.equal((await s.post(`/api/ops/jobs/${id}/retry`, undefined, { token: admin })).status, 200);
+    await done(id);
+    assert.equal((await s.post(`/api/ops/jobs/${id}/retry`, undefined, { token: admin })).status, 409);
+    assert.equal((await s.post('/api/ops/jobs/999999999/retry', undefined, { token: admin })).status, 404);
+  });
+
+  test('lists are filtered and paged by id; counts add up; bulk says how many before it acts', async () => {
+    const ids = (await addJobs(s, 25, { runAt: tomorrow() })).sort((a, b) => b - a);
+    const seen = [];
+    let next = null, pages = 0;
+    do {
+      const r = await s.get(`/api/ops/jobs?state=scheduled&kind=platform.prune&limit=10${next ? `&before=${next}` : ''}`, { token: admin });
+      assert.equal(r.status, 200, r.text);
+      seen.push(...r.body.jobs.map((j) => j.id));
+      next = r.body.next;
+      pages++;
+    } while (next);
+    assert.deepEqual(seen, ids);
+    assert.equal(pages, 3);
+    assert.deepEqual((await s.get('/api/ops/jobs?kind=no.such', { token: admin })).body, { jobs: [], next: null });
+    assert.equal((await s.get('/api/ops/jobs?state=lost', { token: admin })).status, 400);
+    const counts = (await s.get('/api/ops/jobs/counts', { token: admin })).body.counts;
+    assert.equal(counts.find((c) => c.kind === 'platform.prune' && c.state === 'scheduled').count, 25);
+
+    const bulk = (body) => s.post('/api/ops/jobs/bulk', body, { token: admin });
+    const filter = { action: 'cancel', state: 'scheduled', kind: 'platform.prune' };
+    assert.deepEqual((await bulk({ ...filter, preview: true })).body, { action: 'cancel', preview: true, count: 25, more: false });
+    assert.deepEqual((await bulk({ ...filter, most: 10 })).body, { action: 'cancel', preview: false, count: 10, more: true });
+    assert.equal((await bulk(filter)).body.count, 15);
+    assert.equal((await bulk({ ...filter, preview: true })).body.count, 0);
+    assert.equal((await bulk({ action: 'delete' })).status, 400);
+  });
+
+  test('what fails too often is a dead letter, says why, and runs once the cause is gone', async () => {
+    await onDatabase(s, 'ALTER TABLE login_failures RENAME TO away');
+    let id;
+    try {
+      [id] = await addJobs(s, 1, { owner: user.id });
+      await until(async () => (await s.get(`/api/jobs/${id}`, { token: admin })).body.state === 'dead', { ms: 30_000, what: 'a dead letter' });
+      const dead = (await s.get('/api/ops/jobs?state=dead', { token: admin })).body.jobs;
+      assert.deepEqual(dead.map((j) => [j.id, j.attempts]), [[id, 3]]);
+      assert.ok(dead[0].error.length > 5);
+      assert.equal((await s.get(`/api/jobs/${id}`, { token: user.token })).body.error, 'The last attempt failed.');
+    } finally {
+      await onDatabase(s, 'ALTER TABLE away RENAME TO login_failures');
+    }
+    const listed = await cli('list', '--state', 'dead');
+    assert.equal(listed.code, 0, listed.stderr);
+    assert.match(listed.stdout, new RegExp(`^${id} +platform\\.prune +dead +3/3`, 'm'));
+    const would = await cli('retry', '--state=dead');
+    assert.match(would.stdout, /would act on 1 jobs/);
+    assert.equal((await cli('retry', '--state', 'dead', '--yes')).stdout, 'retry: 1 jobs\n');
+    await done(id);
+  });
+
+  test('the command line shows, counts and acts, and says what it does not understand', async () => {
+    const [id] = await addJobs(s, 1, { runAt: tomorrow() });
+    assert.match((await cli('show', String(id))).stdout, /kind {6}platform\.prune\n/);
+    assert.match((await cli('counts')).stdout, /^platform\.prune +scheduled +1$/m);
+    assert.equal((await cli('discard', String(id))).code, 0);
+    const again = await cli('cancel', String(id));
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /state of the job/);
+    assert.equal((await cli('show', '999999999')).code, 1);
+    for (const args of [[], ['lose'], ['retry'], ['show'], ['list', '--from', 'noon'], ['list', '--limit', '0'], ['retry', 'all'], ['list', '--colour', 'red']])
+      assert.equal((await cli(...args)).code, 2, args.join(' '));
+  });
+
+  test('metrics and processes tell of the job worker', async () => {
+    assert.equal((await jobWorkers(s, admin)).length, 1);
+    const n = await over(s);
+    const value = (text, name) => Number(text.match(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm'))?.[1]);
+    await until(async () => value((await s.get('/metrics')).text, 'jobs_done_total') >= n, { what: 'jobs_done_total' });
+    const { text } = await s.get('/metrics');
+    assert.ok(value(text, 'jobs_failed_total') >= 2);
+    assert.equal(value(text, 'jobs_dead_total'), 1);
+    assert.match(text, /^jobs_total\{kind="platform\.prune",state="done"\} [1-9]/m);
+    assert.match(text, /^jobs_idle_seconds\{worker="1"\} /m);
+  });
+});

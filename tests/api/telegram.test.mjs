@@ -1,0 +1,151 @@
+// The Telegram bot: linking a chat, commands, each update once, and what becomes of messages that the Bot API refuses.
+import { after, before, describe, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { Server, onEachEngine } from '../lib/server.mjs';
+import { until } from '../lib/proc.mjs';
+import { assertDocumented, assertError } from '../lib/contract.mjs';
+import { day, newChef, onDatabase, subscriber } from '../lib/coocook.mjs';
+import { BotApi } from '../lib/telegram.mjs';
+
+const SECRET = 'the-secret-of-the-webhook';
+const HOOK = `/api/telegram/webhook/${SECRET}`;
+
+onEachEngine(describe, after, 'telegram', (engine) => {
+  let s, api, doc, update = 1000, chat = 5000;
+  before(async () => {
+    api = await BotApi.start();
+    s = await Server.start({ engine, env: { TELEGRAM_BASE_URL: api.url, TELEGRAM_TOKEN: api.token, TELEGRAM_WEBHOOK_SECRET: SECRET } });
+    doc = (await s.get('/api/openapi.json')).body;
+  });
+  after(async () => {
+    await s?.stop();
+    await api?.stop();
+  });
+  const message = (id, text, type = 'private') => ({ message_id: 1, date: 1, chat: { id, type }, from: { id }, text });
+  const say = async (id, text, n = ++update) => {
+    const r = await s.post(HOOK, { update_id: n, message: message(id, text) });
+    assert.equal(r.status, 200, r.text);
+    assertDocumented(doc, 'POST', HOOK, r);
+    return n;
+  };
+  const hears = (id, n, what) => until(() => api.to(id).length >= n && api.to(id)[n - 1], { ms: 20_000, what });
+  const answer = async (id, text) => {
+    const n = api.to(id).length;
+    await say(id, text);
+    return hears(id, n + 1, `the answer to ${text}`);
+  };
+  const code = async (user) => {
+    const r = await s.get('/api/telegram/link', { token: user.token });
+    assertDocumented(doc, 'GET', '/api/telegram/link', r);
+    assert.equal(r.status, 200);
+    return r.body;
+  };
+  const job = async (text) => (await onDatabase(s, `SELECT state, attempts, error FROM jobs WHERE payload LIKE '%${text}%'
+    UNION ALL SELECT state, attempts, error FROM job_history WHERE payload LIKE '%${text}%'`))[0];
+
+  test('the secret is asked for', async () => {
+    const body = { update_id: 1, message: message(1, '/status') };
+    assertError(await s.post('/api/telegram/webhook/wrong', body), 404);
+    assertError(await s.post(`${HOOK}x`, body), 404);
+    assertError(await s.post(`/api/telegram/webhook/${SECRET.slice(1)}`, body), 404);
+    assertError(await s.get('/api/telegram/link'), 401);
+    assert.equal(api.asked.length, 0);
+    assert.ok(!s.daemon.lines.some((l) => l.includes(SECRET)), 'the secret is in no log line');
+  });
+
+  test('a code links a chat, once', async () => {
+    const user = await s.user({ name: '김예약' });
+    const here = ++chat;
+    assert.match(await answer(here, '/status'), /not linked/);
+    const first = await code(user);
+    assert.equal(first.linked, false);
+    assert.equal(first.command, `/start ${first.code}`);
+    const left = new Date(first.expires_at) - Date.now();
+    assert.ok(left > 590_000 && left <= 600_000, `${left} ms`);
+    const second = await code(user);
+    assert.match(await answer(here, first.command), /not valid/, 'a new code ends the one before');
+    assert.match(await answer(here, second.command), /linked to your account/);
+    assert.match(await answer(here, '/status'), new RegExp(`김예약 \\(${user.email}\\)`));
+    assert.equal((await code(user)).linked, true);
+    const other = ++chat;
+    assert.match(await answer(other, second.command), /not valid/, 'a code works once');
+    const third = await code(user);
+    assert.match(await answer(other, `/start@AnyBot ${third.code}`), /linked to your account/);
+    assert.match(await answer(here, '/status'), /not linked/, 'the newer chat takes the place of the older');
+    assert.match(await answer(other, '/stop'), /no longer linked/);
+    assert.match(await answer(other, '/stop'), /was not linked/);
+    const late = await code(user);
+    await onDatabase(s, `UPDATE telegram_codes SET expires_at = '2020-01-01 00:00:00.000000'`);
+    assert.match(await answer(other, late.command), /not valid/, 'its time is over');
+  });
+
+  test('commands', async () => {
+    const guest = await subscriber(s);
+    const chef = await newChef(s, { name: '최셰프' });
+    const here = ++chat;
+    await answer(here, (await code(guest)).command);
+    assert.match(await answer(here, '/bookings'), /no bookings ahead/);
+    const r = await s.post('/api/coocook/bookings', { chef_id: chef.id, booking_date: `${day(20)}T09:00:00Z`, duration_hours: 3 }, { token: guest.token });
+    assert.equal(r.status, 201, r.text);
+    assert.match(await answer(here, '/bookings'), new RegExp(`${day(20)} 18:00, 3 h: 최셰프, pending`));
+    assert.match(await answer(here, '/posts'), /does not publish posts/);
+    for (const text of ['/nothing', 'hello', '/help', '/start']) {
+      const help = await answer(here, text);
+      assert.match(help, /\/bookings/);
+      assert.ok(!help.includes('/posts'), 'what does not exist is not offered');
+    }
+  });
+
+  test('an update is applied once, and what is no message is left alone', async () => {
+    const here = ++chat;
+    const n = await say(here, '/status');
+    await Promise.all(Array.from({ length: 8 }, () => say(here, '/status', n)));
+    await say(here, '/posts');
+    await until(() => api.to(here).some((t) => t.includes('posts')), { ms: 20_000, what: 'the later answer' });
+    await until(async () => (await onDatabase(s, "SELECT count(*) FROM jobs WHERE kind = 'telegram.send'"))[0][0] === '0', { ms: 20_000, what: 'the queue to be empty' });
+    assert.equal(api.to(here).length, 2);
+    for (const body of [{ update_id: ++update, edited_message: message(here, '/status') }, { update_id: ++update, message: message(-77, '/status', 'group') },
+      { update_id: ++update, message: { chat: 3, text: [] } }, { update_id: ++update, message: 7 }, { update_id: ++update, message: { ...message(here, ''), text: undefined, photo: [] } }])
+      assert.equal((await s.post(HOOK, body)).status, 200, JSON.stringify(body));
+    assertError(await s.post(HOOK, { message: message(here, '/status') }), 400, { field: 'update_id' });
+    assert.equal((await onDatabase(s, "SELECT count(*) FROM jobs WHERE kind = 'telegram.send'"))[0][0], '0');
+  });
+
+  test('5xx, a broken connection and an answer that is lost are tried again', async () => {
+    const here = ++chat;
+    api.prepare({ status: 502 }, 'reset');
+    assert.match(await answer(here, '/status'), /up/);
+    assert.equal(api.asked.filter((a) => a.message.chat_id === here).length, 3);
+    api.prepare('lost');
+    await say(here, '/posts');
+    await hears(here, 3, 'the message whose answer was lost to come again');
+    assert.equal(api.to(here)[1], api.to(here)[2]);
+  });
+
+  test('429 waits as long as it says and counts no attempt', async () => {
+    const here = ++chat;
+    api.prepare({ status: 429, body: { ok: false, error_code: 429, description: 'Too Many Requests', parameters: { retry_after: 2 } } });
+    await answer(here, '/status');
+    const [refused, taken] = api.asked.filter((a) => a.message.chat_id === here);
+    assert.ok(taken.at - refused.at >= 1900, `${taken.at - refused.at} ms`);
+    const [state, attempts] = await until(async () => { const j = await job(`"chat":${here}`); return j?.[0] === 'done' && j; }, { ms: 10_000, what: 'done' });
+    assert.deepEqual([state, attempts], ['done', '1']);
+  });
+
+  test('4xx gives up at once, and 403 ends the link', async () => {
+    const here = ++chat;
+    api.prepare({ status: 400, description: 'Bad Request: chat not found' });
+    await say(here, '/status');
+    const [, attempts, error] = await until(async () => { const j = await job(`"chat":${here}`); return j?.[0] === 'dead' && j; }, { ms: 20_000, what: 'dead' });
+    assert.equal(attempts, '1');
+    assert.match(error, /400: Bad Request: chat not found/);
+    assert.ok(!error.includes(api.token));
+    const user = await s.user();
+    const theirs = ++chat;
+    await answer(theirs, (await code(user)).command);
+    api.prepare({ status: 403, description: 'Forbidden: bot was blocked by the user' });
+    await say(theirs, '/status');
+    await until(async () => !(await code(user)).linked, { ms: 20_000, what: 'the link to end' });
+    assert.ok(!s.daemon.lines.some((l) => l.includes(api.token)), 'the token is in no log line');
+  });
+});

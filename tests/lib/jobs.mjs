@@ -1,0 +1,21 @@
+// Steps that tests of jobs share. The jobs are of the kind platform.prune, which may run at any time and as often as one likes.
+import { onDatabase } from './coocook.mjs';
+
+/** Adds `n` jobs as a transaction of the program would have; returns their ids. */
+export async function addJobs(server, n = 1, { owner = 0, runAt = Date.now(), key = 'NULL' } = {}) {
+  const row = `('platform.prune', 'upkeep', 'upkeep', 5, ${runAt * 1000}, 3, '{}', ${key}, ${owner}, ${Date.now() * 1000})`;
+  const rows = await onDatabase(server, `INSERT INTO jobs (kind, queue, lane, priority, run_at, max_attempts, payload, job_key, owner_user, created_at)
+    VALUES ${Array(n).fill(row).join(', ')} RETURNING id`);
+  return rows.map(([id]) => Number(id)).filter(Boolean);
+}
+
+/** How many jobs of that kind are over in that state. */
+export async function over(server, state = 'done') {
+  return Number((await onDatabase(server, `SELECT count(*) FROM job_history WHERE state = '${state}'`))[0][0]);
+}
+
+/** Pids of the job workers that are ready. */
+export async function jobWorkers(server, token) {
+  const { body } = await server.get('/api/infrastructure/processes', { token, agent: false });
+  return body.processes.filter((p) => p.name.startsWith('job worker') && p.status === 'ready').map((p) => p.pid);
+}

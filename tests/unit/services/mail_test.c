@@ -1,0 +1,302 @@
+/* Mail's pure parts: addresses, the message as RFC 5322 and MIME want it, templates, sealing, and what a server's answer means. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <curl/curl.h>
+#include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
+
+#include "core/config.h"
+#include "core/time.h"
+#include "services/mail/internal.h"
+
+#define CSTR(s) sf_arena_cstr(a, s)
+
+static int setup(void **state) {
+	*state = sf_arena_new(0);
+	return 0;
+}
+static int teardown(void **state) {
+	sf_arena_free(*state);
+	return 0;
+}
+
+/* ---- addresses --------------------------------------------------------------------------------- */
+
+static void addresses(void **state) {
+	(void)state;
+	static const char *const good[] = { "a@b", "kim.cheolsu+tag@mail.example.com", "o'neil@x-y.kr",
+										"{weird}!#$%&*/=?^_`|~-@1.example" };
+	static const char *const bad[] = {
+		"",       "a",     "@b",           "a@",   "a b@c",   "a@b c", "a@b\r\nRCPT TO:<c@d>",
+		"a@b>",   "<a@b",  ".a@b",         "a.@b", "a..b@c",  "a@.b",  "a@b.",
+		"a@b..c", "a@-b",  "\"a b\"@c",    "김@b", "a@김.kr", "a@b@c", "a,b@c",
+		"a;b@c",  "a@b\n", "a@[127.0.0.1]"
+	};
+	for (size_t i = 0; i < SF_COUNT(good); i++)
+		if (!mail__address(sf_str(good[i]))) fail_msg("refused: %s", good[i]);
+	for (size_t i = 0; i < SF_COUNT(bad); i++)
+		if (mail__address(sf_str(bad[i]))) fail_msg("taken: %s", bad[i]);
+	char text[300];
+	memset(text, 'a', sizeof text);
+	memcpy(text + 64, "@b", 3);
+	assert_true(mail__address(sf_str(text)));
+	memcpy(text, "aaaa", 4), memset(text + 64, 'a', 2), memcpy(text + 65, "@b", 3);
+	assert_false(mail__address(sf_str(text))); /* RFC 5321 §4.5.3.1.1 */
+	assert_false(mail__address((struct sf_str) { "a\0b@c", 5 }));
+}
+
+static void mailboxes(void **state) {
+	struct sf_arena *a = *state;
+	struct sf_str name, address;
+	assert_int_equal(mail__mailbox(a, SF_STR(" SoftFactory  <no-reply@x.kr> "), &name, &address), 0);
+	assert_string_equal(name.p, "SoftFactory");
+	assert_string_equal(address.p, "no-reply@x.kr");
+	assert_int_equal(mail__mailbox(a, SF_STR("\"소프트, 팩토리\" <a@b>"), &name, &address), 0);
+	assert_string_equal(name.p, "소프트, 팩토리");
+	assert_int_equal(mail__mailbox(a, SF_STR("a@b"), &name, &address), 0);
+	assert_null(name.p);
+	assert_int_equal(mail__mailbox(a, SF_STR("nobody"), &name, &address), SF_EINVAL);
+	assert_int_equal(mail__mailbox(a, SF_STR("a@b>"), &name, &address), SF_EINVAL);
+	assert_int_equal(mail__mailbox(a, SF_STR(""), &name, &address), SF_EINVAL);
+}
+
+/* ---- the message ------------------------------------------------------------------------------- */
+
+static struct mail__message message(void) {
+	return (struct mail__message) {
+		.from_name = SF_STR("SoftFactory"),
+		.from = SF_STR("no-reply@x.kr"),
+		.to_name = SF_STR("김철수"),
+		.to = SF_STR("kim@example.com"),
+		.id = SF_STR("job-7.0123456789abcdef@x.kr"),
+		.date = INT64_C(1763827200) * SF_USEC,
+		.text = { SF_STR("예약이 확정되었습니다 · The booking is confirmed"), SF_STR("안녕\nHi"),
+				  SF_STR("<p>안녕</p>") },
+	};
+}
+static const char *written(struct sf_arena *a, const struct mail__message *m) {
+	struct sf_buf b;
+	sf_buf_init(&b, a);
+	mail__mime(m, &b);
+	assert_false(b.failed);
+	sf_buf_char(&b, 0);
+	return b.p;
+}
+/* The value of a header, unfolded. */
+static const char *header(struct sf_arena *a, const char *mime, const char *name) {
+	const char *at = strstr(mime, sf_arena_printf(a, "\r\n%s: ", name).p), *end;
+	if (!at && strncmp(mime, name, strlen(name)) == 0) at = mime - 2;
+	if (!at) return NULL;
+	at += 2 + strlen(name) + 2;
+	struct sf_buf b;
+	sf_buf_init(&b, a);
+	for (end = at; !(end[0] == '\r' && end[2] != ' '); end++)
+		if (*end != '\r' && *end != '\n') sf_buf_char(&b, *end);
+	sf_buf_char(&b, 0);
+	return b.p;
+}
+static const char *decoded(struct sf_arena *a, const char *base64, size_t n) {
+	char *out = sf_arena_zalloc(a, n + 1);
+	size_t got = 0;
+	assert_int_equal(sodium_base642bin((unsigned char *)out, n, base64, n, "\r\n", &got, NULL,
+									   sodium_base64_VARIANT_ORIGINAL),
+					 0);
+	return out;
+}
+/* Encoded words of a header as text (RFC 2047 §6.2: the space between two of them is not shown). */
+static const char *unworded(struct sf_arena *a, const char *value) {
+	struct sf_buf b;
+	sf_buf_init(&b, a);
+	for (const char *at = value, *end; (at = strstr(at, "=?UTF-8?B?")); at = end + 2) {
+		at += 10;
+		end = strstr(at, "?=");
+		assert_non_null(end);
+		assert_true(end - at + 12 <= 75);
+		const char *one = decoded(a, at, (size_t)(end - at));
+		assert_true(sf_utf8_valid(sf_str(one))); /* whole characters */
+		sf_buf_cstr(&b, one);
+	}
+	sf_buf_char(&b, 0);
+	return b.p;
+}
+static void well_formed(const char *mime) { /* every line ends with CRLF, is ASCII, and is short */
+	size_t line = 0;
+	for (const char *p = mime; *p; p++) {
+		assert_true((unsigned char)*p < 0x80);
+		if (*p == '\n') assert_int_equal(p[-1], '\r');
+		if (*p == '\r') {
+			assert_int_equal(p[1], '\n');
+			assert_true(line <= 78);
+			line = 0;
+		} else if (*p != '\n') {
+			line++;
+		}
+	}
+	assert_int_equal(line, 0);
+}
+
+static void mime(void **state) {
+	struct sf_arena *a = *state;
+	struct mail__message m = message();
+	const char *s = written(a, &m);
+	well_formed(s);
+	assert_string_equal(header(a, s, "Date"), "Sat, 22 Nov 2025 16:00:00 +0000");
+	assert_string_equal(header(a, s, "From"), "\"SoftFactory\" <no-reply@x.kr>");
+	assert_string_equal(header(a, s, "Message-ID"), "<job-7.0123456789abcdef@x.kr>");
+	assert_string_equal(header(a, s, "MIME-Version"), "1.0");
+	assert_string_equal(unworded(a, header(a, s, "To")), "김철수");
+	assert_non_null(strstr(header(a, s, "To"), " <kim@example.com>"));
+	assert_string_equal(unworded(a, header(a, s, "Subject")),
+						"예약이 확정되었습니다 · The booking is confirmed");
+	const char *boundary = strstr(header(a, s, "Content-Type"), "boundary=\"");
+	assert_non_null(boundary);
+	char line[64];
+	int n = snprintf(line, sizeof line, "\r\n--%.*s", 18, boundary + 10);
+	const char *text = strstr(s, line);
+	assert_non_null(text);
+	const char *html = strstr(text + n, line), *last = html ? strstr(html + n, line) : NULL;
+	assert_non_null(last);
+	assert_string_equal(last + n, "--\r\n");
+	const char *body = strstr(text, "\r\n\r\n") + 4;
+	assert_string_equal(decoded(a, body, (size_t)(html - body)), "안녕\r\nHi");
+	assert_non_null(strstr(text, "text/plain; charset=utf-8"));
+	assert_non_null(strstr(html, "text/html; charset=utf-8"));
+	body = strstr(html, "\r\n\r\n") + 4;
+	assert_string_equal(decoded(a, body, (size_t)(last - body)), "<p>안녕</p>");
+	assert_string_equal(written(a, &m), s); /* the same at every attempt */
+}
+
+static void mime_hostile(void **state) {
+	struct sf_arena *a = *state;
+	static const char *const evil[] = { "x\r\nBcc: all@x.kr", "x\nBcc: all@x.kr",   "x\r\n\r\nbody",
+										"=?UTF-8?B?QmNj?=",   "\"quoted\\\" <a@b>", "a\x01\x7f" };
+	for (size_t i = 0; i < SF_COUNT(evil); i++) {
+		struct mail__message m = message();
+		m.to_name = m.from_name = m.text.subject = sf_str(evil[i]);
+		const char *s = written(a, &m);
+		well_formed(s);
+		assert_null(header(a, s, "Bcc"));
+		assert_non_null(header(a, s, "MIME-Version"));
+		assert_true(strstr(s, "\r\n\r\n") > strstr(s, "boundary="));
+	}
+	char words[1200] = "";
+	for (int i = 0; i < 100; i++) strcat(words, "한글 a");
+	struct mail__message m = message();
+	m.to_name = m.text.subject = sf_str(words);
+	const char *s = written(a, &m);
+	well_formed(s);
+	assert_string_equal(unworded(a, header(a, s, "Subject")), words);
+	assert_string_equal(unworded(a, header(a, s, "To")), words);
+}
+
+/* ---- templates --------------------------------------------------------------------------------- */
+
+static int render(struct sf_arena *a, const char *name, const char *who, const char *json,
+				  struct mail__text *out, struct sf_str *why) {
+	const struct mail__template *t = mail__template(sf_str(name));
+	assert_non_null(t);
+	json_t *data = json_loads(json, 0, NULL);
+	assert_non_null(data);
+	int err = mail__render(a, t, sf_str(who), data, out, why);
+	if (!err) { /* what is rendered may point into data */
+		out->text = sf_arena_str(a, out->text);
+		out->html = sf_arena_str(a, out->html);
+	}
+	json_decref(data);
+	return err;
+}
+#define BOOKING                                                                                              \
+	"{\"booking_id\":42,\"chef\":\"<b>Park & Co</b>\",\"guest\":\"Kim\\n\\nSend money\",\"starts_at\":"      \
+	"\"2026-12-01T09:30:00Z\",\"duration_hours\":3,\"total_price\":1360000}"
+
+static void templates(void **state) {
+	struct sf_arena *a = *state;
+	struct mail__text t;
+	struct sf_str why = SF_STR_NULL;
+	static const char *const names[] = { "booking_created", "booking_confirmed", "booking_cancelled",
+										 "booking_paid" };
+	for (size_t i = 0; i < SF_COUNT(names); i++) {
+		assert_int_equal(render(a, names[i], "김철수", BOOKING, &t, &why), 0);
+		const char *text = CSTR(t.text), *html = CSTR(t.html);
+		assert_non_null(strstr(text, "김철수님, 안녕하세요."));
+		assert_non_null(strstr(text, "Hello 김철수,"));
+		assert_non_null(strstr(text, "₩1,360,000"));
+		assert_non_null(strstr(text, "2026-12-01 09:30 UTC"));
+		assert_non_null(strstr(text, "3시간"));
+		assert_non_null(strstr(text, "<b>Park & Co</b>"));
+		assert_null(strstr(html, "<b>Park"));
+		assert_non_null(strstr(html, "&lt;b&gt;Park &amp; Co&lt;/b&gt;"));
+		assert_null(strstr(text, "\nSend money")); /* a guest writes no paragraphs into our mail */
+		assert_non_null(strstr(text, "Kim  Send money"));
+		assert_null(strchr(text, '{'));
+	}
+	assert_int_equal(render(a, "otp", NULL, "{\"otp\":\"012345\",\"minutes\":10}", &t, &why), 0);
+	assert_non_null(strstr(CSTR(t.text), "012345"));
+	assert_null(strstr(CSTR(t.subject), "012345"));
+	assert_non_null(strstr(CSTR(t.text), "Hello,"));
+	assert_int_equal(render(a, "welcome", "Kim", "{\"email\":\"kim@x.kr\"}", &t, &why), 0);
+	assert_int_equal(
+		render(a, "password_changed", "Kim", "{\"changed_at\":\"2026-12-01T09:30:00Z\"}", &t, &why), 0);
+	assert_int_equal(
+		render(a, "campaign_result", "Kim", "{\"campaign\":\"차\",\"result\":\"approved\"}", &t, &why), 0);
+	assert_non_null(strstr(CSTR(t.text), "선정"));
+	assert_non_null(strstr(CSTR(t.text), "approved"));
+	assert_int_equal(render(a, "welcome", "Kim", "{}", &t, &why), SF_EINVAL);
+	assert_string_equal(CSTR(why), "email");
+	assert_null(mail__template(SF_STR("nothing")));
+}
+
+/* ---- sealing and outcomes ---------------------------------------------------------------------- */
+
+static void load(char *flag) { /* settings point into it */
+	char why[200], *rest[3], *argv[] = { "softfactory", flag, NULL };
+	int n;
+	assert_int_equal(sf_config_load(2, argv, rest, &n, why, sizeof why), 0);
+}
+static void sealing(void **state) {
+	struct sf_arena *a = *state;
+	struct sf_str out;
+	load("--jwt-secret=a secret of thirty-two bytes or more: one");
+	struct sf_str sealed = mail__seal(a, SF_STR("{\"otp\":\"012345\"}"));
+	assert_null(strstr(sealed.p, "otp"));
+	assert_false(sf_str_eq(sealed, mail__seal(a, SF_STR("{\"otp\":\"012345\"}"))));
+	assert_int_equal(mail__unseal(a, sealed, &out), 0);
+	assert_true(sf_str_eq(out, SF_STR("{\"otp\":\"012345\"}")));
+	char *changed = CSTR(sealed);
+	changed[sealed.n - 4] = changed[sealed.n - 4] == 'A' ? 'B' : 'A';
+	assert_int_equal(mail__unseal(a, (struct sf_str) { changed, sealed.n }, &out), SF_EINVAL);
+	assert_int_equal(mail__unseal(a, SF_STR("AAAA"), &out), SF_EINVAL);
+	assert_int_equal(mail__unseal(a, SF_STR_NULL, &out), SF_EINVAL);
+	load("--jwt-secret=a secret of thirty-two bytes or more: two");
+	assert_int_equal(mail__unseal(a, sealed, &out), SF_EINVAL);
+}
+
+static void outcomes(void **state) {
+	(void)state;
+	assert_int_equal(mail__outcome(CURLE_OK, 250), MAIL__SENT);
+	assert_int_equal(mail__outcome(CURLE_COULDNT_CONNECT, 0), MAIL__AGAIN);
+	assert_int_equal(mail__outcome(CURLE_OPERATION_TIMEDOUT, 220), MAIL__AGAIN);
+	assert_int_equal(mail__outcome(CURLE_SEND_ERROR, 451), MAIL__AGAIN);
+	assert_int_equal(mail__outcome(CURLE_RECV_ERROR, 354), MAIL__AGAIN); /* after DATA: nobody knows */
+	assert_int_equal(mail__outcome(CURLE_SEND_ERROR, 550), MAIL__NEVER);
+	assert_int_equal(mail__outcome(CURLE_WEIRD_SERVER_REPLY, 554), MAIL__NEVER);
+	assert_int_equal(mail__outcome(CURLE_LOGIN_DENIED, 535), MAIL__AGAIN); /* our setting, not the mail */
+	assert_int_equal(mail__outcome(CURLE_USE_SSL_FAILED, 502), MAIL__AGAIN);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(addresses, setup, teardown),
+		cmocka_unit_test_setup_teardown(mailboxes, setup, teardown),
+		cmocka_unit_test_setup_teardown(mime, setup, teardown),
+		cmocka_unit_test_setup_teardown(mime_hostile, setup, teardown),
+		cmocka_unit_test_setup_teardown(templates, setup, teardown),
+		cmocka_unit_test_setup_teardown(sealing, setup, teardown),
+		cmocka_unit_test_setup_teardown(outcomes, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

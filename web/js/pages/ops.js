@@ -1,0 +1,35 @@
+// For administrators: the queue of jobs and the processes.
+import { html } from '../lib/html.js';
+import { get } from '../lib/api.js';
+import { count } from '../lib/format.js';
+import { useResource } from '../lib/resource.js';
+import { useQuery } from '../lib/router.js';
+import { Loaded, Skeleton } from '../ui/states.js';
+import { Tabs } from '../ui/tabs.js';
+import { Jobs } from './ops-jobs.js';
+
+const TABS = [['jobs', 'Jobs'], ['processes', 'Processes']];
+
+const Rows = () => html`<${Skeleton} shape="row" count=${5} />`;
+
+function Processes() {
+  const list = useResource((signal) => get('/api/infrastructure/processes', null, { signal }), []);
+  return html`<${Loaded} resource=${list} skeleton=${html`<${Rows} />`} title="The processes did not load">
+    ${(data) => html`<div class="table-card"><table class="table table--stack"><caption class="visually-hidden">Processes</caption>
+      <thead><tr><th scope="col">Process</th><th scope="col">Pid</th><th scope="col">State</th></tr></thead>
+      <tbody>${data.processes.map((p) => html`<tr key=${p.pid}><th scope="row">${p.name}</th><td data-label="Pid">${p.pid}</td><td data-label="State">${p.status}</td></tr>`)}</tbody>
+    </table></div>
+    <p class="admin__count">${count(data.total_count)} in all</p>`}
+  <//>`;
+}
+
+export default function Ops() {
+  const [params, change] = useQuery();
+  const tab = TABS.some(([t]) => t === params.tab) ? params.tab : 'jobs';
+  const choose = (t) => change({ tab: t === 'jobs' ? null : t, page: null, state: null, kind: null, error: null, before: null, job: null });
+  const panel = { jobs: Jobs, processes: Processes }[tab];
+  return html`<div class="wrap page ops">
+    <header class="page-head"><h1>Operations</h1><p>What the platform does behind its requests.</p></header>
+    <${Tabs} id="ops" label="Operations" tabs=${TABS} value=${tab} onValue=${choose}><${panel} /><//>
+  </div>`;
+}
