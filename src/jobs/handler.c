@@ -107,7 +107,7 @@ void sf_job_result(struct sf_job *j, struct sf_str json) {
 	j->result = dup(json);
 }
 
-static void why(struct sf_job *j, int verdict, const char *fmt, va_list ap) {
+SF_PRINTF(3, 0) static void why(struct sf_job *j, int verdict, const char *fmt, va_list ap) {
 	char text[SF_JOBS__ERROR_MAX];
 	int n = vsnprintf(text, sizeof text, fmt, ap);
 	if (n < 0) n = 0;
