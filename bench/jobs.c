@@ -3,6 +3,7 @@
  *
  *     jobs URL [N [RATE [SECONDS]]]
  *
+ * Where AMQP_URL is set the jobs go through RabbitMQ; "brought" is the share of them that messages named.
  * Prints one JSON object. The database's durability is what the server (or SQLite's setting) says, and is printed. */
 #include "core/core.h"
 #include "core/log.h"
@@ -29,6 +30,7 @@ static struct {
 	bool drained;
 	int32_t *lag_us;
 	size_t nlag;
+	uint64_t claimed, brought; /* of the runners that are over */
 } bench;
 
 static void must(int err, const char *what) {
@@ -75,6 +77,9 @@ static void runner_start(void) {
 	must(sf_jobs_start(bench.loop, &bench.opts, &bench.js), "start");
 }
 static void runner_stop(void) {
+	struct sf_jobs_stats s;
+	sf_jobs_stats(bench.js, &s);
+	bench.claimed += s.claimed, bench.brought += s.brought;
 	bench.drained = false;
 	sf_jobs_drain(bench.js, 10000, drained, NULL);
 	while (!bench.drained) must(sf_sleep(1), "sleep");
@@ -119,6 +124,20 @@ static void wait_done(uint64_t n) {
 		must(sf_sleep(1), "sleep");
 		sf_jobs_stats(bench.js, &s);
 	}
+}
+
+/* Waits until the runner stands, with a broker until jobs come from there; how many jobs that took. */
+static uint64_t warm(struct sf_arena *a) {
+	struct sf_jobs_stats s = { 0 };
+	uint64_t n = 0;
+	must(sf_sleep(300), "sleep");
+	for (; bench.opts.amqp_url && !s.brought; n++) {
+		must(sf_job_add(handle(a), &(struct sf_job_new) { .kind = "bench.nothing" }, NULL), "add");
+		wait_done(n + 1);
+		sf_jobs_stats(bench.js, &s);
+		sf_arena_reset(a);
+	}
+	return n;
 }
 
 static void steady(struct sf_arena *a) {
@@ -194,9 +213,9 @@ static void body(void *arg) {
 	runner_stop();
 
 	runner_start();
-	must(sf_sleep(300), "sleep");
+	uint64_t warmed = warm(b);
 	steady(b);
-	wait_done((uint64_t)(bench.rate * bench.seconds));
+	wait_done(warmed + (uint64_t)(bench.rate * bench.seconds));
 	runner_stop();
 	qsort(bench.lag_us, bench.nlag, sizeof *bench.lag_us, by_value);
 	struct rusage u;
@@ -204,11 +223,14 @@ static void body(void *arg) {
 	printf("{\"engine\":\"%s\",\"durability\":\"" SF_PRI
 		   "\",\"add_one_per_s\":%.0f,\"add_%d_at_once_per_s\":%.0f,"
 		   "\"add_batched_per_s\":%.0f,\"full_to_empty_per_s\":%.0f,\"enqueue_to_done_per_s\":%.0f,"
-		   "\"rate\":%d,\"start_p50_us\":%d,\"start_p99_us\":%d,\"start_max_us\":%d,\"cpu_s\":%.1f}\n",
+		   "\"rate\":%d,\"start_p50_us\":%d,\"start_p99_us\":%d,\"start_max_us\":%d,\"cpu_s\":%.1f,"
+		   "\"transport\":\"%s\",\"brought\":%.3f}\n",
 		   sf_db_engine(bench.db) == SF_PG ? "postgresql" : "sqlite", SF_ARG(durability(a)), one, ADDERS,
 		   sixteen, batched, emptied, through, bench.rate, percentile(0.5), percentile(0.99), percentile(1),
 		   (double)u.ru_utime.tv_sec + (double)u.ru_stime.tv_sec +
-			   (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6);
+			   (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6,
+		   bench.opts.amqp_url ? "rabbitmq" : "database",
+		   bench.claimed ? (double)bench.brought / (double)bench.claimed : 0);
 	sf_arena_free(a);
 	sf_arena_free(b);
 	sf_db_close(bench.db, closed, NULL);
@@ -233,7 +255,7 @@ int main(int argc, char **argv) {
 		 "open");
 	static struct sf_db *dbs[2];
 	dbs[0] = bench.db;
-	bench.opts = (struct sf_jobs_opts) { .dbs = dbs };
+	bench.opts = (struct sf_jobs_opts) { .dbs = dbs, .amqp_url = getenv("AMQP_URL") };
 	must(sf_co_start(bench.loop, body, NULL, NULL), "co");
 	sf_loop_run(bench.loop);
 	free(bench.lag_us);

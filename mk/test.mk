@@ -20,8 +20,8 @@ api: $(B)/softfactory
 	SF_BIN=$(abspath $(B))/softfactory $(NODE_TEST) $(sort $(wildcard tests/api/*$(T)*.test.mjs))
 web-test: $(B)/softfactory web
 	SF_BIN=$(abspath $(B))/softfactory SF_WEB=$(abspath $(B))/web $(NODE_TEST) $(sort $(wildcard tests/web/*$(T)*.test.mjs))
-fault: $(B)/softfactory
-	SF_BIN=$(abspath $(B))/softfactory $(NODE_TEST) $(sort $(filter-out tests/fault/chaos_%,$(wildcard tests/fault/*$(T)*.test.mjs)))
+fault: $(B)/softfactory $(B)/tests/jobworker
+	SF_BIN=$(abspath $(B))/softfactory SF_JOBWORKER=$(abspath $(B))/tests/jobworker $(NODE_TEST) $(sort $(filter-out tests/fault/chaos_%,$(wildcard tests/fault/*$(T)*.test.mjs)))
 chaos: $(B)/tests/jobworker
 	SF_JOBWORKER=$(abspath $(B))/tests/jobworker $(NODE_TEST) $(sort $(wildcard tests/fault/chaos_*.test.mjs))
 

@@ -4,8 +4,9 @@
 set -euo pipefail
 
 build_packages=(gcc make pkg-config libc6-dev libuv1-dev node-llhttp libpq-dev libsqlite3-dev libjansson-dev libsodium-dev
-  libssl-dev libjwt-dev libcurl4-openssl-dev zlib1g-dev libbrotli-dev ca-certificates tzdata)
-test_packages=(libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev postgresql-15 sqlite3 chromium git procps util-linux python3-aiosmtpd)
+  libssl-dev libjwt-dev libcurl4-openssl-dev librabbitmq-dev zlib1g-dev libbrotli-dev ca-certificates tzdata)
+test_packages=(libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev postgresql-15 rabbitmq-server sqlite3 chromium git procps util-linux
+  python3-aiosmtpd)
 bench_packages=(postgresql-15 postgresql-contrib nginx-light wrk)
 
 want=("${build_packages[@]}")
@@ -33,7 +34,15 @@ fi
 echo "install: ${missing[*]}" >&2
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# Servers among the packages must not start as the machine's own: whoever tests starts them in folders of its own.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee $policy >/dev/null
+  "${as_root[@]}" chmod 755 $policy
+  trap '"${as_root[@]}" rm -f "$policy" "$log"' EXIT
+else
+  trap 'rm -f "$log"' EXIT
+fi
 for try in 1 2 3; do
   if "${as_root[@]}" apt-get update >"$log" 2>&1 &&
      "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \

@@ -64,6 +64,7 @@ static void start_jobs(void *arg) {
 		.concurrency = (int)sf_config_int("JOB_CONCURRENCY"),
 		.lease_ms = sf_config_int("JOB_LEASE"),
 		.keep_done_ms = sf_config_int("JOB_KEEP_DONE"),
+		.amqp_url = sf_config_text("AMQP_URL"),
 		.schedule = true,
 		.context = worker.app,
 	};

@@ -11,6 +11,8 @@
 const struct sf_config_row sf_config_rows[] = {
 	{ "ACCESS_LOG", "--access-log", SF_CFG_BOOL, "true", .reloadable = true,
 	  .help = "Write a log line for every request." },
+	{ "AMQP_URL", "--amqp-url", SF_CFG_TEXT, NULL, .secret = true,
+	  .help = "RabbitMQ that brings jobs to their workers: amqp://user:password@host:port/vhost; else they are polled." },
 	{ "AUTO_MIGRATE", "--auto-migrate", SF_CFG_BOOL, "true",
 	  .help = "Apply missing migrations at the start; else /ready waits until `db migrate` was run." },
 	{ "CORS_ALLOWED_ORIGINS", "--cors-allowed-origins", SF_CFG_TEXT, NULL,

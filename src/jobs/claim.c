@@ -146,7 +146,7 @@ static void unknown(struct sf_jobs__src *s, struct sf_job *j, struct sf_str kind
 	sf_jobs__ended(j);
 }
 
-static void take(struct sf_jobs__src *s, const struct sf_rows *rows) {
+void sf_jobs__take(struct sf_jobs__src *s, const struct sf_rows *rows) {
 	struct sf_jobs *js = s->js;
 	struct jobs_q_claim_row *row = rows->at;
 	int64_t now = sf_jobs__now(s);
@@ -193,6 +193,9 @@ static struct sf_str lanes_text(struct sf_jobs__src *s, struct sf_arena *a,
 }
 static bool is_open(const struct sf_jobs__lane *l) {
 	return !l->kind && !l->suspects;
+}
+struct sf_str sf_jobs__open_lanes(struct sf_jobs__src *s, struct sf_arena *a) {
+	return lanes_text(s, a, is_open, true);
 }
 static bool is_suspect(const struct sf_jobs__lane *l) {
 	return !l->kind && l->suspects;
@@ -242,7 +245,7 @@ static int claim_pg(struct sf_jobs__src *s, struct sf_arena *a, int64_t n, size_
 		s->full_at_ms =
 			sf_loop_now(s->js->loop) + (took * FULL_SHARE > FULL_MS ? took * FULL_SHARE : FULL_MS);
 	}
-	take(s, &rows);
+	sf_jobs__take(s, &rows);
 	set_floors(s, &rows, n, now);
 	*got += rows.n;
 	return 0;
@@ -254,7 +257,7 @@ static int claim_lite(struct sf_jobs__src *s, struct sf_arena *a, int64_t n, siz
 		if (!is_open(&s->lane[i])) continue;
 		int err = ask(s, handle(s, a), s->lane[i].name, n, sf_jobs__now(s), &rows);
 		if (err) return err;
-		take(s, &rows);
+		sf_jobs__take(s, &rows);
 		*got += rows.n, n -= (int64_t)rows.n;
 	}
 	return 0;
@@ -364,13 +367,14 @@ int sf_jobs__claim(struct sf_jobs__src *s, struct sf_arena *a, int n, size_t *go
 			continue; /* a rate is one of starts: none is claimed to lie about */
 		int err = claim_limited(s, a, l, (int64_t)(slots - busy), &rows);
 		if (err) return err;
-		take(s, &rows);
+		sf_jobs__take(s, &rows);
 		*got += rows.n;
 	}
+	if (sf_jobs__amqp_up(s)) return sf_jobs__amqp_claim(s, a, n, got);
 	return sf_db_engine(s->db) == SF_PG ? claim_pg(s, a, n, got) : claim_lite(s, a, n, got);
 }
 
-/* The suspect that take() has put at the end of the line runs alone. */
+/* The suspect that sf_jobs__take has put at the end of the line runs alone. */
 static void set_alone(struct sf_jobs__src *s) {
 	if (!s->nready) return;
 	struct sf_job *j = SF_CONTAINER(s->ready.prev, struct sf_job, node);
@@ -393,7 +397,7 @@ int sf_jobs__claim_suspect(struct sf_jobs__src *s, struct sf_arena *a) {
 	}
 	if (err || !rows.n) return err;
 	size_t before = s->nready;
-	take(s, &rows);
+	sf_jobs__take(s, &rows);
 	if (s->nready > before) set_alone(s);
 	return 0;
 }

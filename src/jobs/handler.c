@@ -259,6 +259,7 @@ void sf_jobs__run_some(void *arg) {
 }
 
 void sf_jobs__run_free(struct sf_job *j) {
+	sf_jobs__amqp_over(j);
 	sf_list_del(&j->node);
 	sf_list_del(&j->all);
 	j->src->nruns--;

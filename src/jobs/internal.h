@@ -82,8 +82,9 @@ struct sf_job { /* heap; lifetime: from the claim until its end is written */
 	struct sf_str why, result; /* heap copies */
 	/* how it ended */
 	enum sf_jobs__end end;
-	bool uncount;    /* BACK: no attempt */
-	int64_t back_at; /* BACK: µs of the database's clock */
+	struct sf_jobs__letter *letter; /* the message that brought it, to be acknowledged; NULL: none */
+	bool uncount;                   /* BACK: no attempt */
+	int64_t back_at;                /* BACK: µs of the database's clock */
 };
 enum { SF_JOBS__NONE, SF_JOBS__FAIL, SF_JOBS__GIVE_UP, SF_JOBS__LATER };
 
@@ -144,6 +145,7 @@ struct sf_jobs {
 	int64_t progress_at_ms;
 	struct sf_jobs *next; /* of the process */
 	struct sf_jobs__signal schedule;
+	struct sf_jobs__amqp *amqp; /* NULL: no broker */
 	int helpers; /* coroutines beside those of the sources and the runs: the drain waits for them */
 };
 
@@ -170,7 +172,10 @@ int sf_jobs__claim_suspect(struct sf_jobs__src *s, struct sf_arena *a);
 int sf_jobs__ask_next(struct sf_jobs__src *s, struct sf_arena *a);
 /* ~ At the start: limits' rows; lanes that no declaration knows any more are taken into those that are. */
 int sf_jobs__prepare_lanes(struct sf_jobs__src *s, struct sf_arena *a);
-void sf_jobs__pump(void *src); /* ~ */
+void sf_jobs__pump(void *src);                                                 /* ~ */
+struct sf_str sf_jobs__open_lanes(struct sf_jobs__src *s, struct sf_arena *a); /* as the claim's text */
+void sf_jobs__take(struct sf_jobs__src *s,
+				   const struct sf_rows *rows); /* rows of a claim become runs, at the end of s->runs */
 
 /* ---- runs (handler.c) ------------------------------------------------------------------------------------------ */
 
@@ -213,6 +218,20 @@ void sf_jobs__unlisten(struct sf_jobs__src *s); /* closes it; memory goes later 
 
 /* The LIKE pattern (ESCAPE '!') of texts that have `part` in them; absent stays absent. */
 struct sf_str sf_jobs__pattern(struct sf_arena *a, struct sf_str part);
+
+/* ---- the broker (amqp.c); all do nothing without one ------------------------------------------------------------------ */
+
+void sf_jobs__amqp_new(struct sf_jobs *js);
+bool sf_jobs__amqp_up(
+	const struct sf_jobs__src *s); /* it was heard a moment ago: open lanes are not polled */
+/* ~ Claims at most n jobs that messages name; *got is added to. Only while it is up. */
+int sf_jobs__amqp_claim(struct sf_jobs__src *s, struct sf_arena *a, int n, size_t *got);
+void sf_jobs__amqp_over(struct sf_job *j); /* acknowledges the run's message */
+void sf_jobs__relay(void *src);            /* ~ a coroutine of each source */
+void sf_jobs__amqp_drain(struct sf_jobs *js);
+void sf_jobs__amqp_stop(
+	struct sf_jobs *js); /* after the last end was written; it is a helper until it has stopped */
+void sf_jobs__amqp_free(struct sf_jobs *js);
 
 /* ---- the scheduler (schedule.c) ------------------------------------------------------------------------------------ */
 

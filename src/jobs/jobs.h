@@ -104,6 +104,7 @@ struct sf_jobs_opts {
 	int64_t lease_ms;     /* 0: 15 s; renewed every third of it */
 	int64_t poll_ms;      /* net under the wake-ups; 0: 1 s */
 	int64_t keep_done_ms; /* 0: 7 days */
+	const char *amqp_url; /* amqp://…: jobs go through RabbitMQ while it is there; NULL: they are polled */
 	bool schedule;        /* may be elected scheduler */
 	void *context;
 };
@@ -118,7 +119,8 @@ void sf_jobs_drain(struct sf_jobs *js, int64_t limit_ms, void (*done)(void *arg)
 void sf_jobs_free(struct sf_jobs *js);
 
 struct sf_jobs_stats { /* plain counters; telemetry pulls them */
-	uint64_t claimed, done, failed, dead, rescued, refused /* lost its lease before the end */;
+	uint64_t claimed, done, failed, dead, rescued, refused /* lost its lease before the end */,
+		brought /* of the claimed: those that a message of the broker named */;
 	size_t running;
 	int64_t progress_ms; /* since this runner last claimed, finished or asked in vain: its liveness */
 	int64_t lag_ms_max;  /* longest time from due to start, since the last call */

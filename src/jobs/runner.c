@@ -90,6 +90,7 @@ static void defaults(struct sf_jobs_opts *o) {
 	if (o->lease_ms <= 0) o->lease_ms = 15000;
 	if (o->poll_ms <= 0) o->poll_ms = 1000;
 	if (o->keep_done_ms <= 0) o->keep_done_ms = INT64_C(7) * 86400 * 1000;
+	o->amqp_url = o->amqp_url && *o->amqp_url ? sf_strdup(o->amqp_url) : NULL;
 	o->queues = o->queues && *o->queues ? sf_strdup(o->queues) : NULL;
 }
 
@@ -118,6 +119,7 @@ static void begin_all(void *arg) {
 		begin(s, sf_jobs__ender);
 		s->pumping = true;
 		begin(s, sf_jobs__pump);
+		if (js->amqp) begin(s, sf_jobs__relay);
 		if (sf_db_engine(s->db) == SF_PG) sf_jobs__listen(s);
 	}
 	if (js->o.schedule) begin_helper(js, sf_jobs__scheduler);
@@ -143,6 +145,7 @@ int sf_jobs_start(struct sf_loop *l, const struct sf_jobs_opts *o, struct sf_job
 		sf_jobs_free(js);
 		return err;
 	}
+	sf_jobs__amqp_new(js);
 	sf_jobs__wake_add(js);
 	js->dispatching = true; /* until they run */
 	sf_loop_later(l, begin_all, js);
@@ -220,6 +223,7 @@ static void drain(void *arg) {
 		else
 			give_back(js);
 	js->drained_ms = sf_loop_now(js->loop);
+	sf_jobs__amqp_stop(js);
 	for (size_t i = 0; i < js->nsrc; i++) {
 		struct sf_jobs__src *s = &js->src[i];
 		sf_jobs__signal(&s->end), sf_jobs__signal(&s->keep), sf_jobs__signal(&s->tidy);
@@ -244,6 +248,7 @@ void sf_jobs_drain(struct sf_jobs *js, int64_t limit_ms, void (*done)(void *arg)
 	for (size_t i = 0; i < js->nsrc; i++)
 		sf_jobs__signal(&js->src[i].pump), sf_jobs__signal(&js->src[i].tidy);
 	sf_jobs__signal(&js->schedule);
+	sf_jobs__amqp_drain(js);
 	sf_loop_later(js->loop, drain_start, js);
 }
 
@@ -256,7 +261,9 @@ void sf_jobs_free(struct sf_jobs *js) {
 		for (size_t k = 0; k < s->nlane; k++) free((char *)s->lane[k].name.p);
 		free(s->lane);
 	}
+	sf_jobs__amqp_free(js);
 	free(js->src);
+	free((char *)js->o.amqp_url);
 	free((char *)js->o.queues);
 	free(js);
 }

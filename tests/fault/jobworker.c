@@ -3,7 +3,8 @@
  *
  *   init   applies the queue's migrations and makes the tables that the kinds write to
  *   work   runs jobs until SIGTERM, then prints one JSON object: what sf_jobs_stats says, and the lag of those that measure it
- *          lease, concurrency, outside=FILE (where the effects outside of the database go: a line "key seq" each)
+ *          lease, concurrency, outside=FILE (where the effects outside of the database go: a line "key seq" each),
+ *          amqp=URL (through RabbitMQ), say=MS (what sf_jobs_stats says also every so often)
  *   add    adds n jobs of kind=, in transactions of `batch`, by `co` coroutines; prints one JSON object
  *          from=SEQ, ms= (payload), rate= (a second), due= (µs from now), bare=1 (no row in asked),
  *          told=FILE (a line "seq n" for each transaction that this side knows to be committed)
@@ -33,6 +34,7 @@ static struct {
 	struct sf_db *db;
 	struct sf_jobs *jobs;
 	uv_signal_t term;
+	uv_timer_t say;
 	int outside, told;
 	/* adding */
 	const char *kind;
@@ -134,6 +136,10 @@ static int crash(struct sf_job *j) {
 	return 0;
 }
 
+static int never(struct sf_job *j) {
+	return sf_job_give_up(j, "never");
+}
+
 static int nop(struct sf_job *j) {
 	(void)j;
 	W.runs++;
@@ -163,7 +169,9 @@ static const struct sf_job_kind kinds[] = {
 	  .summary = "fails twice" },
 	KIND("ledger.slow", slow),
 	KIND("ledger.block", block),
+	{ .kind = "ledger.narrow", .run = ledger, .max_running = 1, .summary = "one at a time" },
 	KIND("crash", crash),
+	KIND("never", never),
 	KIND("nop", nop),
 	KIND("lag", lag),
 	{ 0 },
@@ -277,17 +285,27 @@ static uint64_t percentile(double share) {
 	return 0;
 }
 
-static void drained(void *arg) {
+static void say(void) {
 	struct sf_jobs_stats s;
-	(void)arg;
 	sf_jobs_stats(W.jobs, &s);
-	printf("{\"done\":%llu,\"failed\":%llu,\"dead\":%llu,\"rescued\":%llu,\"refused\":%llu,\"lags\":%llu,"
-		   "\"p50_us\":%llu,\"p99_us\":%llu,\"max_us\":%llu,\"runs\":%llu,\"last_ns\":%lld}\n",
+	printf("{\"done\":%llu,\"failed\":%llu,\"dead\":%llu,\"rescued\":%llu,\"refused\":%llu,\"brought\":%llu,"
+		   "\"lags\":%llu,\"p50_us\":%llu,\"p99_us\":%llu,\"max_us\":%llu,\"runs\":%llu,\"last_ns\":%lld}\n",
 		   (unsigned long long)s.done, (unsigned long long)s.failed, (unsigned long long)s.dead,
-		   (unsigned long long)s.rescued, (unsigned long long)s.refused, (unsigned long long)W.lags,
-		   (unsigned long long)percentile(0.5), (unsigned long long)percentile(0.99),
-		   (unsigned long long)W.lag_max, (unsigned long long)W.runs, (long long)W.last_ns);
+		   (unsigned long long)s.rescued, (unsigned long long)s.refused, (unsigned long long)s.brought,
+		   (unsigned long long)W.lags, (unsigned long long)percentile(0.5),
+		   (unsigned long long)percentile(0.99), (unsigned long long)W.lag_max, (unsigned long long)W.runs,
+		   (long long)W.last_ns);
 	fflush(stdout);
+}
+static void on_say(uv_timer_t *t) {
+	(void)t;
+	say();
+}
+
+static void drained(void *arg) {
+	(void)arg;
+	say();
+	uv_close((uv_handle_t *)&W.say, NULL);
 	sf_jobs_free(W.jobs);
 	sf_db_close(W.db, closed, NULL);
 }
@@ -299,12 +317,14 @@ static void on_term(uv_signal_t *t, int number) {
 	sf_jobs_drain(W.jobs, DRAIN_MS, drained, NULL);
 }
 
-static int work(struct sf_jobs_opts *o) {
+static int work(struct sf_jobs_opts *o, int64_t say_ms) {
 	struct sf_db *dbs[] = { W.db, NULL };
 	o->dbs = dbs, o->kinds = all_kinds;
 	int err = sf_jobs_start(W.loop, o, &W.jobs);
 	if (err) return err;
 	SF_BUG_ON(uv_signal_init(sf_loop_uv(W.loop), &W.term) || uv_signal_start(&W.term, on_term, SIGTERM));
+	SF_BUG_ON(uv_timer_init(sf_loop_uv(W.loop), &W.say));
+	if (say_ms) uv_timer_start(&W.say, on_say, (uint64_t)say_ms, (uint64_t)say_ms);
 	append(1, "working\n", 8);
 	sf_loop_run(W.loop);
 	return 0;
@@ -341,7 +361,8 @@ int main(int argc, char **argv) {
 							.wait_ms = 5000 };
 	struct sf_jobs_opts jobs = { .lease_ms = number(argc, argv, "lease", 0),
 								 .poll_ms = number(argc, argv, "poll", 0),
-								 .concurrency = (int)number(argc, argv, "concurrency", 0) };
+								 .concurrency = (int)number(argc, argv, "concurrency", 0),
+								 .amqp_url = option(argc, argv, "amqp", NULL) };
 	W.kind = option(argc, argv, "kind", "ledger.write");
 	W.first = W.from = number(argc, argv, "from", 1), W.n = number(argc, argv, "n", 1);
 	W.batch = number(argc, argv, "batch", 1), W.ms = number(argc, argv, "ms", 0);
@@ -349,14 +370,14 @@ int main(int argc, char **argv) {
 	W.bare = number(argc, argv, "bare", 0);
 	W.outside = appended(argc, argv, "outside"), W.told = appended(argc, argv, "told");
 	signal(SIGPIPE, SIG_IGN);
-	sf_log_setup(SF_WARN, 2);
+	sf_log_setup(SF_INFO, 2);
 	W.loop = sf_loop_new(NULL);
 	if (sf_db_open(W.loop, &o, &W.db, &why) || sf_jobs_declare(all_kinds, NULL, &why)) {
 		fprintf(stderr, SF_PRI "\n", SF_ARG(why));
 		return 2;
 	}
 	if (!strcmp(argv[2], "work"))
-		err = work(&jobs);
+		err = work(&jobs, number(argc, argv, "say", 0));
 	else
 		err = sf_co_start(W.loop, argv[2][0] == 'i' ? init : add_ready, &co, NULL);
 	if (err) return 1;

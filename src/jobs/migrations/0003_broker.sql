@@ -1,0 +1,31 @@
+-- What a message broker has been told, where AMQP_URL is set. Empty without it.
+
+-- A message is under way for this job at this fence. Taken away when the job is claimed, when the broker did not
+-- confirm, and when it has been here for so long that the message must be taken for lost.
+CREATE TABLE job_sent (
+    id @int NOT NULL PRIMARY KEY,
+    fence @int NOT NULL,
+    kind text NOT NULL,
+    queue text NOT NULL,
+    sent_at @int NOT NULL
+);
+CREATE INDEX job_sent_sent_at ON job_sent (sent_at);
+
+-- A notice of this dead job is under way, or has arrived.
+CREATE TABLE job_dead_sent (
+    id @int NOT NULL PRIMARY KEY,
+    kind text NOT NULL,
+    queue text NOT NULL,
+    sent_at @int NOT NULL,
+    confirmed @int NOT NULL DEFAULT 0
+);
+CREATE INDEX job_dead_sent_sent_at ON job_dead_sent (sent_at);
+
+-- What this database is called in messages: brokers are shared.
+CREATE TABLE job_database (
+    name text NOT NULL
+);
+-- pg:
+INSERT INTO job_database (name) VALUES (md5(random()::text || clock_timestamp()::text || current_database()));
+-- sqlite:
+INSERT INTO job_database (name) VALUES (lower(hex(randomblob(16))));

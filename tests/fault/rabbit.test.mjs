@@ -1,0 +1,173 @@
+// Jobs through RabbitMQ: each effect exactly once, whatever happens to the broker; polling takes over while it is away [Q-1, Q-4].
+import { after, before, describe, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { check } from '../lib/chaos.mjs';
+import { Queue } from '../lib/jobworker.mjs';
+import { until } from '../lib/proc.mjs';
+import { Proxy } from '../lib/proxy.mjs';
+import { Rabbit } from '../lib/rabbit.mjs';
+
+const WITHIN = 5_000; // ms from the loss of the broker, and from its return, to the next job
+const CUTS = Number(process.env.RABBIT_CUTS ?? 4);
+const pause = (ms) => new Promise((go) => setTimeout(go, ms)); // the pace of what is done to it, not a wait for a condition
+
+describe('RabbitMQ', { concurrency: false }, () => {
+  let rabbit;
+  before(async () => { rabbit = await Rabbit.start(); });
+  after(() => rabbit?.stop());
+
+  /** A queue whose workers go through the broker. `work` gets it with: live, the workers; added(n), which adds jobs and counts on;
+   * reach(n) rows in the ledger; brought(), how many jobs messages have named; through(), which waits until one more is. */
+  async function withWorkers({ engine = 'postgres', workers = 2, url = rabbit.url(), settings = {} }, work) {
+    const q = await Queue.start(engine, { durable: false });
+    try {
+      q.live = Array.from({ length: workers }, () => q.worker({ amqp: url, say: 50, ...settings }));
+      q.n = 0;
+      q.added = (n, kind = 'ledger.write') => (q.n += n, q.add({ from: q.n - n + 1, n, kind, co: 1 }));
+      q.done = () => q.count('ledger');
+      q.reach = (n, options) => until(async () => (await q.done()) >= n, { ms: 30_000, every: 30, what: `${n} rows in the ledger`, ...options });
+      q.said = (d) => JSON.parse(d.lines.findLast((l) => l.startsWith('{"done"')) ?? '{"brought":0,"done":0}');
+      q.brought = () => q.live.reduce((sum, d) => sum + q.said(d).brought, 0);
+      q.through = async (ms = 30_000) => {
+        const had = q.brought();
+        await until(async () => {
+          await q.added(1);
+          await q.reach(q.n);
+          return q.brought() > had;
+        }, { ms, every: 50, what: 'a job to come through the broker' });
+      };
+      await q.through();
+      await work(q);
+      await q.empty();
+      await drained(q);
+      await Promise.all(q.live.map((d) => Queue.finish(d)));
+    } catch (error) {
+      const logs = (q.live ?? []).map((d) => d.lines.filter((l) => !l.startsWith('{"done"')).slice(-25).join('\n'));
+      error.message += `\n${logs.map((l, i) => `worker ${i} says:\n${l}`).join('\n')}\nthe broker says:\n${rabbit.server.lines.slice(-40).join('\n')}`;
+      throw error;
+    } finally {
+      await q.stop();
+    }
+  }
+  /** All messages acknowledged, in every queue but that of the dead. */
+  const drained = () => until(async () => Object.values(await rabbit.queues()).every((q) => q.name === 'softfactory-dead' || q.messages === 0),
+    { ms: 30_000, every: 200, what: 'the broker to be empty' });
+
+  for (const engine of ['postgres', 'sqlite'])
+    test(`jobs come through quorum queues, retries too, and nothing is left there [${engine}]`, () => withWorkers({ engine }, async (q) => {
+      const before = q.brought();
+      await q.added(1000);
+      await q.added(50, 'ledger.flaky'); // done at the third attempt
+      await q.added(20, 'ledger.narrow'); // with a limit: from the table
+      await q.reach(q.n);
+      await q.empty();
+      await until(() => q.brought() - before >= 1100, { what: 'what is due to have come through the broker' });
+      const queues = await rabbit.queues();
+      for (const name of ['softfactory.default', 'softfactory-dead']) assert.equal(queues[name]?.type, 'quorum', name);
+      await check(q);
+    }));
+
+  test('dead jobs are told to the dead-letter queue', () => withWorkers({}, async (q) => {
+    const dead = async () => (await rabbit.queues())['softfactory-dead'].messages;
+    const had = await dead();
+    await q.add({ kind: 'never', n: 3, bare: 1, told: `${q.dir.path}/none` });
+    await until(async () => (await dead()) === had + 3, { ms: 30_000, every: 200, what: 'three notices' });
+    assert.equal(await q.count(`job_history WHERE state = 'dead'`), 3);
+    await until(async () => (await q.count('job_dead_sent WHERE confirmed = 1')) === 3, { what: 'them to be confirmed' });
+    assert.equal(await dead(), had + 3, 'each once');
+  }));
+
+  /** Jobs that come one after the other; `resumes` is the time until one that is added now is done. */
+  async function flowing(q, work) {
+    let flows = true;
+    const flow = (async () => {
+      while (flows) {
+        await q.added(20);
+        await pause(30);
+      }
+    })();
+    const resumes = async (what) => {
+      const began = Date.now(), target = q.n + 1;
+      await q.reach(target, { ms: 20_000, what: `jobs to go on after ${what}` });
+      return Date.now() - began;
+    };
+    try {
+      await work(resumes);
+    } finally {
+      flows = false;
+      await flow;
+    }
+    await q.reach(q.n);
+    await check(q);
+  }
+
+  test('the broker is killed three times while jobs flow: each effect once, and never a pause of 5 s', (t) => withWorkers({}, async (q) => {
+    const pauses = [];
+    await flowing(q, async (resumes) => {
+      for (let i = 0; i < 3; i++) {
+        await rabbit.kill();
+        pauses.push(await resumes('the kill'));
+        await rabbit.up();
+        pauses.push(await resumes('the return'));
+        const had = q.brought();
+        await until(() => q.brought() > had, { what: 'jobs to come through the broker again' });
+      }
+    });
+    t.diagnostic(`${q.n} jobs; pauses in ms: ${pauses.join(' ')}`);
+    for (const ms of pauses) assert.ok(ms < WITHIN, `${ms} ms`);
+  }));
+
+  test(`the connections are cut ${CUTS} times (reset, black hole): consumption resumes within 5 s each time`, async (t) => {
+    const proxy = await Proxy.start(rabbit.port);
+    try {
+      await withWorkers({ url: rabbit.url(proxy.port) }, async (q) => {
+        const times = [], back = [];
+        await flowing(q, async (resumes) => {
+          for (let i = 0; i < CUTS; i++) {
+            if (i % 2 === 0) proxy.cut();
+            else proxy.hole();
+            times.push(await resumes(`cut ${i}`));
+            if (i % 2) proxy.mend();
+            const had = q.brought(), began = Date.now();
+            await until(() => q.brought() > had, { what: 'jobs to come through the broker again' });
+            back.push(Date.now() - began);
+          }
+        });
+        t.diagnostic(`resumed after ${times.join(', ')} ms; through the broker again after ${back.join(', ')} ms`);
+        for (const [i, ms] of times.entries()) assert.ok(ms < WITHIN, `cut ${i}: ${ms} ms`);
+      });
+    } finally {
+      await proxy.stop();
+    }
+  });
+
+  test('the broker takes messages and confirms none: polling takes over within 5 s, and the broker later', (t) => withWorkers({}, async (q) => {
+    rabbit.signal('SIGSTOP');
+    try {
+      const began = Date.now();
+      await q.added(100);
+      await q.reach(q.n);
+      const ms = Date.now() - began;
+      t.diagnostic(`100 jobs were over after ${ms} ms`);
+      assert.ok(ms < WITHIN, `${ms} ms`);
+    } finally {
+      rabbit.signal('SIGCONT');
+    }
+    await q.through(60_000);
+    await q.reach(q.n);
+    await check(q);
+  }));
+
+  test('a worker is killed with messages in hand: its jobs are done by the other, each once', () => withWorkers({ settings: { lease: 1_000 } }, async (q) => {
+    const from = q.n, adding = q.added(2000);
+    await q.reach(from + 200);
+    const [victim] = q.live;
+    victim.signal('SIGKILL');
+    await victim.done;
+    q.live.shift();
+    await adding;
+    await q.reach(q.n, { ms: 60_000 });
+    await q.empty();
+    await check(q);
+  }));
+});
