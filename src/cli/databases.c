@@ -84,8 +84,14 @@ int cli_databases_open(struct sf_loop *l) {
 	return err;
 }
 
+bool cli_service_known(const char *service) {
+	for (size_t i = 0; sf_services[i]; i++)
+		if (strcmp(sf_services[i]->name, service) == 0) return true;
+	return false;
+}
+
 struct sf_db *cli_database_of(const char *service) {
-	return find(url_of(service));
+	return cli_service_known(service) ? find(url_of(service)) : NULL;
 }
 
 size_t cli_databases(struct sf_db **out, size_t n) {

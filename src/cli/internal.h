@@ -34,13 +34,23 @@ char **cli_argv(void); /* of the process, whole and in its order: for workers an
 SF_PRINTF(1, 2) int cli_wrong(const char *fmt, ...);
 /* Reads the settings from environment and flags; what is no flag stays in argv[1..]. Returns 0, or 2 after saying why. */
 int cli_settings(int *argc, char **argv);
+/* Takes a flag without a value out of argv[1..]; false: it is not there. */
+bool cli_take_flag(int *argc, char **argv, const char *flag);
 void cli_print(struct sf_buf *b); /* to standard output, and empties it */
+
+/* What `softfactory jobs` prints (jobs_print.c), as text for a person or as the JSON of the API. */
+struct sf_job_view;
+struct sf_job_count;
+void cli_jobs_list(const struct sf_job_view *v, size_t n, bool json);
+void cli_jobs_show(const struct sf_job_view *v, bool json);
+void cli_jobs_counts(const struct sf_job_count *c, size_t n, bool json);
 
 /* ---- the running program: databases and application, shared by serve and the tools --------------------- */
 
 /* Opens the database of every service (one pool for services that share a URL). 0, or a code after a log line. */
 SF_MUSTCHECK
 int cli_databases_open(struct sf_loop *l);
+bool cli_service_known(const char *service);
 struct sf_db *cli_database_of(const char *service); /* NULL: unknown service */
 size_t cli_databases(struct sf_db **out, size_t n); /* each pool once */
 void cli_databases_close(void (*done)(void *arg), void *arg);

@@ -4,10 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/json.h"
 #include "core/time.h"
+#include "app/app.h"
 #include "db/db.h"
 #include "jobs/jobs.h"
+#include "services/services.h"
 
 #define PORTION 1000
 
@@ -15,7 +16,8 @@ struct asked {
 	const char *what; /* "list" */
 	int64_t id;       /* 0: none */
 	struct sf_job_filter filter;
-	bool any, yes; /* any: the filter names something */
+	const char *service; /* whose database */
+	bool any, yes, json; /* any: the filter names something */
 };
 
 /* ---- arguments -------------------------------------------------------------------------------- */
@@ -61,12 +63,9 @@ static int take_int(int *argc, char **argv, const char *name, int64_t *out) {
 
 static int read_filter(int *argc, char **argv, struct asked *a) {
 	struct sf_job_filter *f = &a->filter;
-	for (int i = 1; i < *argc; i++) {
-		if (strcmp(argv[i], "--yes") != 0) continue;
-		a->yes = true;
-		for (int k = i; k < *argc; k++) argv[k] = argv[k + 1];
-		(*argc)--;
-	}
+	a->yes = cli_take_flag(argc, argv, "--yes");
+	a->json = cli_take_flag(argc, argv, "--json");
+	a->service = take(argc, argv, "--service");
 	int code = take_text(argc, argv, "--state", &f->state, &a->any);
 	if (!code) code = take_text(argc, argv, "--kind", &f->kind, &a->any);
 	if (!code) code = take_text(argc, argv, "--queue", &f->queue, &a->any);
@@ -78,12 +77,6 @@ static int read_filter(int *argc, char **argv, struct asked *a) {
 }
 
 /* ---- what is done, all ~ ------------------------------------------------------------------------ */
-
-static const char *when(int64_t t, char buf[32]) {
-	if (!t) return "-";
-	sf_time_format(t, buf);
-	return buf;
-}
 
 static int failed(int err) {
 	if (err == SF_ENOTFOUND)
@@ -100,43 +93,23 @@ static int list(const struct asked *q, struct sf_dbh *h) {
 	size_t n;
 	int err = sf_job_list(h, &q->filter, &v, &n);
 	if (err) return failed(err);
-	printf("%-10s %-24s %-10s %-9s %-28s %s\n", "ID", "KIND", "STATE", "ATTEMPTS", "CREATED", "ERROR");
-	for (size_t i = 0; i < n; i++) {
-		char at[32];
-		printf("%-10lld %-24.*s %-10.*s %3d/%-5d %-28s %.*s\n", (long long)v[i].id, SF_ARG(v[i].kind),
-			   SF_ARG(v[i].state), v[i].attempts, v[i].max_attempts, when(v[i].created_at, at),
-			   (int)(v[i].error.n < 80 ? v[i].error.n : 80), v[i].error.p ? v[i].error.p : "");
-	}
+	cli_jobs_list(v, n, q->json);
 	return 0;
 }
 
-static int counts(struct sf_dbh *h) {
-	struct sf_job_count *c;
-	size_t n;
-	int err = sf_job_counts(h, &c, &n);
+static int counts(const struct asked *q, struct sf_dbh *h) {
+	struct sf_job_counts c;
+	int err = sf_job_counts(h, &c);
 	if (err) return failed(err);
-	for (size_t i = 0; i < n; i++)
-		printf("%-24.*s %-10.*s %s%lld\n", SF_ARG(c[i].kind), SF_ARG(c[i].state),
-			   c[i].estimated ? "about " : "", (long long)c[i].n);
+	cli_jobs_counts(c.kinds, c.nkinds, q->json);
 	return 0;
 }
 
 static int show(const struct asked *q, struct sf_dbh *h) {
 	struct sf_job_view v;
-	char at[4][32];
 	int err = sf_job_get(h, q->id, &v);
 	if (err) return failed(err);
-	printf("id        %lld\nkind      " SF_PRI "\nqueue     " SF_PRI "\nstate     " SF_PRI "\n",
-		   (long long)v.id, SF_ARG(v.kind), SF_ARG(v.queue), SF_ARG(v.state));
-	printf("attempts  %d of %d\ncreated   %s\nrun at    %s\nstarted   %s\nfinished  %s\n", v.attempts,
-		   v.max_attempts, when(v.created_at, at[0]), when(v.run_at, at[1]), when(v.started_at, at[2]),
-		   when(v.finished_at, at[3]));
-	if (v.key.p) printf("key       " SF_PRI "\n", SF_ARG(v.key));
-	if (v.owner) printf("owner     %lld\n", (long long)v.owner);
-	if (v.progress) printf("progress  %d %% " SF_PRI "\n", v.progress, SF_ARG(v.progress_text));
-	printf("payload   " SF_PRI "\n", SF_ARG(v.payload));
-	if (v.result.p) printf("result    " SF_PRI "\n", SF_ARG(v.result));
-	if (v.error.p) printf("error     " SF_PRI "\n", SF_ARG(v.error));
+	cli_jobs_show(&v, q->json);
 	return 0;
 }
 
@@ -148,28 +121,33 @@ static int act(const struct asked *q, struct sf_dbh *h) {
 	int64_t n = 0, total = 0;
 	if (q->id) {
 		int err = sf_job_act(h, q->id, action);
-		if (!err) printf("%s: job %lld\n", q->what, (long long)q->id);
-		return err ? failed(err) : 0;
+		if (err) return failed(err);
+		printf(q->json ? "{\"action\":\"%s\",\"id\":%lld}\n" : "%s: job %lld\n", q->what, (long long)q->id);
+		return 0;
 	}
 	do {
 		int err = sf_job_act_many(h, &q->filter, action, !q->yes, q->yes ? PORTION : INT64_MAX, &n);
 		if (err) return failed(err);
 		total += n;
 	} while (q->yes && n == PORTION);
-	printf(q->yes ? "%s: %lld jobs\n" : "%s would act on %lld jobs; --yes does it\n", q->what,
-		   (long long)total);
+	if (q->json)
+		printf("{\"action\":\"%s\",\"preview\":%s,\"count\":%lld}\n", q->what, q->yes ? "false" : "true",
+			   (long long)total);
+	else
+		printf(q->yes ? "%s: %lld jobs\n" : "%s would act on %lld jobs; --yes does it\n", q->what,
+			   (long long)total);
 	return 0;
 }
 
 static int run(void *arg) {
 	const struct asked *q = arg;
 	struct sf_arena *a = sf_arena_new(0);
-	struct sf_dbh *h = sf_db_auto(cli_database_of("ops"), a, SF_READ_PRIMARY, "jobs command");
+	struct sf_dbh *h = sf_db_auto(cli_database_of(q->service), a, SF_READ_PRIMARY, "jobs command");
 	int code;
 	if (strcmp(q->what, "list") == 0)
 		code = list(q, h);
 	else if (strcmp(q->what, "counts") == 0)
-		code = counts(h);
+		code = counts(q, h);
 	else if (strcmp(q->what, "show") == 0)
 		code = show(q, h);
 	else
@@ -198,6 +176,8 @@ int cli_jobs(int argc, char **argv) {
 	if (!reads && !q.id && (strcmp(q.what, "show") == 0 || !q.any))
 		return cli_wrong("jobs %s needs the number of a job%s", q.what,
 						 strcmp(q.what, "show") == 0 ? "" : " or a filter, such as --kind or --state");
+	if (!q.service) q.service = ops_service.name;
+	if (!cli_service_known(q.service)) return cli_wrong("there is no service \"%s\"", q.service);
 	if (cli_jobs_declare() != 0) return 1;
 	return cli_task(run, &q);
 }

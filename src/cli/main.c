@@ -30,7 +30,7 @@ static const struct cli_command commands[] = {
 	  "  status    every migration, whether it was applied and whether its text changed since\n"
 	  "  queries   the named queries with their SQL for both engines (for EXPLAIN and for reading)\n",
 	  true },
-	{ "jobs", cli_jobs, "list | counts | show ID | retry | discard | cancel [ID] [filter]",
+	{ "jobs", cli_jobs, "list | counts | show ID | retry | discard | cancel [ID] [filter] [--json]",
 	  "look at the queue and steer it",
 	  "  list      the newest first; --before ID gives the next page, --limit N its size\n"
 	  "  counts    by kind and state\n"
@@ -38,7 +38,8 @@ static const struct cli_command commands[] = {
 	  "  retry     run a job now that is dead, cancelled or waits; discard and cancel give one up\n\n"
 	  "Without an ID the last three act on all that the filter names: they say how many, and do it with "
 	  "--yes.\n"
-	  "Filter: --state S --kind K --queue Q --error TEXT --from TIME --to TIME\n",
+	  "Filter: --state S --kind K --queue Q --error TEXT --from TIME --to TIME\n"
+	  "--service NAME looks into the database of that service, --json prints what the API answers.\n",
 	  true },
 	{ "version", cli_version, "", "print the version", "", false },
 	{ 0 },
@@ -58,6 +59,16 @@ int cli_wrong(const char *fmt, ...) {
 	fputc('\n', stderr);
 	va_end(ap);
 	return 2;
+}
+
+bool cli_take_flag(int *argc, char **argv, const char *flag) {
+	for (int i = 1; i < *argc; i++) {
+		if (strcmp(argv[i], flag) != 0) continue;
+		for (int k = i; k < *argc; k++) argv[k] = argv[k + 1];
+		(*argc)--;
+		return true;
+	}
+	return false;
 }
 
 void cli_print(struct sf_buf *b) {

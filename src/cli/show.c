@@ -14,18 +14,8 @@ int cli_version(int argc, char **argv) {
 }
 
 /* Takes a flag out of argv; true when it was there. */
-static bool take_flag(int *argc, char **argv, const char *flag) {
-	for (int i = 1; i < *argc; i++) {
-		if (strcmp(argv[i], flag) != 0) continue;
-		for (int k = i; k < *argc; k++) argv[k] = argv[k + 1];
-		(*argc)--;
-		return true;
-	}
-	return false;
-}
-
 int cli_config(int argc, char **argv) {
-	bool json = take_flag(&argc, argv, "--json");
+	bool json = cli_take_flag(&argc, argv, "--json");
 	int code = cli_settings(&argc, argv);
 	if (code) return code;
 	if (argc > 1) return cli_wrong("config takes no argument \"%s\"", argv[1]);
@@ -70,7 +60,7 @@ static bool list_route(const struct sf_service *s, const struct sf_route *r, voi
 }
 
 int cli_routes(int argc, char **argv) {
-	bool json = take_flag(&argc, argv, "--json");
+	bool json = cli_take_flag(&argc, argv, "--json");
 	int code = cli_settings(&argc, argv);
 	if (code) return code;
 	struct sf_app *app;

@@ -17,6 +17,7 @@ struct sf_loop;
 struct sf_db;
 struct sf_dbh;
 struct json_t;
+struct sf_json;
 struct sf_job; /* one run, as its handler sees it; lifetime: the run */
 
 /* ---- kinds: rows of a service, as routes are -------------------------------------------------------- */
@@ -134,6 +135,9 @@ struct sf_job_view {
 	struct sf_str kind, queue, state, error, payload, result, progress_text, key;
 	int attempts, max_attempts, priority, progress;
 };
+/* As one JSON object: what the owner may see; with all the columns; with the payload too. */
+enum sf_job_detail { SF_JOB_FOLLOWED, SF_JOB_LISTED, SF_JOB_WHOLE };
+void sf_job_json(struct sf_json *j, const struct sf_job_view *v, enum sf_job_detail detail);
 /* ~ One job, live or over. SF_ENOTFOUND. */
 SF_MUSTCHECK
 int sf_job_get(struct sf_dbh *h, int64_t id, struct sf_job_view *out);
@@ -150,19 +154,27 @@ int sf_job_list(struct sf_dbh *h, const struct sf_job_filter *f, struct sf_job_v
 struct sf_job_count {
 	struct sf_str kind, state;
 	int64_t n;
-	bool estimated; /* of large numbers of jobs that are over */
+	bool estimated; /* of large numbers of jobs that wait */
 };
-/* ~ Counts by kind and state; never scans what is over. */
-SF_MUSTCHECK
-int sf_job_counts(struct sf_dbh *h, struct sf_job_count **out, size_t *n);
-struct sf_job_depth {
+struct sf_job_depth { /* of a queue: what is not over */
+	struct sf_str queue, state;
+	int64_t n, due; /* due: could run now */
+	bool estimated;
+};
+struct sf_job_age {
 	struct sf_str queue;
-	int64_t due;       /* jobs that could run now */
-	int64_t oldest_us; /* how long the oldest of them has been due */
+	int64_t oldest_us; /* how long the oldest job that is due has been so */
 };
-/* ~ By queue; queues where nothing is due are left out. */
+struct sf_job_counts {
+	struct sf_job_count *kinds;  /* by kind and state */
+	struct sf_job_depth *depths; /* by queue and state */
+	struct sf_job_age *ages;     /* queues where nothing is due are left out */
+	size_t nkinds, ndepths, nages;
+};
+/* ~ How much there is, in bounded time however much there is: what is over is tallied, never counted; what waits is counted up
+ * to some ten thousands and estimated from a part of it beyond. */
 SF_MUSTCHECK
-int sf_job_depths(struct sf_dbh *h, struct sf_job_depth **out, size_t *n);
+int sf_job_counts(struct sf_dbh *h, struct sf_job_counts *out);
 enum sf_job_action { SF_JOB_RETRY, SF_JOB_DISCARD, SF_JOB_CANCEL };
 /* ~ On one job: SF_ENOTFOUND, SF_ECONFLICT when its state does not allow it. A running job is asked to stop. */
 SF_MUSTCHECK

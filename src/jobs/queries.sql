@@ -275,13 +275,68 @@ FROM job_history WHERE state = :state AND state <> 'done' AND id < :before AND c
     AND (:queue IS NULL OR queue = :queue) AND (:error IS NULL OR error @ilike :error ESCAPE '!')
 ORDER BY id DESC LIMIT :n;
 
--- name: counts :many
--- in: now int
--- out: kind text, state text, n int
-SELECT kind, CASE WHEN state = 'ready' AND run_at > :now THEN 'scheduled' ELSE state END AS state, count(*) AS n FROM jobs GROUP BY 1, 2
+-- name: waiting :many exact: of those that wait at most `most`, by the index, and all that run
+-- in: now int, most int
+-- out: kind text, queue text, state text, n int, due int
+SELECT kind, queue, CASE WHEN state = 'ready' AND run_at > :now THEN 'scheduled' ELSE state END AS state, count(*) AS n,
+    count(CASE WHEN run_at <= :now THEN 1 END) AS due
+FROM (SELECT kind, queue, state, run_at FROM jobs WHERE state <> 'running' ORDER BY lane, priority, run_at, id LIMIT :most) AS w
+GROUP BY 1, 2, 3
 UNION ALL
-SELECT kind, state, CAST(sum(n) AS bigint) AS n FROM job_tally GROUP BY kind, state HAVING sum(n) > 0
-ORDER BY 1, 2;
+SELECT kind, queue, state, count(*) AS n, CAST(0 AS bigint) AS due FROM jobs WHERE state = 'running' GROUP BY 1, 2, 3;
+
+-- name: waiting_about :many estimated from a part of a large table: PostgreSQL takes `part` of its pages, SQLite `part` short stretches of ids
+-- in: now int, part int
+-- out: kind text, queue text, state text, n int, due int
+SELECT kind, queue, CASE WHEN state = 'ready' AND run_at > :now THEN 'scheduled' ELSE state END AS state,
+    CAST(round(count(*) * max(scale)) AS bigint) AS n,
+    CAST(round(count(CASE WHEN run_at <= :now THEN 1 END) * max(scale)) AS bigint) AS due
+FROM (
+    SELECT kind, queue, state, run_at,
+        GREATEST(1.0, pg_relation_size('jobs') / (CAST(current_setting('block_size') AS bigint) * 1.0 * :part)) AS scale
+    FROM jobs TABLESAMPLE SYSTEM (LEAST(100.0, 100.0 * :part * CAST(current_setting('block_size') AS bigint) / GREATEST(pg_relation_size('jobs'), 1)))
+) AS j WHERE state <> 'running' GROUP BY 1, 2, 3;
+-- sqlite:
+WITH RECURSIVE span AS (
+    SELECT (SELECT min(id) FROM jobs) AS lo, ((SELECT max(id) FROM jobs) - (SELECT min(id) FROM jobs)) / :part + 1 AS step
+), at (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM at WHERE i + 1 < :part)
+SELECT kind, queue, CASE WHEN state = 'ready' AND run_at > :now THEN 'scheduled' ELSE state END AS state,
+    CAST(round(count(*) * max(1.0, step / 500.0)) AS INTEGER) AS n,
+    CAST(round(count(CASE WHEN run_at <= :now THEN 1 END) * max(1.0, step / 500.0)) AS INTEGER) AS due
+FROM at CROSS JOIN span CROSS JOIN jobs
+WHERE id >= span.lo + i * span.step AND id < span.lo + i * span.step + min(span.step, 500)
+    AND state <> 'running'
+GROUP BY 1, 2, 3;
+
+-- name: tallies :many of what is over
+-- out: kind text, state text, n int
+SELECT kind, state, CAST(sum(n) AS bigint) AS n FROM job_tally GROUP BY kind, state HAVING sum(n) > 0;
+
+-- name: oldest :many by queue, of what is due, skipping from lane to lane through the index
+-- in: now int
+-- out: queue text, oldest_at int
+WITH RECURSIVE at (lane) AS (
+    SELECT (SELECT min(lane) FROM jobs WHERE state <> 'running')
+    UNION ALL
+    SELECT (SELECT min(j.lane) FROM jobs j WHERE j.state <> 'running' AND j.lane > at.lane) FROM at WHERE at.lane IS NOT NULL
+)
+SELECT d.queue, min(d.run_at) AS oldest_at FROM at CROSS JOIN generate_series(0, 9) AS p
+CROSS JOIN LATERAL (SELECT j.queue, j.run_at FROM jobs j
+    WHERE j.lane = at.lane AND j.priority = p AND j.state <> 'running' AND j.run_at <= :now
+    ORDER BY j.lane, j.priority, j.run_at LIMIT 1) d
+GROUP BY d.queue;
+-- sqlite:
+WITH RECURSIVE at (lane) AS (
+    SELECT (SELECT min(lane) FROM jobs WHERE state <> 'running')
+    UNION ALL
+    SELECT (SELECT min(j.lane) FROM jobs j WHERE j.state <> 'running' AND j.lane > at.lane) FROM at WHERE at.lane IS NOT NULL
+)
+SELECT queue, min(run_at) AS oldest_at FROM (
+    SELECT (SELECT j.queue FROM jobs j WHERE j.lane = at.lane AND j.state <> 'running' LIMIT 1) AS queue,
+        (SELECT min(j.run_at) FROM jobs j WHERE j.lane = at.lane AND j.priority = p.value AND j.state <> 'running'
+            AND j.run_at <= :now) AS run_at
+    FROM at CROSS JOIN json_each('[0,1,2,3,4,5,6,7,8,9]') AS p WHERE at.lane IS NOT NULL
+) WHERE run_at IS NOT NULL GROUP BY queue;
 
 -- ---- steering; ids are few ----
 
@@ -433,14 +488,6 @@ WHERE name = :name AND next_at = :was AND EXISTS (
 UPDATE job_schedules SET next_at = :next_at, last_at = CASE WHEN :tick > 0 THEN :tick ELSE last_at END
 WHERE name = :name AND next_at = :was AND EXISTS (
     SELECT 1 FROM job_leader WHERE role = 'scheduler' AND holder = :holder AND expires_at > :now);
-
--- ---- how much waits ----
-
--- name: depths :many by queue, of what is due
--- in: now int
--- out: queue text, due int, oldest_at int
-SELECT queue, count(*) AS due, min(run_at) AS oldest_at FROM jobs
-WHERE state <> 'running' AND run_at <= :now GROUP BY queue;
 
 -- ---- the broker ----
 

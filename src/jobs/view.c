@@ -1,6 +1,7 @@
-/* view: looking at the queue: one job, lists by keyset, counts. Lists merge what is live with what is over by id. */
+/* view: looking at the queue: one job, and lists by keyset. Lists merge what is live with what is over by id. */
 #include "jobs/internal.h"
 
+#include "core/json.h"
 #include "core/time.h"
 
 #include "jobs.q.h"
@@ -123,16 +124,43 @@ int sf_job_list(struct sf_dbh *h, const struct sf_job_filter *f, struct sf_job_v
 	return 0;
 }
 
-int sf_job_counts(struct sf_dbh *h, struct sf_job_count **out, size_t *n) {
-	struct sf_rows rows;
-	int err = jobs_q_counts(h, &(struct jobs_q_counts_in) { .now = sf_time_now() }, &rows);
-	if (err) return err;
-	struct sf_job_count *c = sf_arena_try(sf_dbh_arena(h), (rows.n + 1) * sizeof *c);
-	if (!c) return SF_ENOMEM;
-	for (size_t i = 0; i < rows.n; i++) {
-		const struct jobs_q_counts_row *row = SF_ROW(rows, jobs_q_counts, i);
-		c[i] = (struct sf_job_count) { .kind = row->kind, .state = row->state, .n = row->n };
+/* ---- as JSON ------------------------------------------------------------------------------------------------- */
+
+static void time_or_null(struct sf_json *j, const char *key, int64_t t) {
+	sf_json_key(j, key);
+	if (t)
+		sf_json_time(j, t);
+	else
+		sf_json_null(j);
+}
+
+static void columns(struct sf_json *j, const struct sf_job_view *v) {
+	sf_json_add(j, SF_KV("queue", v->queue), SF_KV("priority", v->priority),
+				SF_KV("max_attempts", v->max_attempts), SF_KV("key", v->key));
+	sf_json_key(j, "owner");
+	if (v->owner)
+		sf_json_int(j, v->owner);
+	else
+		sf_json_null(j);
+	sf_json_key(j, "run_at");
+	sf_json_time(j, v->run_at);
+	time_or_null(j, "started_at", v->started_at);
+}
+
+void sf_job_json(struct sf_json *j, const struct sf_job_view *v, enum sf_job_detail detail) {
+	sf_json_obj(j);
+	sf_json_add(j, SF_KV("id", v->id), SF_KV("kind", v->kind), SF_KV("state", v->state),
+				SF_KV("attempts", v->attempts), SF_KV("progress", v->progress),
+				SF_KV("progress_text", v->progress_text), SF_KV("error", v->error));
+	sf_json_key(j, "result");
+	sf_json_raw(j, v->result.n ? v->result : SF_STR("null"));
+	sf_json_key(j, "created_at");
+	sf_json_time(j, v->created_at);
+	time_or_null(j, "finished_at", v->finished_at);
+	if (detail >= SF_JOB_LISTED) columns(j, v);
+	if (detail == SF_JOB_WHOLE) {
+		sf_json_key(j, "payload");
+		sf_json_raw(j, v->payload.n ? v->payload : SF_STR("{}"));
 	}
-	*out = c, *n = rows.n;
-	return 0;
+	sf_json_obj_end(j);
 }

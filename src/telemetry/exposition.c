@@ -165,20 +165,31 @@ static void jobs(struct page *p, struct sf_arena *a) {
 	struct sf_db *db = sf_app_db(p->app, "ops");
 	if (!db) return;
 	struct sf_dbh *h = sf_db_auto(db, a, SF_READ_PRIMARY, "metrics");
-	struct sf_job_count *c;
-	struct sf_job_depth *d;
-	size_t nc, nd;
-	if (sf_job_counts(h, &c, &nc) != 0 || sf_job_depths(h, &d, &nd) != 0) return;
+	struct sf_job_counts c;
+	if (sf_job_counts(h, &c) != 0) return;
 	head(p, "jobs_total", "gauge",
-		 "Jobs by kind and state; those that are over for as long as they are kept.");
-	for (size_t i = 0; i < nc; i++)
-		line(p, (double)c[i].n, "jobs_total{kind=\"%.*s\",state=\"%.*s\"}", SF_ARG(c[i].kind),
-			 SF_ARG(c[i].state));
+		 "Jobs by kind and state; those that are over for as long as they are kept. Large numbers that wait "
+		 "are "
+		 "estimates.");
+	for (size_t i = 0; i < c.nkinds; i++)
+		line(p, (double)c.kinds[i].n, "jobs_total{kind=\"%.*s\",state=\"%.*s\"}", SF_ARG(c.kinds[i].kind),
+			 SF_ARG(c.kinds[i].state));
+	head(p, "jobs_depth", "gauge", "Jobs that are not over, by queue and state.");
+	for (size_t i = 0; i < c.ndepths; i++)
+		line(p, (double)c.depths[i].n, "jobs_depth{queue=\"%.*s\",state=\"%.*s\"}", SF_ARG(c.depths[i].queue),
+			 SF_ARG(c.depths[i].state));
 	head(p, "jobs_due", "gauge", "Jobs that are due and wait for a worker, by queue.");
-	for (size_t i = 0; i < nd; i++) line(p, (double)d[i].due, "jobs_due{queue=\"%.*s\"}", SF_ARG(d[i].queue));
-	head(p, "jobs_oldest_due_seconds", "gauge", "How long the oldest of them has been due, by queue.");
-	for (size_t i = 0; i < nd; i++)
-		line(p, (double)d[i].oldest_us * 1e-6, "jobs_oldest_due_seconds{queue=\"%.*s\"}", SF_ARG(d[i].queue));
+	for (size_t i = 0, k; i < c.ndepths; i = k) { /* ordered by queue */
+		int64_t due = 0;
+		for (k = i; k < c.ndepths && sf_str_eq(c.depths[k].queue, c.depths[i].queue); k++)
+			due += c.depths[k].due;
+		line(p, (double)due, "jobs_due{queue=\"%.*s\"}", SF_ARG(c.depths[i].queue));
+	}
+	head(p, "jobs_oldest_due_seconds", "gauge",
+		 "How long the oldest job that is due has been so, by queue; none where nothing is.");
+	for (size_t i = 0; i < c.nages; i++)
+		line(p, (double)c.ages[i].oldest_us * 1e-6, "jobs_oldest_due_seconds{queue=\"%.*s\"}",
+			 SF_ARG(c.ages[i].queue));
 }
 
 /* ---- the page -------------------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { BIN, Server, onEachEngine } from '../lib/server.mjs';
 import { exec, until } from '../lib/proc.mjs';
 import { onDatabase } from '../lib/coocook.mjs';
-import { addJobs, jobWorkers, over } from '../lib/jobs.mjs';
+import { addJobs, addMany, jobWorkers, over } from '../lib/jobs.mjs';
 
 onEachEngine(describe, after, 'jobs', (engine) => {
   let s, admin, user, other;
@@ -82,6 +82,62 @@ onEachEngine(describe, after, 'jobs', (engine) => {
     assert.equal((await bulk({ action: 'delete' })).status, 400);
   });
 
+  test('a long queue is not counted but estimated; what is over stays exact', async () => {
+    const before = (await s.get('/api/ops/jobs/counts', { token: admin })).body.counts;
+    assert.ok(before.every((c) => c.estimated === false));
+    const n = 120_000;
+    await addMany(s, n, { runAt: tomorrow() });
+    try {
+      const { counts } = (await s.get('/api/ops/jobs/counts', { token: admin })).body;
+      const waiting = counts.find((c) => c.kind === 'platform.prune' && c.state === 'scheduled');
+      assert.equal(waiting.estimated, true);
+      assert.ok(waiting.count > n * 0.8 && waiting.count < n * 1.2, `${waiting.count} are no ${n}`);
+      for (const c of counts.filter((x) => ['done', 'dead', 'cancelled'].includes(x.state))) assert.equal(c.estimated, false, c.state);
+      assert.match((await cli('counts')).stdout, /^platform\.prune +scheduled +about \d+$/m);
+      const { text } = await s.get('/metrics');
+      const depth = Number(/^jobs_depth\{queue="upkeep",state="scheduled"\} (\d+)$/m.exec(text)[1]);
+      assert.ok(depth > n * 0.8 && depth < n * 1.2, `${depth} are no ${n}`);
+      assert.match(text, /^jobs_due\{queue="upkeep"\} 0$/m);
+      assert.doesNotMatch(text, /^jobs_oldest_due_seconds\{queue="upkeep"\}/m);
+    } finally {
+      await onDatabase(s, "DELETE FROM jobs WHERE kind = 'platform.prune'");
+    }
+  });
+
+  test('hostile and wrong input is refused with the field that is wrong', async () => {
+    const get = (query) => s.get(`/api/ops/jobs?${query}`, { token: admin });
+    for (const query of ['state=ready%20OR%201=1', 'limit=0', 'limit=201', 'limit=ten', 'before=0', 'before=-1', 'before=9223372036854775808', `kind=${'k'.repeat(101)}`,
+      `error=${'e'.repeat(201)}`, 'from=yesterday', 'to=2026-13-01T00:00:00Z', 'service=nobody', `service=${'s'.repeat(41)}`, 'kind=%00', 'kind=%ff']) {
+      const r = await get(query);
+      assert.equal(r.status, 400, query);
+    }
+    assert.ok('service' in (await get('service=nobody')).body.fields);
+    for (const text of ["'; DROP TABLE jobs; --", '100%', '_', '!', '\\', '$1', ':kind', '\u202e']) {
+      for (const name of ['kind', 'queue', 'error']) assert.deepEqual((await get(`${name}=${encodeURIComponent(text)}`)).body, { jobs: [], next: null }, `${name}=${text}`);
+    }
+    assert.deepEqual((await get('before=1')).body, { jobs: [], next: null });
+    assert.equal((await get('limit=200&service=coocook')).status, 200);
+    for (const path of ['0', '-1', 'x', '9223372036854775808', '1%20OR%201', '%2e%2e']) {
+      assert.ok([400, 404].includes((await s.get(`/api/ops/jobs/${path}`, { token: admin })).status), path);
+      assert.ok([400, 404].includes((await s.get(`/api/jobs/${path}`, { token: user.token })).status), path);
+    }
+    for (const body of [{}, { action: 'retry', most: 0 }, { action: 'retry', most: 10_001 }, { action: ['retry'] }, { action: 'retry', preview: 'yes' }, { action: 'retry', state: 'lost' }, { action: 'retry', service: 'nobody' }, [], 'retry', null])
+      assert.equal((await s.post('/api/ops/jobs/bulk', body, { token: admin })).status, 400, JSON.stringify(body));
+  });
+
+  test('an error is found by a part of its text, a job by when it was added', async () => {
+    const [id] = await addJobs(s, 1, { runAt: tomorrow() });
+    await onDatabase(s, `UPDATE jobs SET error = '50% of _it_ failed!' WHERE id = ${id}`);
+    const ids = async (query) => (await s.get(`/api/ops/jobs?${query}`, { token: admin })).body.jobs.map((j) => j.id);
+    for (const part of ['50%', '_it_', 'FAILED!', 'of']) assert.deepEqual(await ids(`error=${encodeURIComponent(part)}`), [id], part);
+    assert.deepEqual(await ids('error=50_'), []);
+    const at = (ms) => encodeURIComponent(new Date(Date.now() + ms).toISOString());
+    assert.deepEqual(await ids(`state=scheduled&from=${at(-60_000)}&to=${at(60_000)}`), [id]);
+    assert.deepEqual(await ids(`state=scheduled&from=${at(60_000)}`), []);
+    assert.deepEqual(await ids(`state=scheduled&to=${at(-60_000)}`), []);
+    assert.equal((await s.post('/api/ops/jobs/bulk', { action: 'discard', error: '_it_' }, { token: admin })).body.count, 1);
+  });
+
   test('what fails too often is a dead letter, says why, and runs once the cause is gone', async () => {
     await onDatabase(s, 'ALTER TABLE login_failures RENAME TO away');
     let id;
@@ -113,7 +169,17 @@ onEachEngine(describe, after, 'jobs', (engine) => {
     assert.equal(again.code, 1);
     assert.match(again.stderr, /state of the job/);
     assert.equal((await cli('show', '999999999')).code, 1);
-    for (const args of [[], ['lose'], ['retry'], ['show'], ['list', '--from', 'noon'], ['list', '--limit', '0'], ['retry', 'all'], ['list', '--colour', 'red']])
+    const json = async (...args) => JSON.parse((await cli(...args, '--json')).stdout);
+    assert.deepEqual(await json('show', String(id)), (await s.get(`/api/ops/jobs/${id}`, { token: admin })).body);
+    assert.deepEqual(await json('counts'), (await s.get('/api/ops/jobs/counts', { token: admin })).body.counts);
+    assert.deepEqual(await json('list', '--limit', '5'), (await s.get('/api/ops/jobs?limit=5', { token: admin })).body.jobs);
+    assert.deepEqual(await json('retry', '--state', 'cancelled', '--kind', 'no.such'), { action: 'retry', preview: true, count: 0 });
+    assert.deepEqual(await json('retry', String(id)), { action: 'retry', id });
+    await done(id);
+    assert.equal((await cli('list', '--service', 'coocook')).code, 0);
+    const help = await cli('--help');
+    for (const word of ['list', 'counts', 'show', 'retry', 'discard', 'cancel', '--json', '--yes', '--state', '--service']) assert.ok(help.stdout.includes(word), word);
+    for (const args of [[], ['lose'], ['retry'], ['show'], ['list', '--from', 'noon'], ['list', '--limit', '0'], ['retry', 'all'], ['list', '--colour', 'red'], ['list', '--service', 'nobody'], ['list', '--service'], ['show', '1', '2'], ['counts', '1']])
       assert.equal((await cli(...args)).code, 2, args.join(' '));
   });
 

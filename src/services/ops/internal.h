@@ -7,16 +7,21 @@
 
 /* ---- inputs: what is absent is p NULL or has no value ---------------------------------------------- */
 
+struct ops_one_query {
+	struct sf_str service; /* whose database; absent: that of this service */
+};
 struct ops_filter {
 	struct sf_str state, kind, queue, error;
 	struct sf_oint from, to;
 };
 struct ops_jobs_query {
+	struct sf_str service;
 	struct ops_filter filter;
 	struct sf_oint before;
 	int64_t limit;
 };
 struct ops_bulk_body {
+	struct sf_str service;
 	struct sf_str action;
 	struct ops_filter filter;
 	bool preview;

@@ -35,7 +35,13 @@
 		.help = "added before that time"                                                                     \
 	}
 
+#define SERVICE(holder)                                                                                      \
+	SF_IN(holder, service, SF_F_TEXT, .min = 1, .max = 40, .example = "\"coocook\"",                         \
+		  .help = "whose database the jobs lie in; only for a service that has one of its own")
+
+static const struct sf_field one_in[] = { SERVICE(struct ops_one_query), { 0 } };
 static const struct sf_field jobs_in[] = {
+	SERVICE(struct ops_jobs_query),
 	FILTER(struct ops_jobs_query),
 	SF_IN(struct ops_jobs_query, before, SF_F_INT, .min = 1, .max = INT64_MAX,
 		  .help = "`next` of the page before"),
@@ -43,6 +49,7 @@ static const struct sf_field jobs_in[] = {
 	{ 0 },
 };
 static const struct sf_field bulk_in[] = {
+	SERVICE(struct ops_bulk_body),
 	SF_IN(struct ops_bulk_body, action, SF_F_ENUM, .required = true, .choices = "retry|discard|cancel"),
 	FILTER(struct ops_bulk_body),
 	SF_IN(struct ops_bulk_body, preview, SF_F_BOOL, .fallback = "false",
@@ -109,18 +116,19 @@ static const struct sf_field bulk_out[] = {
 
 /* ---- rows ------------------------------------------------------------------------------------- */
 
+#define ONE .query = one_in, .query_size = sizeof(struct ops_one_query)
 #define ACT                                                                                                  \
-	.auth = SF_ADMIN, .rate = SF_RATE_WRITE, .reply = acted_out, .errors = { SF_ENOTFOUND, SF_ECONFLICT }
+	.auth = SF_ADMIN, .rate = SF_RATE_WRITE, ONE, .reply = acted_out, .errors = { SF_ENOTFOUND, SF_ECONFLICT }
 
 static const struct sf_route routes[] = {
-	{ SF_GET, "/api/jobs/{id}", ops_job_follow, .auth = SF_WHO("owner or admin"), .rate = SF_RATE_API,
+	{ SF_GET, "/api/jobs/{id}", ops_job_follow, .auth = SF_WHO("owner or admin"), .rate = SF_RATE_API, ONE,
 	  .reply = followed_out, .errors = { SF_ENOTFOUND }, .summary = "How a job is getting on" },
-	{ SF_GET, JOBS "/counts", ops_job_counts, .auth = SF_ADMIN, .rate = SF_RATE_API, .reply = counts_out,
+	{ SF_GET, JOBS "/counts", ops_job_counts, .auth = SF_ADMIN, .rate = SF_RATE_API, ONE, .reply = counts_out,
 	  .summary = "Jobs by kind and state" },
 	{ SF_GET, JOBS, ops_job_list, .auth = SF_ADMIN, .rate = SF_RATE_API, .query = jobs_in,
 	  .query_size = sizeof(struct ops_jobs_query), .reply = page_out,
 	  .summary = "Jobs that a filter names, the newest first" },
-	{ SF_GET, JOBS "/{id}", ops_job_show, .auth = SF_ADMIN, .rate = SF_RATE_API, .reply = shown_out,
+	{ SF_GET, JOBS "/{id}", ops_job_show, .auth = SF_ADMIN, .rate = SF_RATE_API, ONE, .reply = shown_out,
 	  .errors = { SF_ENOTFOUND }, .summary = "A job with its payload" },
 	{ SF_POST, JOBS "/{id}/retry", ops_job_retry, ACT,
 	  .summary = "Run a job now that is dead, cancelled or waits" },

@@ -388,11 +388,11 @@ BOTH(forgotten_when_old)
 /* ---- looking and steering ---------------------------------------------------------------------------------------- */
 
 static int64_t count_of(struct rig *r, const char *kind, const char *state) {
-	struct sf_job_count *c;
-	size_t n;
-	OK(sf_job_counts(db(r), &c, &n));
-	for (size_t i = 0; i < n; i++)
-		if (sf_str_eq(c[i].kind, sf_str(kind)) && sf_str_eq(c[i].state, sf_str(state))) return c[i].n;
+	struct sf_job_counts c;
+	OK(sf_job_counts(db(r), &c));
+	for (size_t i = 0; i < c.nkinds; i++)
+		if (sf_str_eq(c.kinds[i].kind, sf_str(kind)) && sf_str_eq(c.kinds[i].state, sf_str(state)))
+			return c.kinds[i].n;
 	return 0;
 }
 

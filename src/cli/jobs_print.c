@@ -1,0 +1,103 @@
+/* jobs_print: how the jobs command shows jobs, as text or as JSON. */
+#include "cli/internal.h"
+
+#include <stdio.h>
+
+#include "core/json.h"
+#include "core/time.h"
+#include "jobs/jobs.h"
+
+enum { ERROR_WIDTH = 80 };
+
+static const char *when(int64_t t, char buf[32]) {
+	if (!t) return "-";
+	sf_time_format(t, buf);
+	return buf;
+}
+
+/* Text of others may hold control characters, which a terminal would obey; JSON escapes them. */
+static void text(struct sf_buf *b, struct sf_str s) {
+	for (size_t i = 0; i < s.n; i++)
+		sf_buf_char(b, (unsigned char)s.p[i] < ' ' || s.p[i] == 127 ? ' ' : s.p[i]);
+}
+
+static void field(struct sf_buf *b, const char *name, struct sf_str s) {
+	if (!s.p) return;
+	sf_buf_printf(b, "%-10s", name);
+	text(b, s);
+	sf_buf_char(b, '\n');
+}
+
+/* The first bytes of a long text, cut where a character ends. */
+static struct sf_str start_of(struct sf_str s, size_t most) {
+	if (s.n > most)
+		for (s.n = most; s.n && !sf_utf8_valid(s);) s.n--;
+	return s;
+}
+
+void cli_jobs_list(const struct sf_job_view *v, size_t n, bool json) {
+	struct sf_buf b = { 0 };
+	struct sf_json j = sf_json(&b);
+	if (json)
+		sf_json_arr(&j);
+	else
+		sf_buf_printf(&b, "%-10s %-24s %-10s %-9s %-28s %s\n", "ID", "KIND", "STATE", "ATTEMPTS", "CREATED",
+					  "ERROR");
+	for (size_t i = 0; i < n; i++) {
+		char at[32];
+		if (json) {
+			sf_job_json(&j, &v[i], SF_JOB_LISTED);
+			continue;
+		}
+		sf_buf_printf(&b, "%-10lld %-24.*s %-10.*s %3d/%-5d %-28s ", (long long)v[i].id, SF_ARG(v[i].kind),
+					  SF_ARG(v[i].state), v[i].attempts, v[i].max_attempts, when(v[i].created_at, at));
+		text(&b, start_of(v[i].error, ERROR_WIDTH));
+		sf_buf_char(&b, '\n');
+	}
+	if (json) sf_json_arr_end(&j), sf_buf_char(&b, '\n');
+	cli_print(&b);
+}
+
+void cli_jobs_show(const struct sf_job_view *v, bool json) {
+	struct sf_buf b = { 0 };
+	struct sf_json j = sf_json(&b);
+	char at[4][32];
+	if (json) {
+		sf_job_json(&j, v, SF_JOB_WHOLE);
+		sf_buf_char(&b, '\n');
+		cli_print(&b);
+		return;
+	}
+	sf_buf_printf(&b, "id        %lld\nkind      " SF_PRI "\nqueue     " SF_PRI "\nstate     " SF_PRI "\n",
+				  (long long)v->id, SF_ARG(v->kind), SF_ARG(v->queue), SF_ARG(v->state));
+	sf_buf_printf(&b, "attempts  %d of %d\ncreated   %s\nrun at    %s\nstarted   %s\nfinished  %s\n",
+				  v->attempts, v->max_attempts, when(v->created_at, at[0]), when(v->run_at, at[1]),
+				  when(v->started_at, at[2]), when(v->finished_at, at[3]));
+	field(&b, "key", v->key);
+	if (v->owner) sf_buf_printf(&b, "owner     %lld\n", (long long)v->owner);
+	if (v->progress) sf_buf_printf(&b, "progress  %d %%\n", v->progress);
+	field(&b, "at", v->progress_text);
+	field(&b, "payload", v->payload);
+	field(&b, "result", v->result);
+	field(&b, "error", v->error);
+	cli_print(&b);
+}
+
+void cli_jobs_counts(const struct sf_job_count *c, size_t n, bool json) {
+	struct sf_buf b = { 0 };
+	struct sf_json j = sf_json(&b);
+	if (json) sf_json_arr(&j);
+	for (size_t i = 0; i < n; i++) {
+		if (json) {
+			sf_json_obj(&j);
+			sf_json_add(&j, SF_KV("kind", c[i].kind), SF_KV("state", c[i].state), SF_KV("count", c[i].n),
+						SF_KV("estimated", c[i].estimated));
+			sf_json_obj_end(&j);
+		} else {
+			sf_buf_printf(&b, "%-24.*s %-10.*s %s%lld\n", SF_ARG(c[i].kind), SF_ARG(c[i].state),
+						  c[i].estimated ? "about " : "", (long long)c[i].n);
+		}
+	}
+	if (json) sf_json_arr_end(&j), sf_buf_char(&b, '\n');
+	cli_print(&b);
+}
