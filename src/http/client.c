@@ -16,7 +16,7 @@ struct watch { /* of one socket; lifetime: while libcurl wants it watched */
 	struct sf_client *c;
 	curl_socket_t fd;
 };
-struct op { /* one sf_client_perform, on its coroutine's stack */
+struct op { /* one sf_client__perform, on its coroutine's stack */
 	struct sf_client *c;
 	CURL *easy;
 	struct sf_wait w;
@@ -97,7 +97,7 @@ static void detach(struct sf_wait *w) {
 	curl_multi_remove_handle(op->c->multi, op->easy);
 }
 
-int sf_client_perform(struct sf_client *c, void *easy, int64_t timeout_ms) {
+int sf_client__perform(struct sf_client *c, CURL *easy, int64_t timeout_ms) {
 	struct op op = { .c = c, .easy = easy };
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, &op);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);

@@ -135,6 +135,11 @@ struct sf_client {
 };
 CURL *sf_client__easy_take(struct sf_client *c); /* without options; NULL: no memory */
 void sf_client__easy_give(struct sf_client *c, CURL *easy);
+/* ~ Performs a prepared handle of HTTP on the loop; returns the CURLcode, or a negative sf_err when cancelled or after
+ * timeout_ms (SF_EDEADLINE; 0: only the coroutine's deadline counts). The handle stays the caller's; its PRIVATE, NOSIGNAL, QUICK_EXIT
+ * and proxy options are set here. Not for SMTP, FTP and the like: libcurl blocks in them. */
+SF_MUSTCHECK
+int sf_client__perform(struct sf_client *c, CURL *easy, int64_t timeout_ms);
 
 /* ---- one exchange (client_try.c) -------------------------------------------------------------------- */
 

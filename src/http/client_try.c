@@ -172,7 +172,8 @@ int sf_client__try(struct sf_client__try *t, struct sf_client__host *h, int64_t 
 	set_method(t, easy);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail);
 	t->c->stats.requests++;
-	int result = set_headers(t, easy, a, &list) ? sf_client_perform(t->c, easy, max_ms) : CURLE_OUT_OF_MEMORY;
+	int result =
+		set_headers(t, easy, a, &list) ? sf_client__perform(t->c, easy, max_ms) : CURLE_OUT_OF_MEMORY;
 	curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
 	t->c->stats.connects += (uint64_t)connects;
 	if (result > 0) {

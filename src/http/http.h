@@ -165,11 +165,6 @@ struct sf_str sf_fetched_header(const struct sf_fetched *f, const char *name);
 SF_MUSTCHECK
 int sf_fetch(struct sf_client *c, const struct sf_fetch *in, struct sf_arena *a, struct sf_fetched *out,
 			 struct sf_str *why);
-/* ~ Performs a prepared CURL easy handle (as SMTP) on the loop; returns the CURLcode, or a negative sf_err when cancelled or after
- * timeout_ms (SF_EDEADLINE; 0: only the coroutine's deadline counts). The handle stays the caller's; its PRIVATE, NOSIGNAL, QUICK_EXIT and
- * proxy options are set here. */
-SF_MUSTCHECK
-int sf_client_perform(struct sf_client *c, void *easy, int64_t timeout_ms);
 
 /* A host that failed five times in a row, or more than half of the time within ten seconds (of twenty requests at least), is left alone for
  * two seconds, then asked once (half open), and left alone twice as long each time that fails, up to a minute. Failures are

@@ -15,7 +15,6 @@
 
 struct json_t;
 struct sf_job;
-struct sf_client;
 
 /* ---- templates ------------------------------------------------------------------------------------- */
 
@@ -69,8 +68,8 @@ enum mail__outcome mail__outcome(int curl_code, long reply);
 /* ~ Hands the message to the server of the URL. A negative error: cancelled or out of time, the mail may have been taken.
  * Else *out, and *why: the server's last words, or libcurl's, in the arena. */
 SF_MUSTCHECK
-int mail__smtp(struct sf_client *c, struct sf_arena *a, const char *url, const struct mail__message *m,
-			   enum mail__outcome *out, struct sf_str *why);
+int mail__smtp(struct sf_arena *a, const char *url, const struct mail__message *m, enum mail__outcome *out,
+			   struct sf_str *why);
 
 int mail__run(struct sf_job *j); /* ~ email.send */
 

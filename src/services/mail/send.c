@@ -76,7 +76,7 @@ int mail__run(struct sf_job *j) {
 	int err = compose(j, &m, &t);
 	if (err) return err;
 	if (!url || !*url) return keep(j, t, &m);
-	err = mail__smtp(sf_app_client(sf_job_context(j)), sf_job_arena(j), url, &m, &outcome, &why);
+	err = mail__smtp(sf_job_arena(j), url, &m, &outcome, &why);
 	if (err == SF_EDEADLINE) return sf_job_fail(j, err, "the mail server took too long");
 	if (err) return err;
 	switch (outcome) {

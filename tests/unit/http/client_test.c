@@ -1,7 +1,7 @@
 /* Prepared handles on the loop, and the life of a client. */
 #include "http/client_server.h"
 
-#include <curl/curl.h>
+#include "http/client.h"
 
 static size_t count(char *p, size_t one, size_t n, void *arg) {
 	(void)p;
@@ -21,14 +21,14 @@ static void prepared(void) {
 	size_t got = 0;
 	long status = 0;
 	CURL *easy = easy_for("/ok", &got);
-	for (int i = 0; i < 3; i++) assert_int_equal(sf_client_perform(rig.client, easy, 5000), CURLE_OK);
+	for (int i = 0; i < 3; i++) assert_int_equal(sf_client__perform(rig.client, easy, 5000), CURLE_OK);
 	assert_int_equal(curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status), CURLE_OK);
 	assert_int_equal(status, 200);
 	assert_int_equal(got, 6);
 	curl_easy_setopt(easy, CURLOPT_URL, "http://127.0.0.1:1/");
-	assert_int_equal(sf_client_perform(rig.client, easy, 0), CURLE_COULDNT_CONNECT);
+	assert_int_equal(sf_client__perform(rig.client, easy, 0), CURLE_COULDNT_CONNECT);
 	curl_easy_setopt(easy, CURLOPT_URL, "nonsense://x");
-	assert_int_equal(sf_client_perform(rig.client, easy, 5000), CURLE_UNSUPPORTED_PROTOCOL);
+	assert_int_equal(sf_client__perform(rig.client, easy, 5000), CURLE_UNSUPPORTED_PROTOCOL);
 	curl_easy_cleanup(easy);
 }
 static void prepared_handles_run(void **state) {
@@ -41,13 +41,13 @@ static void timed(void) {
 	size_t got = 0;
 	CURL *easy = easy_for("/mute", &got);
 	int64_t from = sf_clock_ns();
-	assert_int_equal(sf_client_perform(rig.client, easy, 100), SF_EDEADLINE);
+	assert_int_equal(sf_client__perform(rig.client, easy, 100), SF_EDEADLINE);
 	assert_in_range(ms_since(from), 90, 800);
 	curl_easy_setopt(easy, CURLOPT_URL,
 					 sf_arena_cstr(rig.arena, url("/ok"))); /* still the caller's, and whole */
-	assert_int_equal(sf_client_perform(rig.client, easy, 5000), CURLE_OK);
+	assert_int_equal(sf_client__perform(rig.client, easy, 5000), CURLE_OK);
 	sf_co_cancel(sf_co_self(), SF_EDRAINING);
-	assert_int_equal(sf_client_perform(rig.client, easy, 5000), SF_EDRAINING);
+	assert_int_equal(sf_client__perform(rig.client, easy, 5000), SF_EDRAINING);
 	curl_easy_cleanup(easy);
 }
 static void handles_come_back_at_the_deadline(void **state) {

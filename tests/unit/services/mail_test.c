@@ -127,6 +127,7 @@ static void well_formed(const char *mime) { /* every line ends with CRLF, is ASC
 	size_t line = 0;
 	for (const char *p = mime; *p; p++) {
 		assert_true((unsigned char)*p < 0x80);
+		if (*p == '.') assert_int_not_equal(line, 0); /* a line of it could end the message */
 		if (*p == '\n') assert_int_equal(p[-1], '\r');
 		if (*p == '\r') {
 			assert_int_equal(p[1], '\n');
