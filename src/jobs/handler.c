@@ -206,12 +206,16 @@ static void run(struct sf_job *j) {
 	j->arena = sf_arena_new(0);
 	j->co = co;
 	j->started_ms = sf_loop_now(l);
+	j->mark = sf_jobs__box_begin(j->src->js->box, (size_t)(j->src - j->src->js->src), j->worker, j->id);
+	sf_co_mark(co, j->mark);
 	sf_co_deadline(co, j->started_ms + j->kind->timeout_ms);
 	int err = call(j);
 	bool timed_out = sf_loop_now(l) - j->started_ms >= j->kind->timeout_ms;
 	sf_co_deadline(co, 0);
 	j->co = NULL, j->db = NULL, j->payload = NULL;
 	sf_arena_free(j->arena); /* ends what the handler left open */
+	sf_co_mark(co, 0);
+	sf_jobs__box_end(j->src->js->box, j->mark);
 	j->arena = NULL;
 	judge(j, err, sf_co_canceled(co), timed_out);
 }

@@ -65,6 +65,7 @@ struct sf_job { /* heap; lifetime: from the claim until its end is written */
 	int64_t id, fence, worker, run_at, priority, attempts, max_attempts, crashes;
 	struct sf_str payload_text, trace; /* behind this struct */
 	char key[32];
+	uint32_t mark; /* in the black box */
 	/* while the handler runs */
 	struct sf_arena *arena; /* NULL outside */
 	struct json_t *payload;
@@ -141,6 +142,7 @@ struct sf_jobs {
 	void (*done)(void *arg);
 	void *done_arg;
 	bool over;
+	struct sf_jobs__box *box;
 	struct sf_jobs_stats stats;
 	int64_t progress_at_ms;
 	struct sf_jobs *next; /* of the process */
@@ -188,6 +190,30 @@ void sf_jobs__ended(struct sf_job *j); /* j->end says how */
 void sf_jobs__ender(void *src);        /* ~ */
 /* Full jitter: evenly between 0 and the exponential bound of the attempt, at least 1 ms. */
 int64_t sf_jobs__backoff_ms(const struct sf_jobs__kind *k, int64_t attempt);
+
+/* ---- what a dead worker leaves behind (blackbox.c) ---------------------------------------------------------------- */
+
+struct sf_jobs__box *sf_jobs__box_new(struct sf_loop *l, int concurrency);
+void sf_jobs__box_free(struct sf_loop *l, struct sf_jobs__box *b);
+/* The name of a worker's row: the process and where its box is. src: index of the source. */
+void sf_jobs__box_name(const struct sf_jobs__box *b, size_t src, char out[256]);
+/* Notes that a job's handler begins, at most `concurrency` at once; returns its coroutine's mark. */
+uint32_t sf_jobs__box_begin(struct sf_jobs__box *b, size_t src, int64_t worker, int64_t job);
+void sf_jobs__box_end(struct sf_jobs__box *b, uint32_t mark);
+struct sf_jobs__death {
+	bool known;   /* its box was found; else each of its jobs may be to blame */
+	int signal;   /* 0: none that it could note */
+	int64_t *ids; /* in the arena: the jobs that are to blame for its end */
+	size_t n;
+	bool certain; /* else one of ids */
+};
+/* What is to blame for the end of the worker whose row has that name and number. */
+void sf_jobs__box_look(struct sf_str name, int64_t worker, struct sf_arena *a, struct sf_jobs__death *out);
+void sf_jobs__box_row(struct sf_jobs__box *b); /* such a row is there now */
+/* Such a row was taken away by somebody else. With the last one of a process that is gone its box goes, too. */
+void sf_jobs__box_done(struct sf_str name, bool gone);
+/* Whether the process of that name was on this host, and is no more. */
+bool sf_jobs__process_gone(struct sf_str name);
 
 /* ---- the lease (lease.c), tidying (prune.c) --------------------------------------------------------------------- */
 

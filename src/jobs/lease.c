@@ -6,7 +6,8 @@
  * what it still writes about those jobs names its old number, and touches no row.
  *
  * A lease is also over when its process is, which another process of the same host can see: the row's name has the
- * boot, the pid namespace, the pid and the start of the process. Then nobody waits for the lease to lapse.
+ * boot, the pid namespace, the pid and the start of the process. Then nobody waits for the lease to lapse. The name also
+ * says where the process has noted what it ran: a job that is to blame for its end is a suspect (blackbox.c).
  *
  * After the database was away everybody's lease has lapsed. Who rescues must have renewed twice in a row, so that all
  * others had as long to renew theirs. */
@@ -15,62 +16,11 @@
 #include "core/log.h"
 #include "core/time.h"
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "jobs.q.h"
 
 enum { RETRY_MS = 200 };
-
-/* ---- processes of this host ----------------------------------------------------------------------------------- */
-
-static void read_word(const char *path, char *out, size_t n) {
-	FILE *f = fopen(path, "re");
-	if (!f || !fgets(out, (int)n, f)) snprintf(out, n, "?");
-	if (f) fclose(f);
-	out[strcspn(out, "\n")] = 0;
-}
-
-/* When the process started, in ticks since boot; 0: there is none (or it is a zombie). */
-static unsigned long long started(long pid) {
-	char path[64], text[1024];
-	unsigned long long at = 0;
-	char state = 0;
-	snprintf(path, sizeof path, "/proc/%ld/stat", pid);
-	FILE *f = fopen(path, "re");
-	if (!f) return 0;
-	size_t n = fread(text, 1, sizeof text - 1, f);
-	fclose(f);
-	text[n] = 0;
-	const char *p = strrchr(text, ')'); /* the name may hold anything */
-	if (!p ||
-		sscanf(p + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
-			   &state, &at) != 2)
-		return 0;
-	return state == 'Z' || state == 'X' ? 0 : at;
-}
-
-/* The part of a name that processes who can see each other share. */
-static void host_name(char out[128]) {
-	char boot[64], ns[64] = "?";
-	read_word("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
-	ssize_t n = readlink("/proc/self/ns/pid", ns, sizeof ns - 1);
-	if (n > 0) ns[n] = 0;
-	snprintf(out, 128, "%.48s %.48s ", boot, ns);
-}
-
-static bool process_gone(struct sf_str name) {
-	char host[128], text[256];
-	long pid;
-	unsigned long long at;
-	host_name(host);
-	size_t n = strlen(host);
-	if (name.n <= n || name.n >= sizeof text || memcmp(name.p, host, n) != 0 || strchr(host, '?'))
-		return false;
-	memcpy(text, name.p + n, name.n - n);
-	text[name.n - n] = 0;
-	return sscanf(text, "%ld %llu", &pid, &at) == 2 && at && started(pid) != at;
-}
 
 /* ---- our own ------------------------------------------------------------------------------------------------------ */
 
@@ -80,11 +30,10 @@ static void renewed(struct sf_jobs__src *s, int64_t asked_ms, int64_t db_now) {
 }
 
 int sf_jobs__register(struct sf_jobs__src *s, struct sf_arena *a) {
-	char host[128], name[256];
+	char name[256];
 	struct jobs_q_worker_add_row row;
 	int64_t asked = sf_loop_now(s->js->loop);
-	host_name(host);
-	snprintf(name, sizeof name, "%s%ld %llu", host, (long)getpid(), started((long)getpid()));
+	sf_jobs__box_name(s->js->box, (size_t)(s - s->js->src), name);
 	int err =
 		jobs_q_worker_add(sf_db_auto(s->db, a, SF_READ_PRIMARY, "jobs.lease"),
 						  &(struct jobs_q_worker_add_in) {
@@ -92,6 +41,7 @@ int sf_jobs__register(struct sf_jobs__src *s, struct sf_arena *a) {
 						  &row);
 	if (err) return err;
 	s->worker = row.id, s->beats = 0;
+	sf_jobs__box_row(s->js->box);
 	renewed(s, asked, row.now);
 	return 0;
 }
@@ -187,34 +137,71 @@ void sf_jobs__keeper(void *src) {
 
 /* ---- others' ------------------------------------------------------------------------------------------------------- */
 
-static int rescue_one(struct sf_jobs__src *s, struct sf_arena *a, int64_t worker, bool gone) {
+/* ~ Which of the worker's jobs are to blame for its end, as far as can be told. */
+static int look_into(struct sf_dbh *tx, struct sf_str name, int64_t worker, struct sf_jobs__death *d) {
+	struct sf_arena *a = sf_dbh_arena(tx);
+	struct sf_rows rows;
+	sf_jobs__box_look(name, worker, a, d);
+	if (d->known) return 0;
+	int err = jobs_q_mine(tx, &(struct jobs_q_mine_in) { .worker = worker }, &rows);
+	if (err) return err;
+	d->ids = sf_arena_try(a, (rows.n + 1) * sizeof *d->ids);
+	if (!d->ids) return SF_ENOMEM;
+	for (size_t i = 0; i < rows.n; i++) d->ids[d->n++] = SF_ROW(rows, jobs_q_mine, i)->id;
+	d->certain = true; /* or a job that takes down whole hosts would go on for ever */
+	return 0;
+}
+
+/* ~ Counts the crash against those to blame; the dead ones are *dead, the others *n. */
+static int blame(struct sf_jobs__src *s, struct sf_dbh *tx, int64_t worker, const struct sf_jobs__death *d,
+				 int64_t *dead, int64_t *n) {
+	char why[128] = "its worker died while it ran", end[128] = "it took its worker down 3 times";
+	struct sf_ints ids = { d->ids, d->n };
+	int err = 0;
+	if (d->signal) {
+		snprintf(why, sizeof why, "its worker died of SIG%s while it ran", sigabbrev_np(d->signal));
+		snprintf(end, sizeof end, "it took its worker down 3 times, at last by SIG%s",
+				 sigabbrev_np(d->signal));
+	}
+	if (d->certain)
+		err = jobs_q_rescue_bury(tx,
+								 &(struct jobs_q_rescue_bury_in) { .worker = worker,
+																   .ids = ids,
+																   .crashes = SF_JOBS__CRASHES,
+																   .error = sf_str(end),
+																   .now = sf_jobs__now(s) },
+								 dead);
+	if (err) return err;
+	return jobs_q_rescue_blamed(
+		tx,
+		&(struct jobs_q_rescue_blamed_in) {
+			.worker = worker, .ids = ids, .certain = d->certain, .error = sf_str(why) },
+		n);
+}
+
+static int rescue_one(struct sf_jobs__src *s, struct sf_arena *a, int64_t worker, struct sf_str name,
+					  bool gone) {
 	struct jobs_q_worker_lock_row row;
+	struct sf_jobs__death d;
 	struct sf_dbh *tx = NULL;
-	int64_t dead = 0, n = 0;
+	int64_t dead = 0, blamed = 0, rest = 0;
 	int err = sf_tx_begin(s->db, a, "jobs.rescue", &tx);
 	if (err) return err;
 	err = jobs_q_worker_lock(tx, &(struct jobs_q_worker_lock_in) { .id = worker }, &row);
 	if (err) goto out; /* SF_ENOTFOUND: somebody was faster */
 	if (!gone && row.expires_at >= sf_jobs__now(s)) goto out;
-	err = jobs_q_rescue_bury(
-		tx,
-		&(struct jobs_q_rescue_bury_in) { .worker = worker,
-										  .crashes = SF_JOBS__CRASHES,
-										  .error = SF_STR("it took its worker down 3 times"),
-										  .now = sf_jobs__now(s) },
-		&dead);
-	if (!err)
-		err = jobs_q_rescue(
-			tx,
-			&(struct jobs_q_rescue_in) { .worker = worker, .error = SF_STR("its worker died while it ran") },
-			&n);
+	err = look_into(tx, name, worker, &d);
+	if (!err && d.n) err = blame(s, tx, worker, &d, &dead, &blamed);
+	if (!err) err = jobs_q_rescue(tx, &(struct jobs_q_rescue_in) { .worker = worker }, &rest);
 	if (!err) err = jobs_q_worker_gone(tx, &(struct jobs_q_worker_gone_in) { .id = worker }, NULL);
 	if (!err) err = sf_tx_commit(tx);
 	if (err) goto out;
-	s->js->stats.rescued += (uint64_t)n, s->js->stats.dead += (uint64_t)dead;
-	sf_log(SF_WARN, "jobs of a dead worker were rescued", SF_KV("worker", worker), SF_KV("jobs", n),
-		   SF_KV("dead", dead), SF_KV("process_gone", gone));
-	if (n) s->suspects_at_ms = 0, sf_jobs__signal(&s->pump);
+	sf_jobs__box_done(name, gone);
+	s->js->stats.rescued += (uint64_t)(blamed + rest), s->js->stats.dead += (uint64_t)dead;
+	sf_log(SF_WARN, "jobs of a dead worker were rescued", SF_KV("worker", worker),
+		   SF_KV("jobs", blamed + rest), SF_KV("suspects", blamed), SF_KV("dead", dead),
+		   SF_KV("signal", d.signal), SF_KV("process_gone", gone));
+	if (blamed + rest) s->suspects_at_ms = s->full_at_ms = 0, sf_jobs__signal(&s->pump);
 out:
 	sf_tx_end(tx);
 	return err == SF_ENOTFOUND ? 0 : err;
@@ -242,8 +229,9 @@ int sf_jobs__rescue(struct sf_jobs__src *s, struct sf_arena *a) {
 	for (size_t i = 0; !err && i < rows.n; i++) {
 		const struct jobs_q_worker_list_row *row = SF_ROW(rows, jobs_q_worker_list, i);
 		if (row->id == s->worker) continue;
-		bool gone = process_gone(row->name);
-		if (gone || (row->expires_at < now && s->beats >= 2)) err = rescue_one(s, a, row->id, gone);
+		bool gone = sf_jobs__process_gone(row->name);
+		if (gone || (row->expires_at < now && s->beats >= 2))
+			err = rescue_one(s, a, row->id, row->name, gone);
 	}
 	return err ? err : rescue_orphans(s, a);
 }

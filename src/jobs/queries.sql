@@ -73,10 +73,10 @@ SELECT expires_at FROM job_workers WHERE id = :id FOR UPDATE;
 -- in: id int
 DELETE FROM job_workers WHERE id = :id;
 
--- name: rescue_bury :exec jobs that took their worker down too often
--- in: worker int, crashes int, error text, now int
+-- name: rescue_bury :exec of those to blame, the ones that took their worker down too often
+-- in: worker int, ids ints, crashes int, error text, now int
 WITH gone AS (
-    DELETE FROM jobs WHERE worker = :worker AND state = 'running' AND crashes + 1 >= :crashes RETURNING *
+    DELETE FROM jobs WHERE id = ANY(:ids) AND worker = :worker AND state = 'running' AND crashes + 1 >= :crashes RETURNING *
 ), kept AS (
     INSERT INTO job_history (id, kind, queue, priority, run_at, state, attempts, max_attempts, crashes, payload, job_key,
         owner_user, trace, progress, progress_text, error, result, created_at, started_at, finished_at)
@@ -88,12 +88,19 @@ INSERT INTO job_tally (kind, state, day, n)
 SELECT kind, 'dead', CAST(:now AS bigint) / 86400000000, count(*) FROM kept GROUP BY kind;
 -- sqlite:
 UPDATE jobs SET crashes = crashes + 1, error = :error, finished_at = :now, final_state = 'dead'
-WHERE worker = :worker AND state = 'running' AND crashes + 1 >= :crashes;
+WHERE id IN (SELECT value FROM json_each(:ids)) AND worker = :worker AND state = 'running' AND crashes + 1 >= :crashes;
 
--- name: rescue :exec the rest goes back; a crash is no attempt
--- in: worker int, error text
-UPDATE jobs SET state = 'retrying', worker = NULL, fence = fence + 1, crashes = crashes + 1, attempts = attempts - 1,
-    error = :error, lane = CASE WHEN crashes = 0 THEN lane || '!' ELSE lane END
+-- name: rescue_blamed :exec the others of those to blame are suspects from now on. certain 0: one of them did it, so only the first suspicion counts
+-- in: worker int, ids ints, certain int, error text
+UPDATE jobs SET state = 'retrying', worker = NULL, fence = fence + 1, attempts = attempts - 1, error = :error,
+    crashes = CASE WHEN :certain = 1 OR crashes = 0 THEN crashes + 1 ELSE crashes END,
+    lane = CASE WHEN crashes = 0 THEN lane || '!' ELSE lane END
+WHERE id = ANY(:ids) AND worker = :worker AND state = 'running';
+
+-- name: rescue :exec the rest goes back as if nothing had happened
+-- in: worker int
+UPDATE jobs SET worker = NULL, fence = fence + 1, attempts = attempts - 1,
+    state = CASE WHEN error IS NULL THEN 'ready' ELSE 'retrying' END
 WHERE worker = :worker AND state = 'running';
 
 -- name: rescue_orphans :exec claimed by a worker whose row was taken away while the claim was on its way

@@ -146,6 +146,7 @@ int sf_jobs_start(struct sf_loop *l, const struct sf_jobs_opts *o, struct sf_job
 		return err;
 	}
 	sf_jobs__amqp_new(js);
+	js->box = sf_jobs__box_new(l, js->o.concurrency);
 	sf_jobs__wake_add(js);
 	js->dispatching = true; /* until they run */
 	sf_loop_later(l, begin_all, js);
@@ -262,6 +263,7 @@ void sf_jobs_free(struct sf_jobs *js) {
 		free(s->lane);
 	}
 	sf_jobs__amqp_free(js);
+	sf_jobs__box_free(js->loop, js->box);
 	free(js->src);
 	free((char *)js->o.amqp_url);
 	free((char *)js->o.queues);

@@ -154,11 +154,11 @@ __attribute__((noreturn, no_sanitize("address"), noinline)) static void entry(vo
 
 static void run_one(struct sf_loop *l, struct sf_co *co) {
 	struct sf_loop *outer = sf_loop__self;
-	sf_loop__self = l, l->current = co;
+	sf_loop__self = l, l->current = co, *l->watch = co->mark;
 	fiber_leave(&l->main_fake, co->base, stack_usable(co));
 	sf_loop__ctx_switch(&l->main, &co->ctx);
 	fiber_enter(l->main_fake, NULL, NULL);
-	l->current = NULL, sf_loop__self = outer;
+	l->current = NULL, sf_loop__self = outer, *l->watch = 0;
 	if (!co->done) return;
 	sf_list_del(&co->all);
 	l->nlive--;
@@ -194,7 +194,7 @@ int sf_co_start(struct sf_loop *l, void (*fn)(void *arg), void *arg, struct sf_c
 		return SF_EOVERLOAD;
 	}
 	co->fn = fn, co->arg = arg, co->wait = NULL, co->deadline = 0;
-	co->canceled = 0, co->shield = 0, co->done = false, co->fake = NULL;
+	co->canceled = 0, co->shield = 0, co->mark = 0, co->done = false, co->fake = NULL;
 	sf_list_init(&co->ready);
 	sf_list_push(&l->live, &co->all);
 	sf_loop__ctx_make(&co->ctx, co->base, stack_usable(co), entry);
@@ -236,4 +236,17 @@ void sf_co_shield(bool on) {
 	SF_BUG_ON(!co);
 	SF_BUG_ON(!on && co->shield == 0);
 	co->shield += on ? 1u : -1u;
+}
+
+/* ---- the watch ------------------------------------------------------------------------------ */
+
+void sf_loop_watch(struct sf_loop *l, volatile uint32_t *at) {
+	l->watch = at ? at : &l->unwatched;
+	*l->watch = l->current ? l->current->mark : 0;
+}
+
+void sf_co_mark(struct sf_co *co, uint32_t mark) {
+	struct sf_loop *l = co->loop;
+	co->mark = mark;
+	if (l->current == co) *l->watch = mark;
 }

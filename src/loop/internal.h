@@ -46,6 +46,7 @@ struct sf_co {
 	int64_t deadline;     /* 0: none */
 	int canceled;         /* reason or 0 */
 	unsigned shield;
+	uint32_t mark; /* what the watch shows while it runs */
 	bool done;
 	struct sf_co *next;   /* idle stacks, newest first */
 	struct sf_node ready; /* loop's ready line */
@@ -90,6 +91,8 @@ struct sf_loop {
 	void *main_fake; /* ASan: the loop's own stack */
 	const void *main_base;
 	size_t main_size;
+	volatile uint32_t *watch; /* never NULL: nobody looks at `unwatched` */
+	uint32_t unwatched;
 	struct sf_node ready; /* woken by a coroutine, run when that one suspends or ends */
 	struct sf_node live;
 	struct sf_co *idle;

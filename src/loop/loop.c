@@ -106,6 +106,7 @@ struct sf_loop *sf_loop_new(const struct sf_loop_opts *opts) {
 	l->opts = defaults(opts);
 	SF_BUG_ON(uv_loop_init(&l->uv) != 0); /* fails only without descriptors or memory */
 	l->uv.data = l;
+	l->watch = &l->unwatched;
 	sf_list_init(&l->ready);
 	sf_list_init(&l->live);
 	SF_BUG_ON(uv_mutex_init(&l->post_lock) != 0);

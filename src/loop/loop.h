@@ -58,6 +58,10 @@ void sf_co_deadline(struct sf_co *co, int64_t at_ms); /* in sf_loop_now time; 0:
 int64_t sf_co_deadline_get(const struct sf_co *co);
 /* Between shield(true) and shield(false), cancellation waits: for work that must be finished, as a COMMIT. Nests. */
 void sf_co_shield(bool on);
+/* Where the loop notes whose code it executes, as it goes: the mark of the coroutine that runs, 0 between them. For memory
+ * that outlives the process. NULL: nowhere. */
+void sf_loop_watch(struct sf_loop *l, volatile uint32_t *at);
+void sf_co_mark(struct sf_co *co, uint32_t mark); /* 0 at the start */
 
 /* ---- awaiting ------------------------------------------------------------------------------- */
 

@@ -204,6 +204,36 @@ static void a_leaked_handle_is_counted(void **state) {
 	assert_int_equal(sf_loop_free(l), 1);
 }
 
+/* ---- the watch -------------------------------------------------------------------------------- */
+
+static volatile uint32_t seen;
+static void marked(void *arg) {
+	struct sf_co *co = sf_co_self();
+	assert_int_equal(seen, 0);
+	sf_co_mark(co, *(uint32_t *)arg);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(seen, *(uint32_t *)arg);
+		assert_int_equal(sf_sleep(1), 0);
+	}
+	sf_co_mark(co, 0);
+	assert_int_equal(seen, 0);
+}
+
+static void watch_shows_who_runs(void **state) {
+	(void)state;
+	struct sf_loop *l = sf_loop_new(NULL);
+	uint32_t marks[] = { 7, 8, 9 };
+	sf_loop_watch(l, &seen);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(sf_co_start(l, marked, &marks[i], NULL), 0);
+		assert_int_equal(seen, 0); /* between them */
+	}
+	sf_loop_run(l);
+	assert_int_equal(seen, 0);
+	sf_loop_watch(l, NULL);
+	assert_int_equal(sf_loop_free(l), 0);
+}
+
 /* ---- cost ------------------------------------------------------------------------------------- */
 
 /* What others take of the machine does not count. */
@@ -243,6 +273,7 @@ int main(void) {
 		cmocka_unit_test(overflow_hits_the_guard),
 		cmocka_unit_test(a_leaked_coroutine_is_counted),
 		cmocka_unit_test(a_leaked_handle_is_counted),
+		cmocka_unit_test(watch_shows_who_runs),
 		cmocka_unit_test(start_costs_little),
 	};
 	return cmocka_run_group_tests_name("loop/coroutine", tests, NULL, NULL);
