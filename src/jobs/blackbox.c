@@ -47,6 +47,8 @@ struct page {
 	_Atomic int32_t rows; /* in job_workers, of all databases */
 	volatile uint32_t current;
 	volatile int32_t signal;
+	volatile uint32_t
+		elsewhere; /* the signal came in a thread that is not the loop's, which goes on meanwhile */
 	struct slot slot[];
 };
 struct sf_jobs__box { /* lifetime: the runner */
@@ -129,7 +131,8 @@ static void on_fatal(int number, siginfo_t *info, void *context) {
 	bool outside = info->si_code == SI_USER && info->si_pid != getpid();
 	(void)context;
 	if (process.pid == getpid() && !outside)
-		for (struct sf_jobs__box *b = process.boxes; b; b = b->next) b->page->signal = number;
+		for (struct sf_jobs__box *b = process.boxes; b; b = b->next)
+			b->page->elsewhere = sf_loop_self() == NULL, b->page->signal = number;
 	for (size_t i = 0; i < SF_COUNT(fatal); i++)
 		if (fatal[i] == number) sigaction(number, &process.old[i], NULL);
 	if (info->si_code <= 0) raise(number);
@@ -277,7 +280,7 @@ void sf_jobs__box_look(struct sf_str name, int64_t worker, struct sf_arena *a, s
 	const struct page *p = page_find(name, path, &src, &bytes);
 	*out = (struct sf_jobs__death) { .known = p != NULL };
 	if (!p) return;
-	uint32_t current = p->current;
+	uint32_t current = p->signal && p->elsewhere ? 0 : p->current;
 	out->signal = p->signal;
 	out->ids = sf_arena_alloc(a, (p->nslot + 1) * sizeof *out->ids);
 	for (uint32_t i = 0; i < p->nslot; i++) {
