@@ -183,6 +183,7 @@ int sf_reply_page(struct sf_req *r, const struct sf_rows *rows,
 /* Starts a JSON answer; the caller writes one value into it. */
 struct sf_json *sf_reply_json(struct sf_req *r, int status);
 int sf_reply_text(struct sf_req *r, int status, const char *type, struct sf_str body); /* copied */
+/* Content-Security-Policy: instead of the one that HTML has otherwise. */
 void sf_reply_header(struct sf_req *r, const char *name, struct sf_str value);
 /* Sets a cookie: HttpOnly unless `readable`, SameSite=Lax, Path=/, Secure behind TLS; max_age_s 0 deletes it. */
 void sf_reply_cookie(struct sf_req *r, const char *name, struct sf_str value, int64_t max_age_s,

@@ -100,7 +100,8 @@ void sf_app__headers_write(struct sf_req *r, int err) {
 		sf_buf_str(head, r->app->security);
 		if (err < 0) sf_buf_str(head, SF_STR("Cache-Control: no-store\r\n"));
 	}
-	if (sf_str_starts(http->type, SF_STR("text/html"))) sf_buf_str(head, r->app->security_html);
+	if (sf_str_starts(http->type, SF_STR("text/html")) && !r->own_policy)
+		sf_buf_str(head, r->app->security_html);
 	if (r->limited) limit_headers(head, &r->limit);
 	sf_buf_str(head, SF_STR("X-Request-Id: "));
 	sf_buf_str(head, r->id);

@@ -85,7 +85,7 @@ struct sf_req {
 	struct sf_page page;
 	struct sf_dbh *db;
 	struct sf_json json;
-	bool own_cache, own_etag; /* the handler wrote that header itself */
+	bool own_cache, own_etag, own_policy; /* the handler wrote that header itself */
 
 	struct sf_limit_result limit;
 	bool limited; /* limit is filled */

@@ -62,6 +62,7 @@ void sf_reply_header(struct sf_req *r, const char *name, struct sf_str value) {
 	struct sf_str n = sf_str(name);
 	if (sf_str_ieq(n, SF_STR("cache-control"))) r->own_cache = true;
 	if (sf_str_ieq(n, SF_STR("etag"))) r->own_etag = true;
+	if (sf_str_ieq(n, SF_STR("content-security-policy"))) r->own_policy = true;
 	sf_http_add(r->http, name, value);
 }
 

@@ -91,6 +91,8 @@ const struct sf_config_row sf_config_rows[] = {
 	  .help = "Mail server: smtp://user:password@host:587 or smtps://…; without it mails are kept in an outbox." },
 	{ "TELEGRAM_BASE_URL", "--telegram-base-url", SF_CFG_TEXT, "https://api.telegram.org",
 	  .help = "Where the Telegram Bot API is." },
+	{ "TELEGRAM_BOT", "--telegram-bot", SF_CFG_TEXT, NULL,
+	  .help = "Name of the Telegram bot, without @: people are led to t.me/<name>." },
 	{ "TELEGRAM_TOKEN", "--telegram-token", SF_CFG_TEXT, NULL, .secret = true,
 	  .help = "Token of the Telegram bot; without it no messages are sent." },
 	{ "TELEGRAM_WEBHOOK_SECRET", "--telegram-webhook-secret", SF_CFG_TEXT, NULL, .secret = true,

@@ -59,6 +59,14 @@ onEachEngine(describe, after, 'mail', (engine) => {
     assert.ok(list.body.total >= 9);
     assert.ok(list.body.mails[0].id > list.body.mails[1].id);
     assertDocumented(doc, 'GET', '/api/ops/outbox/1', await s.get(`/api/ops/outbox/${list.body.mails[0].id}`, { token: admin.token }));
+    const path = `/api/ops/outbox/${list.body.mails[0].id}/html`, html = await s.get(path, { token: admin.token });
+    assertDocumented(doc, 'GET', '/api/ops/outbox/1/html', html);
+    assert.equal(html.headers['content-type'], 'text/html; charset=utf-8');
+    assert.equal(html.text, (await read(list.body.mails[0].id)).html);
+    assert.match(html.headers['content-security-policy'], /^sandbox; default-src 'none'; .*frame-ancestors 'self'$/, 'this one alone');
+    assertError(await s.get(path), 401);
+    assertError(await s.get(path, { token: (await s.user()).token }), 403);
+    assertError(await s.get('/api/ops/outbox/999999/html', { token: admin.token }), 404);
     assertError(await s.get('/api/ops/outbox'), 401);
     assertError(await s.get('/api/ops/outbox', { token: (await s.user()).token }), 403);
     assertError(await s.get('/api/ops/outbox/999999', { token: admin.token }), 404);

@@ -14,7 +14,7 @@ onEachEngine(describe, after, 'telegram', (engine) => {
   let s, api, doc, update = 1000, chat = 5000;
   before(async () => {
     api = await BotApi.start();
-    s = await Server.start({ engine, env: { TELEGRAM_BASE_URL: api.url, TELEGRAM_TOKEN: api.token, TELEGRAM_WEBHOOK_SECRET: SECRET } });
+    s = await Server.start({ engine, env: { TELEGRAM_BOT: 'softfactory_bot', TELEGRAM_BASE_URL: api.url, TELEGRAM_TOKEN: api.token, TELEGRAM_WEBHOOK_SECRET: SECRET } });
     doc = (await s.get('/api/openapi.json')).body;
   });
   after(async () => {
@@ -53,6 +53,21 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     assert.ok(!s.daemon.lines.some((l) => l.includes(SECRET)), 'the secret is in no log line');
   });
 
+  test('a chat is unlinked by its user', async () => {
+    const user = await s.user(), here = ++chat, link = () => s.request('DELETE', '/api/telegram/link', { token: user.token });
+    assertError(await link(), 404);
+    assert.match(await answer(here, (await code(user)).command), /linked to your account/);
+    const ended = await link();
+    assert.equal(ended.status, 200);
+    assertDocumented(doc, 'DELETE', '/api/telegram/link', ended);
+    const { body } = await s.get('/api/telegram', { token: user.token });
+    assert.deepEqual(body, { configured: true, linked: false, linked_at: null });
+    assert.match(await answer(here, '/status'), /not linked/);
+    assertError(await link(), 404);
+    assertError(await s.request('DELETE', '/api/telegram/link'), 401);
+    assertError(await s.get('/api/telegram'), 401);
+  });
+
   test('a code links a chat, once', async () => {
     const user = await s.user({ name: '김예약' });
     const here = ++chat;
@@ -60,6 +75,7 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     const first = await code(user);
     assert.equal(first.linked, false);
     assert.equal(first.command, `/start ${first.code}`);
+    assert.equal(first.url, `https://t.me/softfactory_bot?start=${first.code}`);
     const left = new Date(first.expires_at) - Date.now();
     assert.ok(left > 590_000 && left <= 600_000, `${left} ms`);
     const second = await code(user);
@@ -67,6 +83,10 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     assert.match(await answer(here, second.command), /linked to your account/);
     assert.match(await answer(here, '/status'), new RegExp(`김예약 \\(${user.email}\\)`));
     assert.equal((await code(user)).linked, true);
+    const state = await s.get('/api/telegram', { token: user.token });
+    assertDocumented(doc, 'GET', '/api/telegram', state);
+    assert.deepEqual([state.body.configured, state.body.linked], [true, true]);
+    assert.ok(Date.now() - new Date(state.body.linked_at) < 60_000);
     const other = ++chat;
     assert.match(await answer(other, second.command), /not valid/, 'a code works once');
     const third = await code(user);

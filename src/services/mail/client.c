@@ -1,6 +1,7 @@
 /* client: a mail as the payload of its job. */
 #include "services/mail/client.h"
 
+#include "core/config.h"
 #include "core/json.h"
 #include "core/time.h"
 #include "db/db.h"
@@ -51,4 +52,9 @@ int mail_send(struct sf_dbh *tx, const struct mail *m) {
 										.owner = m->to[i].user,
 										.trace = m->trace };
 	return m->nto == 1 ? sf_job_add(tx, jobs, NULL) : sf_job_add_many(tx, jobs, m->nto, NULL);
+}
+
+bool mail_kept(void) {
+	const char *url = sf_config_text("SMTP_URL");
+	return !url || !*url;
 }

@@ -24,5 +24,7 @@ struct mail {
 /* ~ Writes the jobs in the transaction, one statement whatever nto is. */
 SF_MUSTCHECK
 int mail_send(struct sf_dbh *tx, const struct mail *m);
+/* True where mails are kept for an administrator to read, for no mail server is set. */
+bool mail_kept(void);
 
 #endif

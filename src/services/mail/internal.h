@@ -81,6 +81,6 @@ int mail__keep(struct sf_dbh *tx, const char *template, const struct mail__messa
 struct mail_outbox_query {
 	struct sf_str to; /* p NULL: all */
 };
-sf_handler mail__outbox, mail__outbox_one;
+sf_handler mail__outbox, mail__outbox_one, mail__outbox_html;
 
 #endif

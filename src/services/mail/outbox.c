@@ -45,3 +45,14 @@ int mail__outbox_one(struct sf_req *r) {
 	int err = mail_q_one(sf_req_db(r), &(struct mail_q_one_in) { .id = sf_path_int(r, "id") }, &row);
 	return err ? err : sf_reply_row(r, 200, &mail_one_desc, &row);
 }
+
+/* A mail has styles of its own and words of users: it may be drawn, in a frame of ours, and nothing else. */
+int mail__outbox_html(struct sf_req *r) {
+	struct mail_q_one_row row;
+	int err = mail_q_one(sf_req_db(r), &(struct mail_q_one_in) { .id = sf_path_int(r, "id") }, &row);
+	if (err) return err;
+	sf_reply_header(r, "Content-Security-Policy",
+					SF_STR("sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+						   "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"));
+	return sf_reply_text(r, 200, "text/html; charset=utf-8", row.html);
+}

@@ -6,6 +6,7 @@
 #include "core/hash.h"
 #include "core/json.h"
 #include "jobs/jobs.h"
+#include "services/mail/client.h"
 #include "services/mail/internal.h"
 
 static struct sf_str text_of(const json_t *o, const char *name) {
@@ -69,14 +70,13 @@ static int keep(struct sf_job *j, const struct mail__template *t, const struct m
 
 int mail__run(struct sf_job *j) {
 	const struct mail__template *t = NULL;
-	const char *url = sf_config_text("SMTP_URL");
 	enum mail__outcome outcome = MAIL__AGAIN;
 	struct mail__message m;
 	struct sf_str why = SF_STR_NULL;
 	int err = compose(j, &m, &t);
 	if (err) return err;
-	if (!url || !*url) return keep(j, t, &m);
-	err = mail__smtp(sf_job_arena(j), url, &m, &outcome, &why);
+	if (mail_kept()) return keep(j, t, &m);
+	err = mail__smtp(sf_job_arena(j), sf_config_text("SMTP_URL"), &m, &outcome, &why);
 	if (err == SF_EDEADLINE) return sf_job_fail(j, err, "the mail server took too long");
 	if (err) return err;
 	switch (outcome) {

@@ -28,6 +28,9 @@ static const struct sf_route routes[] = {
 	  .summary = "Mails that were kept because no mail server is set, newest first" },
 	{ SF_GET, "/api/ops/outbox/{id}", mail__outbox_one, .auth = SF_ADMIN, .rate = SF_RATE_API,
 	  .reply = one_out, .errors = { SF_ENOTFOUND }, .summary = "One of them, as text and HTML" },
+	{ SF_GET, "/api/ops/outbox/{id}/html", mail__outbox_html, .auth = SF_ADMIN, .rate = SF_RATE_API,
+	  .produces = "text/html", .errors = { SF_ENOTFOUND },
+	  .summary = "Its HTML as a page of its own, without scripts, for a frame" },
 	{ 0 },
 };
 

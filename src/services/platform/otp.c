@@ -70,7 +70,8 @@ static int ask(struct sf_req *r, const char *purpose) {
 	err = send_code(r, tx, email, purpose, template);
 	if (err) goto out;
 	sf_reply(r, 202, SF_KV("status", "queued"),
-			 SF_KV("message", "If this address can be used, a mail with a code is on its way."));
+			 SF_KV("message", "If this address can be used, a mail with a code is on its way."),
+			 SF_KV("outbox", mail_kept()));
 	err = sf_req_commit(r, tx);
 out:
 	sf_tx_end(tx);

@@ -100,6 +100,8 @@ static const struct sf_field message_out[] = { SF_OUT(message, SF_F_TEXT, .requi
 static const struct sf_field queued_out[] = {
 	SF_OUT(status, SF_F_TEXT, .required = true),
 	SF_OUT(message, SF_F_TEXT, .required = true),
+	SF_OUT(outbox, SF_F_BOOL, .required = true,
+		   .help = "no mail server is set: an administrator finds the mail at /ops/outbox"),
 	{ 0 },
 };
 static const struct sf_field product_out[] = { PRODUCT_FIELDS, { 0 } };

@@ -22,7 +22,7 @@ struct telegram_update {
 	const struct json_t *message; /* NULL: an update of another sort */
 };
 
-sf_handler telegram_webhook, telegram_link_code;
+sf_handler telegram_webhook, telegram_link_code, telegram_link_state, telegram_link_end;
 int telegram__send(struct sf_job *j); /* ~ telegram.send */
 
 /* ~ Adds a message to a chat in the transaction; trace: traceparent, p NULL: none. */

@@ -1,4 +1,5 @@
 /* link: codes that tie a chat to a user: drawn for who is signed in, used once in the chat, within ten minutes. */
+#include "core/config.h"
 #include "core/hash.h"
 #include "core/time.h"
 #include "services/telegram/internal.h"
@@ -33,8 +34,38 @@ int telegram_link_code(struct sf_req *r) {
 	err = telegram_q_code_prune(h, &(struct telegram_q_code_prune_in) { .now = sf_req_now(r) }, NULL);
 	if (!err) err = telegram_q_code_put(h, &in, NULL);
 	if (err) return err;
+	const char *bot = sf_config_text("TELEGRAM_BOT");
+	struct sf_str url =
+		bot ? sf_arena_printf(a, "https://t.me/%s?start=" SF_PRI, bot, SF_ARG(text)) : SF_STR_NULL;
 	return sf_reply(r, 200, SF_KV("code", text), SF_KV("command", sf_arena_printf(a, "/start %s", code)),
-					sf_kv_time("expires_at", expires, at), SF_KV("linked", linked));
+					sf_kv_time("expires_at", expires, at), SF_KV("url", url), SF_KV("linked", linked));
+}
+
+int telegram_link_state(struct sf_req *r) {
+	struct telegram_q_link_of_user_in in = { .user_id = sf_req_caller(r)->user };
+	struct telegram_q_link_of_user_row link;
+	bool configured = sf_config_text("TELEGRAM_TOKEN") && sf_config_text("TELEGRAM_WEBHOOK_SECRET");
+	int err = telegram_q_link_of_user(sf_req_db(r), &in, &link);
+	if (err && err != SF_ENOTFOUND) return err;
+	bool linked = err == 0;
+	struct sf_json *j = sf_reply_json(r, 200);
+	sf_json_obj(j);
+	sf_json_add(j, SF_KV("configured", configured), SF_KV("linked", linked));
+	sf_json_key(j, "linked_at");
+	if (linked)
+		sf_json_time(j, link.linked_at);
+	else
+		sf_json_null(j);
+	sf_json_obj_end(j);
+	return 0;
+}
+
+int telegram_link_end(struct sf_req *r) { /* 404: none is linked */
+	int64_t changed = 0;
+	struct telegram_q_unlink_user_in in = { .user_id = sf_req_caller(r)->user };
+	int err = telegram_q_unlink_user(sf_req_db(r), &in, &changed);
+	if (!err && !changed) err = SF_ENOTFOUND;
+	return err ? err : sf_reply(r, 200, SF_KV("message", "The chat is unlinked."));
 }
 
 int telegram__link(struct sf_req *r, struct sf_dbh *tx, int64_t chat, struct sf_str code, int64_t *user) {

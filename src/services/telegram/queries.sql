@@ -45,3 +45,7 @@ SELECT chat_id, linked_at FROM telegram_links WHERE user_id = :user_id;
 -- name: unlink_chat :exec
 -- in: chat_id int
 DELETE FROM telegram_links WHERE chat_id = :chat_id;
+
+-- name: unlink_user :exec
+-- in: user_id int
+DELETE FROM telegram_links WHERE user_id = :user_id;

@@ -14,9 +14,18 @@ static const struct sf_field link_out[] = {
 	SF_OUT(code, SF_F_TEXT, .required = true, .help = "works once, for ten minutes; a new one ends it"),
 	SF_OUT(command, SF_F_TEXT, .required = true, .help = "what to send to the bot"),
 	SF_OUT(expires_at, SF_F_TIME, .required = true),
+	SF_OUT(url, SF_F_TEXT, .nullable = true, .required = true,
+		   .help = "sends it, opened on a device with Telegram; null when TELEGRAM_BOT is not set"),
 	SF_OUT(linked, SF_F_BOOL, .required = true, .help = "whether a chat is linked now"),
 	{ 0 },
 };
+static const struct sf_field state_out[] = {
+	SF_OUT(configured, SF_F_BOOL, .required = true, .help = "whether this platform has a bot"),
+	SF_OUT(linked, SF_F_BOOL, .required = true),
+	SF_OUT(linked_at, SF_F_TIME, .required = true, .nullable = true),
+	{ 0 },
+};
+static const struct sf_field ended_out[] = { SF_OUT(message, SF_F_TEXT, .required = true), { 0 } };
 
 /* The address of the webhook holds its secret: its log line is at debug level. */
 static const struct sf_route routes[] = {
@@ -24,6 +33,10 @@ static const struct sf_route routes[] = {
 	  .rate = SF_RATE_API, .body = update_in, .body_size = sizeof(struct telegram_update),
 	  .reply = update_out, .errors = { SF_ENOTFOUND }, .quiet = true,
 	  .summary = "Updates of the Telegram bot, each applied once" },
+	{ SF_GET, "/api/telegram", telegram_link_state, .auth = SF_USER, .rate = SF_RATE_API, .reply = state_out,
+	  .summary = "Whether there is a bot, and whether a chat is linked to the caller" },
+	{ SF_DELETE, "/api/telegram/link", telegram_link_end, .auth = SF_USER, .rate = SF_RATE_WRITE,
+	  .reply = ended_out, .errors = { SF_ENOTFOUND }, .summary = "Unlink the caller's chat" },
 	{ SF_GET, "/api/telegram/link", telegram_link_code, .auth = SF_USER, .rate = SF_RATE_API,
 	  .reply = link_out, .summary = "A code that links a Telegram chat to the caller" },
 	{ 0 },
