@@ -121,5 +121,6 @@ int sf_jobs_declare(const struct sf_job_kind *const *kinds, const struct sf_cron
 	if (err) return err;
 	clear(&process);
 	process = d;
+	sf_jobs__timing_reset();
 	return 0;
 }

@@ -190,6 +190,16 @@ static void judge(struct sf_job *j, int err, int canceled, bool timed_out) {
 		failed(j, err, timed_out);
 }
 
+static enum sf_job_outcome outcome(const struct sf_job *j) {
+	switch (j->end) {
+	case SF_JOBS__DONE: return SF_JOB_RAN;
+	case SF_JOBS__DEAD: return SF_JOB_DIED;
+	case SF_JOBS__CANCELLED: return SF_JOB_CANCELLED;
+	case SF_JOBS__BACK: return j->uncount ? SF_JOB_PUT_BACK : SF_JOB_FAILED;
+	default: return j->committed ? SF_JOB_RAN : SF_JOB_REFUSED;
+	}
+}
+
 /* ---- one run --------------------------------------------------------------------------------------------------------- */
 
 static int call(struct sf_job *j) {
@@ -208,6 +218,7 @@ static void run(struct sf_job *j) {
 	j->started_ms = sf_loop_now(l);
 	j->mark = sf_jobs__box_begin(j->src->js->box, (size_t)(j->src - j->src->js->src), j->worker, j->id);
 	sf_co_mark(co, j->mark);
+	int64_t ns = sf_clock_ns();
 	sf_co_deadline(co, j->started_ms + j->kind->timeout_ms);
 	int err = call(j);
 	bool timed_out = sf_loop_now(l) - j->started_ms >= j->kind->timeout_ms;
@@ -218,6 +229,7 @@ static void run(struct sf_job *j) {
 	sf_jobs__box_end(j->src->js->box, j->mark);
 	j->arena = NULL;
 	judge(j, err, sf_co_canceled(co), timed_out);
+	sf_jobs__timed(j, outcome(j), (sf_clock_ns() - ns) / 1000);
 }
 
 static struct sf_job *next_ready(struct sf_jobs *js) {

@@ -184,6 +184,11 @@ void sf_jobs__take(struct sf_jobs__src *s,
 void sf_jobs__run_some(void *src_slot); /* ~ a coroutine that runs one job after the other for a while */
 void sf_jobs__run_free(struct sf_job *j);
 
+/* ---- durations (timing.c) ---------------------------------------------------------------------------------------- */
+
+void sf_jobs__timed(const struct sf_job *j, enum sf_job_outcome outcome, int64_t us);
+void sf_jobs__timing_reset(void); /* the declaration has changed */
+
 /* ---- ends (finish.c) -------------------------------------------------------------------------------------------- */
 
 void sf_jobs__ended(struct sf_job *j); /* j->end says how */

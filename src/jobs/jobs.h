@@ -128,6 +128,23 @@ struct sf_jobs_stats { /* plain counters; telemetry pulls them */
 };
 void sf_jobs_stats(struct sf_jobs *js, struct sf_jobs_stats *out);
 
+/* How long runs took, of all workers of this host, by kind (in order of declaration) and how they ended. NULL: no such kind;
+ * else its name. */
+enum sf_job_outcome {
+	SF_JOB_RAN,       /* done */
+	SF_JOB_FAILED,    /* tried again later */
+	SF_JOB_DIED,      /* dead */
+	SF_JOB_CANCELLED, /* asked to stop */
+	SF_JOB_PUT_BACK, /* run again, and not for what it did: a drain, a wait it asked for, the database away */
+	SF_JOB_REFUSED,  /* its lease was lost meanwhile */
+	SF_JOB_OUTCOMES
+};
+#define SF_JOB_BUCKETS 16 /* up to 1, 5, 10, 25, 50, 100, 250, 500 ms, 1, 2.5, 5, 10, 30 s, 2, 5 min, more */
+struct sf_job_timing {
+	uint64_t bucket[SF_JOB_BUCKETS], us_sum;
+};
+const char *sf_job_timing(size_t kind, enum sf_job_outcome outcome, struct sf_job_timing *out);
+
 /* ---- looking at and steering the queue ------------------------------------------------------------------------ */
 
 struct sf_job_view {

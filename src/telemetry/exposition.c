@@ -159,6 +159,31 @@ static void processes(struct page *p, struct sf_arena *a) {
 
 /* ---- jobs -------------------------------------------------------------------------------------------- */
 
+static const char *const job_le[SF_JOB_BUCKETS] = { "0.001", "0.005", "0.01", "0.025", "0.05", "0.1",
+													"0.25",  "0.5",   "1",    "2.5",   "5",    "10",
+													"30",    "120",   "300",  "+Inf" };
+static const char *const outcomes[SF_JOB_OUTCOMES] = {
+	[SF_JOB_RAN] = "done",          [SF_JOB_FAILED] = "failed",
+	[SF_JOB_DIED] = "dead",         [SF_JOB_CANCELLED] = "cancelled",
+	[SF_JOB_PUT_BACK] = "put_back", [SF_JOB_REFUSED] = "refused"
+};
+
+static void job_durations(struct page *p) {
+	struct sf_job_timing t;
+	const char *kind;
+	head(p, "job_duration_seconds", "histogram", "Time that runs took, by kind and how they ended.");
+	for (size_t k = 0; sf_job_timing(k, SF_JOB_RAN, &t); k++)
+		for (int o = 0; o < SF_JOB_OUTCOMES; o++) {
+			uint64_t any = 0;
+			char labels[200];
+			kind = sf_job_timing(k, (enum sf_job_outcome)o, &t);
+			for (size_t i = 0; i < SF_JOB_BUCKETS; i++) any += t.bucket[i];
+			if (!any) continue;
+			snprintf(labels, sizeof labels, "kind=\"%.100s\",outcome=\"%s\"", kind, outcomes[o]);
+			histogram(p, "job_duration_seconds", labels, t.bucket, job_le, SF_COUNT(job_le), t.us_sum);
+		}
+}
+
 /* ~ From the database, and left out while it does not answer: the rest of the page must not depend on it. Kinds and queues
  * are rows of the program. */
 static void jobs(struct page *p, struct sf_arena *a) {
@@ -200,6 +225,7 @@ static int metrics_get(struct sf_req *r) {
 	routes(&p);
 	workers(&p);
 	processes(&p, sf_req_arena(r));
+	job_durations(&p);
 	jobs(&p, sf_req_arena(r));
 	head(&p, "softfactory_draining", "gauge", "1 while the server is about to stop.");
 	line(&p, sf_super_draining(), "softfactory_draining");

@@ -11,7 +11,7 @@ describe('the command line', () => {
   after(() => dir.remove());
   const env = (extra) => ({ PATH: process.env.PATH, DATABASE_URL: `sqlite:///${join(dir.path, 'cli.db')}`, ...extra });
   const run = (args, extra = {}) => exec(BIN, args, { cwd: dir.path, env: env(extra), timeout: 20_000 });
-  const COMMANDS = ['serve', 'config', 'routes', 'openapi', 'db', 'version'];
+  const COMMANDS = ['serve', 'worker', 'config', 'routes', 'openapi', 'db', 'jobs', 'version'];
 
   test('--help names every command, and each has its own', async () => {
     const all = await run(['--help']);
@@ -30,7 +30,8 @@ describe('the command line', () => {
     for (const [args, what] of [
       [['sreve'], /no command "sreve"/], [['serve', '--prot', '80'], /no flag "--prot"/], [['serve', 'now'], /"now"/],
       [['serve', '--port', '80000'], /PORT \(--port\) .*65535.*80000/], [['serve', '--port'], /--port needs a value/],
-      [['db'], /migrate/], [['db', 'drop'], /migrate/], [['config', 'all'], /"all"/],
+      [['db'], /migrate/], [['db', 'drop'], /migrate/], [['config', 'all'], /"all"/], [['worker', 'now'], /"now"/],
+      [['worker', '--queues'], /--queues needs a value/], [['serve', '--job-workers', 'many'], /JOB_WORKERS \(--job-workers\)/],
     ]) {
       const r = await run(args);
       assert.equal(r.code, 2, args.join(' '));
@@ -61,6 +62,12 @@ describe('the command line', () => {
     assert.deepEqual([rows.PORT.value, rows.PORT.source], ['9123', 'flag']);
     assert.equal(rows.JWT_SECRET.source, 'environment');
     assert.doesNotMatch(r.stdout, /geheim|thirty-two/);
+  });
+
+  test('a queue that there is not stops the job workers with a word', async () => {
+    const r = await run(['worker', '--queues', 'no.such'], { JWT_SECRET: SECRET });
+    assert.equal(r.code, 2, r.stderr);
+    assert.match(r.stderr, /jobs cannot be run.*no\.such/);
   });
 
   test('routes and the document hold the same paths', async () => {

@@ -193,5 +193,12 @@ onEachEngine(describe, after, 'jobs', (engine) => {
     assert.equal(value(text, 'jobs_dead_total'), 1);
     assert.match(text, /^jobs_total\{kind="platform\.prune",state="done"\} [1-9]/m);
     assert.match(text, /^jobs_idle_seconds\{worker="1"\} /m);
+    assert.match(text, /^jobs_running\{worker="1"\} 0$/m);
+    assert.ok(value(text, 'jobs_claimed_total') >= n);
+    const runs = (outcome) => Number(text.match(new RegExp(`^job_duration_seconds_count\\{kind="platform\\.prune",outcome="${outcome}"\\} (\\d+)$`, 'm'))?.[1]);
+    assert.ok(runs('done') >= n);
+    assert.equal(runs('failed'), 2); // of the dead letter's three
+    assert.equal(runs('dead'), 1);
+    assert.match(text, /^job_duration_seconds_bucket\{kind="platform\.prune",outcome="done",le="\+Inf"\} [1-9]/m);
   });
 });
