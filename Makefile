@@ -8,7 +8,7 @@ CC     ?= gcc
 SAN    ?=
 CCACHE := $(shell command -v ccache 2>/dev/null)
 
-PKGS   := libuv libpq sqlite3 jansson libsodium libcrypto libjwt libcurl librabbitmq zlib libbrotlienc libbrotlidec
+PKGS   := libuv libpq sqlite3 jansson libsodium libssl libcrypto libjwt libcurl librabbitmq zlib libbrotlienc libbrotlidec
 CFLAGS_PKG := $(shell pkg-config --cflags $(PKGS))
 LIBS   := $(shell pkg-config --libs $(PKGS)) -lm -lpthread
 

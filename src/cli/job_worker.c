@@ -65,6 +65,9 @@ static void start_jobs(void *arg) {
 		.lease_ms = sf_config_int("JOB_LEASE"),
 		.keep_done_ms = sf_config_int("JOB_KEEP_DONE"),
 		.amqp_url = sf_config_text("AMQP_URL"),
+		.amqp_ca_file = sf_config_text("AMQP_CA_FILE"),
+		.amqp_prefetch = (int)sf_config_int("AMQP_PREFETCH"),
+		.amqp_heartbeat_s = (int)(sf_config_int("AMQP_HEARTBEAT") / 1000),
 		.schedule = true,
 		.context = worker.app,
 	};

@@ -194,8 +194,8 @@ static struct sf_str lanes_text(struct sf_jobs__src *s, struct sf_arena *a,
 static bool is_open(const struct sf_jobs__lane *l) {
 	return !l->kind && !l->suspects;
 }
-struct sf_str sf_jobs__open_lanes(struct sf_jobs__src *s, struct sf_arena *a) {
-	return lanes_text(s, a, is_open, true);
+struct sf_str sf_jobs__open_lanes(struct sf_jobs__src *s, struct sf_arena *a, bool full) {
+	return lanes_text(s, a, is_open, full);
 }
 static bool is_suspect(const struct sf_jobs__lane *l) {
 	return !l->kind && l->suspects;
@@ -213,40 +213,45 @@ static int ask(struct sf_jobs__src *s, struct sf_dbh *h, struct sf_str lanes, in
 	return err;
 }
 
-/* Where the next claim of the open lanes starts. A claim that got all it asked for stopped in the midst of a priority: of the
- * more urgent ones it saw all there was, of later ones nothing. */
-static void set_floors(struct sf_jobs__src *s, const struct sf_rows *rows, int64_t n, int64_t now) {
-	const struct jobs_q_claim_row *row = rows->at;
-	const struct jobs_q_claim_row *last = rows->n && (int64_t)rows->n >= n ? &row[rows->n - 1] : NULL;
+/* A claim that got all it asked for stopped in the midst of a priority: of the more urgent ones it saw all there was, of later
+ * ones nothing. */
+void sf_jobs__set_floors(struct sf_jobs__src *s, int64_t priority, int64_t run_at, int64_t now) {
 	size_t open = 0;
 	for (size_t i = 0; i < s->nlane; i++) open += is_open(&s->lane[i]);
 	for (size_t i = 0; i < s->nlane; i++) {
 		if (!is_open(&s->lane[i])) continue;
 		for (int p = 0; p < SF_JOBS__PRIORITIES; p++) {
 			int64_t *floor = &s->lane[i].floor[p];
-			if (!last || p < last->priority) {
+			if (p < priority) {
 				if (now - FLOOR_US > *floor) *floor = now - FLOOR_US;
-			} else if (p == last->priority && open == 1 && last->run_at > *floor) {
-				*floor = last->run_at;
+			} else if (p == priority && open == 1 && run_at > *floor) {
+				*floor = run_at;
 			}
 		}
 	}
 }
 
+bool sf_jobs__look_at_all(const struct sf_jobs__src *s) {
+	return sf_loop_now(s->js->loop) >= s->full_at_ms;
+}
+void sf_jobs__looked_at_all(struct sf_jobs__src *s, int64_t took_ms) {
+	s->full_at_ms =
+		sf_loop_now(s->js->loop) + (took_ms * FULL_SHARE > FULL_MS ? took_ms * FULL_SHARE : FULL_MS);
+}
+
 static int claim_pg(struct sf_jobs__src *s, struct sf_arena *a, int64_t n, size_t *got) {
-	int64_t began = sf_loop_now(s->js->loop), now = sf_jobs__now(s);
-	bool full = began >= s->full_at_ms;
+	int64_t now = sf_jobs__now(s), ns = sf_clock_ns();
+	bool full = sf_jobs__look_at_all(s);
 	struct sf_rows rows;
-	int64_t ns = sf_clock_ns();
 	int err = ask(s, handle(s, a), lanes_text(s, a, is_open, full), n, now, &rows);
 	if (err) return err;
-	if (full) {
-		int64_t took = (sf_clock_ns() - ns) / 1000000;
-		s->full_at_ms =
-			sf_loop_now(s->js->loop) + (took * FULL_SHARE > FULL_MS ? took * FULL_SHARE : FULL_MS);
-	}
-	sf_jobs__take(s, &rows);
-	set_floors(s, &rows, n, now);
+	if (full) sf_jobs__looked_at_all(s, (sf_clock_ns() - ns) / 1000000);
+	sf_jobs__take(s, &rows); /* which puts them in order */
+	const struct jobs_q_claim_row *last = rows.at;
+	if (rows.n && (int64_t)rows.n >= n)
+		sf_jobs__set_floors(s, last[rows.n - 1].priority, last[rows.n - 1].run_at, now);
+	else
+		sf_jobs__set_floors(s, SF_JOBS__PRIORITIES, 0, now);
 	*got += rows.n;
 	return 0;
 }

@@ -174,10 +174,16 @@ int sf_jobs__claim_suspect(struct sf_jobs__src *s, struct sf_arena *a);
 int sf_jobs__ask_next(struct sf_jobs__src *s, struct sf_arena *a);
 /* ~ At the start: limits' rows; lanes that no declaration knows any more are taken into those that are. */
 int sf_jobs__prepare_lanes(struct sf_jobs__src *s, struct sf_arena *a);
-void sf_jobs__pump(void *src);                                                 /* ~ */
-struct sf_str sf_jobs__open_lanes(struct sf_jobs__src *s, struct sf_arena *a); /* as the claim's text */
-void sf_jobs__take(struct sf_jobs__src *s,
-				   const struct sf_rows *rows); /* rows of a claim become runs, at the end of s->runs */
+/* Rows of a claim, which are put in order, become runs, at the end of s->runs. */
+void sf_jobs__take(struct sf_jobs__src *s, const struct sf_rows *rows);
+/* The open lanes as a claim on PostgreSQL takes them, above their floors or in full. */
+struct sf_str sf_jobs__open_lanes(struct sf_jobs__src *s, struct sf_arena *a, bool full);
+bool sf_jobs__look_at_all(const struct sf_jobs__src *s); /* it is time for a claim without floors */
+void sf_jobs__looked_at_all(struct sf_jobs__src *s, int64_t took_ms);
+/* Where the next claim of the open lanes starts: the last one stopped at this priority and run_at, or, where priority is
+ * SF_JOBS__PRIORITIES, took all there was. */
+void sf_jobs__set_floors(struct sf_jobs__src *s, int64_t priority, int64_t run_at, int64_t now);
+void sf_jobs__pump(void *src); /* ~ */
 
 /* ---- runs (handler.c) ------------------------------------------------------------------------------------------ */
 
@@ -250,18 +256,20 @@ void sf_jobs__unlisten(struct sf_jobs__src *s); /* closes it; memory goes later 
 /* The LIKE pattern (ESCAPE '!') of texts that have `part` in them; absent stays absent. */
 struct sf_str sf_jobs__pattern(struct sf_arena *a, struct sf_str part);
 
-/* ---- the broker (amqp.c); all do nothing without one ------------------------------------------------------------------ */
+/* ---- the broker (amqp.c, amqp_relay.c); all do nothing without one ------------------------------------------------------------------ */
 
-void sf_jobs__amqp_new(struct sf_jobs *js);
-bool sf_jobs__amqp_up(
-	const struct sf_jobs__src *s); /* it was heard a moment ago: open lanes are not polled */
+/* SF_EINVAL: AMQP_URL is none; said in the log. */
+SF_MUSTCHECK
+int sf_jobs__amqp_new(struct sf_jobs *js);
+bool sf_jobs__amqp_up(const struct sf_jobs__src *s); /* jobs may be left to it: open lanes are not polled */
+void sf_jobs__amqp_due(struct sf_jobs__src *s);      /* jobs may have come due: the relay looks */
 /* ~ Claims at most n jobs that messages name; *got is added to. Only while it is up. */
 int sf_jobs__amqp_claim(struct sf_jobs__src *s, struct sf_arena *a, int n, size_t *got);
 void sf_jobs__amqp_over(struct sf_job *j); /* acknowledges the run's message */
 void sf_jobs__relay(void *src);            /* ~ a coroutine of each source */
 void sf_jobs__amqp_drain(struct sf_jobs *js);
-void sf_jobs__amqp_stop(
-	struct sf_jobs *js); /* after the last end was written; it is a helper until it has stopped */
+/* After the last end was written; it is a helper until it has stopped. */
+void sf_jobs__amqp_stop(struct sf_jobs *js);
 void sf_jobs__amqp_free(struct sf_jobs *js);
 
 /* ---- the scheduler (schedule.c) ------------------------------------------------------------------------------------ */

@@ -105,8 +105,11 @@ struct sf_jobs_opts {
 	int64_t lease_ms;     /* 0: 15 s; renewed every third of it */
 	int64_t poll_ms;      /* net under the wake-ups; 0: 1 s */
 	int64_t keep_done_ms; /* 0: 7 days */
-	const char *amqp_url; /* amqp://…: jobs go through RabbitMQ while it is there; NULL: they are polled */
-	bool schedule;        /* may be elected scheduler */
+	const char *
+		amqp_url; /* amqp://… or amqps://…: jobs go through RabbitMQ while it is there; NULL: they are polled */
+	const char *amqp_ca_file;            /* PEM, for amqps; NULL: the system's */
+	int amqp_prefetch, amqp_heartbeat_s; /* 0: 256 and 2 */
+	bool schedule;                       /* may be elected scheduler */
 	void *context;
 };
 /* Kinds are declared once a process, before any sf_job_add: http workers, which only add, too. Refuses (SF_EINVAL, *why) duplicates and bad rows. */

@@ -502,36 +502,35 @@ WHERE name = :name AND next_at = :was AND EXISTS (
 -- out: name text
 SELECT name FROM job_database;
 
--- name: send :many takes due jobs that no message is under way for; relays pass over what another holds
+-- name: send :many takes due jobs that no message is under way for, in order; relays pass over what another holds
 -- in: lanes text, now int, n int
--- out: id int, fence int, kind text, queue text
+-- out: id int, fence int, kind text, queue text, priority int, run_at int
 WITH due AS (
-    SELECT d.id, d.fence, d.kind, d.queue
-    FROM json_to_recordset(CAST(:lanes AS json)) AS l(lane text, priority bigint)
+    SELECT d.id, d.fence, d.kind, d.queue, d.priority, d.run_at
+    FROM json_to_recordset(CAST(:lanes AS json)) AS l(lane text, priority bigint, floor bigint)
     CROSS JOIN LATERAL (
-        SELECT j.id, j.fence, j.kind, j.queue FROM jobs j
-        WHERE j.lane = l.lane AND j.priority = l.priority AND j.run_at <= :now AND j.state <> 'running'
-          AND NOT EXISTS (SELECT 1 FROM job_sent s WHERE s.id = j.id AND s.fence = j.fence)
+        SELECT j.id, j.fence, j.kind, j.queue, j.priority, j.run_at FROM jobs j
+        WHERE j.lane = l.lane AND j.priority = l.priority AND j.run_at >= l.floor AND j.run_at <= :now
+          AND j.state <> 'running' AND NOT EXISTS (SELECT 1 FROM job_sent s WHERE s.id = j.id AND s.fence = j.fence)
         ORDER BY j.lane, j.priority, j.run_at, j.id LIMIT :n FOR UPDATE OF j SKIP LOCKED
     ) d
     LIMIT :n
+), marked AS (
+    INSERT INTO job_sent (id, fence, sent_at) SELECT id, fence, :now FROM due ORDER BY id
+    ON CONFLICT (id) DO UPDATE SET fence = excluded.fence, sent_at = excluded.sent_at WHERE job_sent.fence <> excluded.fence
+    RETURNING id
 )
-INSERT INTO job_sent (id, fence, kind, queue, sent_at) SELECT id, fence, kind, queue, :now FROM due ORDER BY id
-ON CONFLICT (id) DO UPDATE SET fence = excluded.fence, sent_at = excluded.sent_at WHERE job_sent.fence <> excluded.fence
-RETURNING id, fence, kind, queue;
+SELECT due.id, fence, kind, queue, priority, run_at FROM due JOIN marked ON marked.id = due.id ORDER BY priority, run_at, due.id;
 -- sqlite:
-INSERT INTO job_sent (id, fence, kind, queue, sent_at)
-SELECT id, fence, kind, queue, :now FROM (
-    SELECT j.id, j.fence, j.kind, j.queue FROM jobs j
+INSERT INTO job_sent (id, fence, sent_at)
+SELECT id, fence, :now FROM (
+    SELECT j.id, j.fence FROM jobs j
     WHERE j.lane IN (SELECT value ->> 'lane' FROM json_each(:lanes)) AND j.run_at <= :now AND j.state <> 'running'
       AND NOT EXISTS (SELECT 1 FROM job_sent s WHERE s.id = j.id AND s.fence = j.fence)
     ORDER BY j.priority, j.run_at, j.id LIMIT :n) WHERE true
 ON CONFLICT (id) DO UPDATE SET fence = excluded.fence, sent_at = excluded.sent_at
-RETURNING id, fence, kind, queue;
-
--- name: sent_count :one
--- out: n int
-SELECT count(*) AS n FROM job_sent;
+RETURNING id, fence, (SELECT kind FROM jobs WHERE jobs.id = job_sent.id) AS kind, (SELECT queue FROM jobs WHERE jobs.id = job_sent.id) AS queue,
+    (SELECT priority FROM jobs WHERE jobs.id = job_sent.id) AS priority, (SELECT run_at FROM jobs WHERE jobs.id = job_sent.id) AS run_at;
 
 -- name: sent_gone :exec
 -- in: ids ints
@@ -540,8 +539,8 @@ DELETE FROM job_sent WHERE id = ANY(:ids);
 DELETE FROM job_sent WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- name: sent_old :exec messages that must be taken for lost
--- in: until int
-DELETE FROM job_sent WHERE sent_at < :until;
+-- in: after int, until int
+DELETE FROM job_sent WHERE sent_at >= :after AND sent_at < :until;
 
 -- name: claim_sent :many exactly these jobs at these fences, as far as they still wait
 -- in: worker int, now int, ids ints, fences ints

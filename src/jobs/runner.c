@@ -90,7 +90,6 @@ static void defaults(struct sf_jobs_opts *o) {
 	if (o->lease_ms <= 0) o->lease_ms = 15000;
 	if (o->poll_ms <= 0) o->poll_ms = 1000;
 	if (o->keep_done_ms <= 0) o->keep_done_ms = INT64_C(7) * 86400 * 1000;
-	o->amqp_url = o->amqp_url && *o->amqp_url ? sf_strdup(o->amqp_url) : NULL;
 	o->queues = o->queues && *o->queues ? sf_strdup(o->queues) : NULL;
 }
 
@@ -140,12 +139,12 @@ int sf_jobs_start(struct sf_loop *l, const struct sf_jobs_opts *o, struct sf_job
 		sf_list_init(&s->runs), sf_list_init(&s->ready), sf_list_init(&s->ended);
 		err = sf_jobs__lanes(s);
 	}
+	if (!err) err = sf_jobs__amqp_new(js);
 	if (err) {
 		js->over = true;
 		sf_jobs_free(js);
 		return err;
 	}
-	sf_jobs__amqp_new(js);
 	js->box = sf_jobs__box_new(l, js->o.concurrency);
 	sf_jobs__wake_add(js);
 	js->dispatching = true; /* until they run */
@@ -265,7 +264,6 @@ void sf_jobs_free(struct sf_jobs *js) {
 	sf_jobs__amqp_free(js);
 	sf_jobs__box_free(js->loop, js->box);
 	free(js->src);
-	free((char *)js->o.amqp_url);
 	free((char *)js->o.queues);
 	free(js);
 }

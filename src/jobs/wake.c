@@ -194,6 +194,7 @@ static void tell_others(struct sf_db *db, char what) {
 
 void sf_jobs__wake_src(struct sf_jobs__src *s, char what) {
 	if (what == SF_JOBS__WAKE_CANCEL) sf_jobs__signal(&s->keep);
+	sf_jobs__amqp_due(s);
 	sf_jobs__signal(&s->pump);
 }
 

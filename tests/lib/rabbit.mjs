@@ -22,6 +22,18 @@ function answers(port) {
   });
 }
 
+/** ca.pem, and cert.pem with key.pem that it signed for localhost. */
+async function certificates(dir) {
+  const openssl = async (...args) => {
+    const r = await exec('openssl', args, { cwd: dir });
+    if (r.code !== 0) throw new Error(`openssl: ${r.stderr}`);
+  };
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+  await openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=test CA');
+  await openssl('req', '-x509', ...key, '-keyout', 'key.pem', '-out', 'cert.pem', '-subj', '/CN=localhost', '-CA', 'ca.pem', '-CAkey', 'ca.key',
+    '-addext', 'subjectAltName=DNS:localhost', '-addext', 'basicConstraints=critical,CA:FALSE');
+}
+
 export class Rabbit {
   static async start() {
     if (!existsSync(join(BIN, 'rabbitmq-server'))) throw new Error('RabbitMQ is not installed (tools/install.sh test installs it)');
@@ -30,9 +42,13 @@ export class Rabbit {
     r.port = await freePort();
     const [dist, epmd] = [await freePort(), await freePort()];
     const at = (name) => join(r.dir.path, name);
+    r.tlsPort = await freePort();
+    r.ca = at('ca.pem');
+    await certificates(r.dir.path);
     writeFileSync(at('.erlang.cookie'), randomBytes(16).toString('hex'), { mode: 0o400 });
     writeFileSync(at('plugins'), '[].\n');
-    writeFileSync(at('rabbitmq.conf'), `listeners.tcp.default = 127.0.0.1:${r.port}\nlog.console = true\nlog.file = false\nvm_memory_high_watermark.relative = 0.6\ndisk_free_limit.absolute = 20MB\n`);
+    writeFileSync(at('rabbitmq.conf'), `listeners.tcp.default = 127.0.0.1:${r.port}\nlog.console = true\nlog.file = false\nvm_memory_high_watermark.relative = 0.6\ndisk_free_limit.absolute = 20MB
+listeners.ssl.default = 127.0.0.1:${r.tlsPort}\nssl_options.cacertfile = ${r.ca}\nssl_options.certfile = ${at('cert.pem')}\nssl_options.keyfile = ${at('key.pem')}\nssl_options.verify = verify_none\n`);
     r.env = {
       PATH: process.env.PATH, HOME: r.dir.path, LANG: 'C.UTF-8',
       RABBITMQ_NODENAME: `sf${r.port}@localhost`, RABBITMQ_MNESIA_BASE: at('data'), RABBITMQ_LOG_BASE: at('log'),
@@ -55,6 +71,10 @@ export class Rabbit {
   }
   url(port = this.port) {
     return `amqp://guest:guest@127.0.0.1:${port}/`;
+  }
+  /** With TLS; `ca` is the file of who signed its certificate, which names localhost. */
+  tlsUrl(host = 'localhost') {
+    return `amqps://guest:guest@${host}:${this.tlsPort}/`;
   }
   /** As a power failure: the whole group of processes at once, for the server is a child of a shell script. */
   async kill() {

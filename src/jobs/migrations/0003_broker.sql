@@ -1,14 +1,21 @@
 -- What a message broker has been told, where AMQP_URL is set. Empty without it.
 
 -- A message is under way for this job at this fence. Taken away when the job is claimed, when the broker did not
--- confirm, and when it has been here for so long that the message must be taken for lost.
+-- confirm, and when it has been here for so long that the message must be taken for lost. A mark that is lost costs a
+-- message that comes twice, so it need not survive a crash.
+-- pg:
+CREATE UNLOGGED TABLE job_sent (
+-- sqlite:
 CREATE TABLE job_sent (
+-- all:
     id @int NOT NULL PRIMARY KEY,
     fence @int NOT NULL,
-    kind text NOT NULL,
-    queue text NOT NULL,
     sent_at @int NOT NULL
+-- pg:
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+-- sqlite:
 );
+-- all:
 CREATE INDEX job_sent_sent_at ON job_sent (sent_at);
 
 -- A notice of this dead job is under way, or has arrived.

@@ -62,14 +62,15 @@ static void refused(void **state) {
 
 static void urls(void **state) {
 	(void)state;
-	static const char *const none[] = { NULL };
-	static const char *const bad[] = { "", "http://x", "amqps://u:p@h/", "amqp://[::1", "amqp://h:port/" };
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-		struct sf_jobs__link *k = NULL;
-		struct sf_jobs__link_opts o = { .url = bad[i], .queues = none };
-		assert_int_equal(sf_jobs__link_start(&o, &k), SF_EINVAL);
-		assert_null(k);
-	}
+	static const char *const good[] = { "amqp://h", "amqp://u:p@h:5672/v", "amqps://u:p@h/",
+										"amqp://[::1]:1/" };
+	static const char *const bad[] = {
+		"", "http://x", "amqp:/h", "amqp://[::1", "amqp://h:port/", "amqp://h/a/b"
+	};
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+		if (!sf_jobs__amqp_url_usable(good[i])) fail_msg("%s", good[i]);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (sf_jobs__amqp_url_usable(bad[i])) fail_msg("%s", bad[i]);
 }
 
 int main(void) {
