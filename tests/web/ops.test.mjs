@@ -30,7 +30,7 @@ describe('operations', () => {
     test(`every tab, ${viewport.width} px, ${dark ? 'dark' : 'light'}`, async () => {
       const p = await browser.person({ viewport, dark });
       await p.signIn('admin@softfactory.com', 'admin123');
-      for (const path of ['/ops', '/ops?state=dead', '/ops?state=cancelled&kind=telegram.send', '/ops?tab=processes']) {
+      for (const path of ['/ops', '/ops?tab=mails', '/ops/outbox?to=nobody@example.com', '/ops?state=dead', '/ops?state=cancelled&kind=telegram.send', '/ops?tab=processes']) {
         await p.open(path);
         await p.fits(path);
         await p.accessible(path);
@@ -66,6 +66,80 @@ describe('operations', () => {
     await p.leave();
   });
 
+  for (const [viewport, dark] of [[PHONE, true], [DESK, false]]) {
+    test(`the outbox: its mails, and one as it looks and as text, ${viewport.width} px`, async () => {
+      const email = `outbox-${viewport.width}@example.com`;
+      assert.equal((await server.post('/auth/register', { email })).status, 202);
+      const { token } = await server.demoUser('admin');
+      await until(async () => (await server.get(`/api/ops/outbox?to=${email}`, { token })).body.total === 1, { what: 'the mail' });
+      const p = await browser.person({ viewport, dark });
+      await p.signIn('admin@softfactory.com', 'admin123');
+      await p.open('/ops/outbox');
+      assert.equal(await p.page.getByRole('tab', { name: 'Mails' }).getAttribute('aria-selected'), 'true');
+      await p.page.getByRole('searchbox', { name: 'Mails to this address' }).fill(email);
+      await p.hasText('1 mail, kept here');
+      await p.fits('the outbox');
+      await p.accessible('the outbox');
+      await p.button(/Your one-time code/).click();
+      const dialog = p.page.getByRole('dialog');
+      await dialog.getByText(email).waitFor();
+      const frame = p.page.frameLocator('iframe[title="The mail as it looks"]');
+      const seen = frame.locator('div[lang="en"]');
+      await seen.getByText('Please enter the code below.').waitFor();
+      const otp = (await seen.locator('b').textContent()).trim();
+      assert.match(otp, /^\d{6}$/);
+      const drawn = await frame.locator('body').evaluate((b) => getComputedStyle(b).backgroundColor);
+      assert.equal(drawn, 'rgb(246, 246, 244)', 'with the styles of the mail');
+      await p.accessible('the dialog of a mail');
+      await dialog.getByRole('tab', { name: 'As it looks' }).focus();
+      await p.page.keyboard.press('ArrowRight');
+      await dialog.getByRole('region', { name: 'The mail as plain text' }).getByText(`Code: ${otp}`).waitFor();
+      await p.fits('the dialog of a mail');
+      await p.accessible('the dialog of a mail as text');
+      await p.page.keyboard.press('Escape');
+      await dialog.waitFor({ state: 'detached' });
+      await p.page.getByRole('tab', { name: 'Jobs' }).click();
+      await p.page.getByLabel('State', { exact: true }).waitFor();
+      await p.leave();
+    });
+  }
+
+  test('the outbox by pages, empty, and in trouble', async () => {
+    const p = await browser.person();
+    await p.signIn('admin@softfactory.com', 'admin123');
+    const page = (mails, n = 1, pages = 1) => ({ mails, total: mails.length, pages, current_page: n });
+    const mail = (id) => ({ id, to: 'kim@example.com', template: 'welcome', subject: `Mail number ${id}`, created_at: new Date().toISOString() });
+    await p.page.route('**/api/ops/outbox?*', (route) => {
+      const n = Number(new URL(route.request().url()).searchParams.get('page'));
+      return route.fulfill({ json: page([mail(n * 100)], n, 3) });
+    });
+    await p.open('/ops/outbox');
+    await p.hasText('Mail number 100');
+    await p.link('Next page').click();
+    await p.hasText('Mail number 200');
+    assert.match(p.page.url(), /\/ops\/outbox\?page=2$/);
+    await p.page.unroute('**/api/ops/outbox?*');
+    await p.page.route('**/api/ops/outbox?*', (route) => route.fulfill({ json: page([]) }));
+    await p.button('Refresh').click();
+    await p.heading('No mail is kept').waitFor();
+    await p.accessible('an empty outbox');
+    await p.page.unroute('**/api/ops/outbox?*');
+    await p.page.route('**/api/ops/outbox?*', (route) => route.fulfill({ status: 500, json: { error: 'Something broke.', code: 'internal', request_id: 'r1' } }));
+    p.expect(500, '/api/ops/outbox');
+    await p.button('Refresh').click();
+    await p.heading('The mails did not load').waitFor();
+    await p.accessible('an outbox in trouble');
+    await p.page.unroute('**/api/ops/outbox?*');
+    await p.button('Try again').click();
+    await p.heading('Nothing on this page').waitFor();
+    await p.link('To the newest').click();
+    await p.page.locator('.ops__open').first().waitFor();
+    p.expect(404, '/api/ops/outbox/999999');
+    await p.open('/ops/outbox?mail=999999');
+    await p.page.getByRole('dialog').getByText('The mail did not load').waitFor();
+    await p.leave();
+  });
+
   test('others are kept out', async () => {
     const p = await browser.person();
     await p.signIn('demo@softfactory.com', 'demo123');
@@ -73,6 +147,8 @@ describe('operations', () => {
     await p.link('Account').first().waitFor();
     assert.equal(await p.link('Operations').count(), 0);
     await p.open('/ops');
+    await p.heading('For administrators').waitFor();
+    await p.open('/ops/outbox');
     await p.heading('For administrators').waitFor();
     await p.leave();
   });

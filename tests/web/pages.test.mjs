@@ -7,7 +7,7 @@ import { until } from '../lib/proc.mjs';
 import { routes } from '../../web/js/routes.js';
 import { Browser, DESK, PHONE } from './browser.mjs';
 
-const PUBLIC = ['/', '/login', '/register', '/chefs', '/chefs?q=pasta', '/chefs?cuisine=Korean&min_price=100000', '/chefs?q=zzzz', '/chef?id=1', '/docs'];
+const PUBLIC = ['/', '/login', '/register', '/forgot', '/join', '/chefs', '/chefs?q=pasta', '/chefs?cuisine=Korean&min_price=100000', '/chefs?q=zzzz', '/chef?id=1', '/docs'];
 const SIGNED_IN = ['/dashboard', '/bookings', '/bookings?status=cancelled', '/chef-desk', '/chef-desk?tab=calendar', '/chef-desk?tab=past', '/chef-desk?tab=profile', '/account', '/chef?id=2'];
 
 describe('every page', () => {

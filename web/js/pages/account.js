@@ -1,4 +1,4 @@
-// The caller's own name and password.
+// The caller's own name, password and connections.
 import { html } from '../lib/html.js';
 import { found, need, needPassword, useForm } from '../lib/form.js';
 import { dayOfYear } from '../lib/format.js';
@@ -7,6 +7,7 @@ import { toast } from '../lib/toast.js';
 import { Avatar } from '../ui/cover.js';
 import { FormError, PasswordField, Submit, TextField } from '../ui/field.js';
 import { Icon } from '../ui/icon.js';
+import { TelegramCard } from '../ui/telegram-card.js';
 
 function NameForm({ user }) {
   const form = useForm({
@@ -54,6 +55,7 @@ export default function Account() {
       <section class="card" aria-labelledby="name"><h2 id="name">Name</h2><p class="card__lead">Chefs see it with your bookings.</p><${NameForm} user=${user} /></section>
       <section class="card" aria-labelledby="password"><h2 id="password">Password</h2>
         <p class="card__lead">Other devices are signed out when it changes.</p><${PasswordForm} /></section>
+      <${TelegramCard} />
       <section class="card card--flat" aria-labelledby="leave"><h2 id="leave">Sign out</h2><p class="card__lead">Of this browser.</p>
         <button type="button" class="button" onClick=${logout}><${Icon} name="logout" /><span>Sign out</span></button></section>
     </div>

@@ -26,6 +26,7 @@ export default function Login() {
       <${PasswordField} label="Password" autocomplete="current-password" ...${form.bind('password')} />
       <${Submit} busy=${form.busy} class="button--wide">Sign in<//>
     </form>
+    <p class="auth__other"><a href=${next ? `/forgot?next=${encodeURIComponent(next)}` : '/forgot'}>Forgot your password?</a></p>
     <p class="auth__other">New here? <a href=${join}>Create an account</a></p>
   <//>`;
 }

@@ -1,14 +1,15 @@
-// For administrators: the queue of jobs and the processes.
+// For administrators: the queue of jobs, the mails that are kept, and the processes. At /ops/outbox it opens with the mails.
 import { html } from '../lib/html.js';
 import { get } from '../lib/api.js';
 import { count } from '../lib/format.js';
 import { useResource } from '../lib/resource.js';
-import { useQuery } from '../lib/router.js';
+import { useLocation, useQuery } from '../lib/router.js';
 import { Loaded, Skeleton } from '../ui/states.js';
 import { Tabs } from '../ui/tabs.js';
 import { Jobs } from './ops-jobs.js';
+import { Mails } from './ops-mails.js';
 
-const TABS = [['jobs', 'Jobs'], ['processes', 'Processes']];
+const TABS = [['jobs', 'Jobs'], ['mails', 'Mails'], ['processes', 'Processes']];
 
 const Rows = () => html`<${Skeleton} shape="row" count=${5} />`;
 
@@ -25,9 +26,10 @@ function Processes() {
 
 export default function Ops() {
   const [params, change] = useQuery();
-  const tab = TABS.some(([t]) => t === params.tab) ? params.tab : 'jobs';
-  const choose = (t) => change({ tab: t === 'jobs' ? null : t, page: null, state: null, kind: null, error: null, before: null, job: null });
-  const panel = { jobs: Jobs, processes: Processes }[tab];
+  const first = useLocation().path === '/ops/outbox' ? 'mails' : 'jobs';
+  const tab = TABS.some(([t]) => t === params.tab) ? params.tab : first;
+  const choose = (t) => change({ tab: t === first ? null : t, page: null, state: null, kind: null, error: null, before: null, job: null, to: null, mail: null });
+  const panel = { jobs: Jobs, mails: Mails, processes: Processes }[tab];
   return html`<div class="wrap page ops">
     <header class="page-head"><h1>Operations</h1><p>What the platform does behind its requests.</p></header>
     <${Tabs} id="ops" label="Operations" tabs=${TABS} value=${tab} onValue=${choose}><${panel} /><//>

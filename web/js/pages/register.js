@@ -31,6 +31,7 @@ export default function Register() {
       <${PasswordField} label="Password" autocomplete="new-password" hint="At least 8 characters. A short sentence is good." ...${form.bind('password')} />
       <${Submit} busy=${form.busy} class="button--wide">Create account<//>
     </form>
+    <p class="auth__other">Confirm your e-mail first? <a href=${next ? `/join?next=${encodeURIComponent(next)}` : '/join'}>Join with a code</a></p>
     <p class="auth__other">Already have one? <a href=${login}>Sign in</a></p>
   <//>`;
 }
