@@ -16,7 +16,8 @@
  *     whose row is over, taken or at another fence is acknowledged and forgotten. The others are acknowledged when the
  *     run is freed, which is after its end was written, whatever it was [Q-1]: no message is needed for what comes next.
  *  4. While the broker is heard and confirms, polling of the open lanes is off. Otherwise the pump claims by polling
- *     as without a broker; both may happen at once, for a claim is a claim. [Q-4]
+ *     as without a broker; both may happen at once, for a claim is a claim. A worker that has nothing to do and was
+ *     brought nothing for QUIET_MS looks at the table once, whatever the broker says of itself. [Q-4]
  *  5. Lanes with limits and suspects are claimed from the table even then: their limits are counted under its locks.
  *  6. Dead jobs are told to the exchange softfactory-dead, at least once, by marks in job_dead_sent that are confirmed.
  *
@@ -31,7 +32,7 @@
 
 #include "jobs.q.h"
 
-enum { PREFETCH = 256, HEARTBEAT_S = 2 };
+enum { PREFETCH = 256, HEARTBEAT_S = 2, QUIET_MS = 5000 };
 
 struct sf_jobs__post *sf_jobs__post(const struct sf_jobs__src *s) {
 	return &s->js->amqp->post[s - s->js->src];
@@ -186,7 +187,16 @@ int sf_jobs__amqp_claim(struct sf_jobs__src *s, struct sf_arena *a, int n, size_
 	if (s->next_at <= sf_jobs__now(s)) sf_jobs__amqp_due(s);
 	while (!err && *got - first < want && !sf_list_empty(&sf_jobs__post(s)->inbox) && took)
 		err = claim_some(s, a, want - (*got - first), &took, got);
+	if (*got > first) sf_jobs__post(s)->brought_ms = sf_loop_now(s->js->loop);
 	return err;
+}
+
+bool sf_jobs__amqp_quiet(struct sf_jobs__src *s) {
+	struct sf_jobs__post *p = sf_jobs__post(s);
+	int64_t now = sf_loop_now(s->js->loop);
+	if (s->nruns || now - p->brought_ms < QUIET_MS) return false;
+	p->brought_ms = now;
+	return true;
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------------------------- */

@@ -68,6 +68,7 @@ struct sf_jobs__post { /* a source's letters; lifetime: the runner */
 	struct sf_node told;   /* notices that were confirmed */
 	struct sf_jobs__signal relay;
 	int64_t tidied_ms, swept_ms;
+	int64_t brought_ms; /* when a message last brought a job, or the table was looked at instead */
 };
 
 struct sf_jobs__amqp { /* of a runner */

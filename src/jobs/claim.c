@@ -375,7 +375,10 @@ int sf_jobs__claim(struct sf_jobs__src *s, struct sf_arena *a, int n, size_t *go
 		sf_jobs__take(s, &rows);
 		*got += rows.n;
 	}
-	if (sf_jobs__amqp_up(s)) return sf_jobs__amqp_claim(s, a, n, got);
+	if (sf_jobs__amqp_up(s)) {
+		int err = sf_jobs__amqp_claim(s, a, n, got);
+		if (err || !sf_jobs__amqp_quiet(s)) return err;
+	}
 	return sf_db_engine(s->db) == SF_PG ? claim_pg(s, a, n, got) : claim_lite(s, a, n, got);
 }
 

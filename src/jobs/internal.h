@@ -265,6 +265,8 @@ bool sf_jobs__amqp_up(const struct sf_jobs__src *s); /* jobs may be left to it: 
 void sf_jobs__amqp_due(struct sf_jobs__src *s);      /* jobs may have come due: the relay looks */
 /* ~ Claims at most n jobs that messages name; *got is added to. Only while it is up. */
 int sf_jobs__amqp_claim(struct sf_jobs__src *s, struct sf_arena *a, int n, size_t *got);
+/* It has brought nothing for a while, and nothing runs: the table is looked at once, as a net. */
+bool sf_jobs__amqp_quiet(struct sf_jobs__src *s);
 void sf_jobs__amqp_over(struct sf_job *j); /* acknowledges the run's message */
 void sf_jobs__relay(void *src);            /* ~ a coroutine of each source */
 void sf_jobs__amqp_drain(struct sf_jobs *js);

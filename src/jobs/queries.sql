@@ -562,15 +562,16 @@ WHERE id IN (SELECT j.id FROM json_each(:ids) i JOIN json_each(:fences) f ON f.k
              JOIN jobs j ON j.id = i.value AND j.fence = f.value WHERE j.state <> 'running' AND j.run_at <= :now)
 RETURNING id, kind, priority, run_at, attempts, max_attempts, crashes, payload, trace, fence, cancel_requested, progress;
 
--- name: dead_send :many takes dead jobs that no notice is under way for, or only an old one without confirmation
+-- name: dead_send :many takes dead jobs whose death no notice is under way for, or only an old one without confirmation
 -- in: after int, now int, old int, n int
 -- out: id int, kind text, queue text
-INSERT INTO job_dead_sent (id, kind, queue, sent_at)
-SELECT h.id, h.kind, h.queue, :now FROM job_history h
-WHERE h.state = 'dead' AND h.finished_at > :after
-  AND NOT EXISTS (SELECT 1 FROM job_dead_sent s WHERE s.id = h.id AND (s.confirmed = 1 OR s.sent_at >= :old))
+INSERT INTO job_dead_sent (id, kind, queue, died_at, sent_at)
+SELECT h.id, h.kind, h.queue, h.finished_at, :now FROM job_history h
+WHERE h.state = 'dead' AND h.finished_at > :after AND NOT EXISTS (
+    SELECT 1 FROM job_dead_sent s WHERE s.id = h.id AND s.died_at >= h.finished_at AND (s.confirmed = 1 OR s.sent_at >= :old))
 ORDER BY h.id LIMIT :n
-ON CONFLICT (id) DO UPDATE SET sent_at = excluded.sent_at WHERE job_dead_sent.confirmed = 0 AND job_dead_sent.sent_at < :old
+ON CONFLICT (id) DO UPDATE SET died_at = excluded.died_at, sent_at = excluded.sent_at, confirmed = 0
+WHERE job_dead_sent.died_at < excluded.died_at OR (job_dead_sent.confirmed = 0 AND job_dead_sent.sent_at < :old)
 RETURNING id, kind, queue;
 
 -- name: dead_confirmed :exec

@@ -44,6 +44,7 @@ const struct sf_telemetry__metric sf_telemetry__metrics[] = {
 	{ "coroutine_stack_high_water_bytes", "Deepest use of a coroutine's stack, in whole pages.", SF_TM_MAX, LOOP(stack_high_water), 1 },
 	{ "loop_lag_seconds", "Longest time an iteration of an event loop took, in the last second.", SF_TM_MAX, LOOP(lag_ms_max), 1e-3 },
 	{ "jobs_claimed_total", "Jobs that workers took.", SF_TM_COUNTER, JOBS(claimed), 1 },
+	{ "jobs_brought_total", "Jobs taken because a message of RabbitMQ named them.", SF_TM_COUNTER, JOBS(brought), 1 },
 	{ "jobs_done_total", "Runs that ended well.", SF_TM_COUNTER, JOBS(done), 1 },
 	{ "jobs_failed_total", "Runs that failed; the job is tried again or dead.", SF_TM_COUNTER, JOBS(failed), 1 },
 	{ "jobs_dead_total", "Jobs given up.", SF_TM_COUNTER, JOBS(dead), 1 },

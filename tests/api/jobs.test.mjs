@@ -190,6 +190,7 @@ onEachEngine(describe, after, 'jobs', (engine) => {
     await until(async () => value((await s.get('/metrics')).text, 'jobs_done_total') >= n, { what: 'jobs_done_total' });
     const { text } = await s.get('/metrics');
     assert.ok(value(text, 'jobs_failed_total') >= 2);
+    if (process.env.AMQP_URL) assert.ok(value(text, 'jobs_brought_total') > 0, 'none came through RabbitMQ');
     assert.equal(value(text, 'jobs_dead_total'), 1);
     assert.match(text, /^jobs_total\{kind="platform\.prune",state="done"\} [1-9]/m);
     assert.match(text, /^jobs_idle_seconds\{worker="1"\} /m);

@@ -86,7 +86,7 @@ export async function check(q, { dead = 0, mixed = false } = {}) {
 
 /** Kills `kills` times at random what takes part while `jobs` jobs are added and done. rabbit: a broker they go through, and that is killed too. */
 export async function chaos(t, engine, { jobs, kills, rabbit }) {
-  const roll = dice(SEED);
+  const roll = dice(SEED), patience = 180_000 + 3 * jobs; // ms; a machine that others use too
   const q = await Queue.start(engine);
   const did = [];
   let workers;
@@ -116,14 +116,14 @@ export async function chaos(t, engine, { jobs, kills, rabbit }) {
     const bag = ['worker', 'worker', 'enqueuer', 'stop', ...(q.pg ? ['database'] : []), ...(rabbit ? ['broker', 'broker'] : [])];
     for (let i = 0; i < kills; i++) {
       // spread over the time in which there is work: the n-th when that share of the jobs has been asked for
-      await until(() => (adders.fill(), workers.fill(), jobs - adders.left() >= ((i + roll()) * jobs) / (kills + 1)), { every: 20, ms: 120_000, what: 'jobs to be added' });
+      await until(() => (adders.fill(), workers.fill(), jobs - adders.left() >= ((i + roll()) * jobs) / (kills + 1)), { every: 20, ms: patience, what: 'jobs to be added' });
       const deed = i < bag.length ? bag[(i + SEED) % bag.length] : pick(bag);
       did.push(deed);
       await deeds[deed]();
       workers.fill();
     }
-    await until(() => (adders.fill(), adders.live.every((d) => d.exit) && adders.left() <= 0), { every: 20, ms: 180_000, what: 'all jobs to be added' });
-    await until(async () => (workers.fill(), (await q.count('jobs')) === 0), { every: 100, ms: 180_000, what: 'the queue to be empty' });
+    await until(() => (adders.fill(), adders.live.every((d) => d.exit) && adders.left() <= 0), { every: 20, ms: patience, what: 'all jobs to be added' });
+    await until(async () => (workers.fill(), (await q.count('jobs')) === 0), { every: 100, ms: patience, what: 'the queue to be empty' });
     const seconds = (Date.now() - began) / 1000;
     const said = await workers.finish();
     const found = await check(q, { mixed: true });

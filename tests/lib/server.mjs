@@ -24,7 +24,7 @@ export class Server {
     if (database) s.database = { url: database, drop: async () => {} };
     else if (engine === 'postgres') s.database = await freshDatabase();
     else s.database = { url: `sqlite:///${join(s.dir.path, 'data.db')}`, path: join(s.dir.path, 'data.db'), drop: async () => {} };
-    s.env = { PATH: process.env.PATH, ...pick(process.env, 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS'), ...BASE_ENV,
+    s.env = { PATH: process.env.PATH, ...pick(process.env, 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS', 'AMQP_URL'), ...BASE_ENV,
       DATABASE_URL: s.database.url, ...(demo ? { DEMO_MODE: '1' } : {}), ...(process.env.SF_WEB ? { WEB_DIR: process.env.SF_WEB } : {}), ...env };
     s.daemon = new Daemon(BIN, ['serve', ...args], { env: s.env, cwd: s.dir.path });
     s.pid = s.daemon.pid;

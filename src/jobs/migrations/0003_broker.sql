@@ -18,11 +18,12 @@ CREATE TABLE job_sent (
 -- all:
 CREATE INDEX job_sent_sent_at ON job_sent (sent_at);
 
--- A notice of this dead job is under way, or has arrived.
+-- A notice of this job's death is under way, or has arrived. One that was retried may die again.
 CREATE TABLE job_dead_sent (
     id @int NOT NULL PRIMARY KEY,
     kind text NOT NULL,
     queue text NOT NULL,
+    died_at @int NOT NULL,
     sent_at @int NOT NULL,
     confirmed @int NOT NULL DEFAULT 0
 );
