@@ -42,7 +42,7 @@ static void timed(void) {
 	CURL *easy = easy_for("/mute", &got);
 	int64_t from = sf_clock_ns();
 	assert_int_equal(sf_client__perform(rig.client, easy, 100), SF_EDEADLINE);
-	assert_in_range(ms_since(from), 90, 800);
+	assert_in_range(ms_since(from), 90, 5000);
 	curl_easy_setopt(easy, CURLOPT_URL,
 					 sf_arena_cstr(rig.arena, url("/ok"))); /* still the caller's, and whole */
 	assert_int_equal(sf_client__perform(rig.client, easy, 5000), CURLE_OK);
