@@ -153,6 +153,25 @@ onEachEngine(describe, after, 'otp', (engine) => {
     assertError(await use('/auth/verify-otp', email, second), 400, { field: 'otp' });
   });
 
+  test('an address is sent ten codes a day', async () => {
+    const email = address(), sends = (text) => onDatabase(s, `UPDATE otps SET ${text}, sent_at = '2020-01-01 00:00:00' WHERE email = '${email}'`);
+    await ask('/auth/register', email);
+    await code(email);
+    await sends('sends = 9');
+    await ask('/auth/register', email);
+    const tenth = await code(email, 2);
+    await sends('sends = sends');
+    assert.equal((await ask('/auth/register', email)).status, 202); // as always, and nothing happens
+    await sends("sends = sends, sends_from = '2020-01-01 00:00:00'");
+    await ask('/auth/register', email);
+    const next = await code(email, 3);
+    assert.equal((await mails(email)).length, 3);
+    const [[counted]] = await onDatabase(s, `SELECT sends FROM otps WHERE email = '${email}'`);
+    assert.equal(Number(counted), 1);
+    if (tenth !== next) assertError(await use('/auth/verify-otp', email, tenth), 400, { field: 'otp' });
+    assert.equal((await use('/auth/verify-otp', email, next)).status, 201);
+  });
+
   test('a code is nowhere to be read but in the mail', async () => {
     const email = address();
     await ask('/auth/register', email);

@@ -65,7 +65,9 @@ static size_t on_line(char *p, size_t size, size_t n, void *arg) {
 	if (complaint || s->at == s->data.n) curl_easy_setopt(s->easy, CURLOPT_SERVER_RESPONSE_TIMEOUT, QUIT_S);
 	if (!complaint) return size * n;
 	if (line.n >= WORDS_MAX) line.n = WORDS_MAX - 1;
-	for (size_t i = 0; i < line.n; i++) s->words[i] = line.p[i] < ' ' || line.p[i] > '~' ? ' ' : line.p[i];
+	memcpy(s->words, line.p, line.n);
+	for (size_t i = 0; i < line.n; i++)
+		if (s->words[i] < ' ' || s->words[i] > '~') s->words[i] = ' ';
 	s->words[line.n] = 0;
 	return size * n;
 }

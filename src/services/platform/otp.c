@@ -2,7 +2,7 @@
  * answered the same and by the same work for every address, and what differs is told in the mail alone.
  *
  * A code is six digits, so its digest is keyed (else a million hashes find it), it lives ten minutes, and it can be tried five
- * times. A try is counted before it is looked at and in a transaction of its own, so that many at once have five as well. */
+ * times; an address is sent ten a day. A try is counted before it is looked at and in a transaction of its own, so that many at once have five as well. */
 #include "core/config.h"
 #include "core/hash.h"
 #include "services/mail/client.h"
@@ -29,7 +29,7 @@ static struct sf_str draw(struct sf_arena *a) {
 }
 
 /* ~ Puts a code in its place and mails it, within tx; a code that would lead nowhere is replaced by a word why. Within a minute of
- * the one before nothing happens. */
+ * the one before, and after the tenth of a day, nothing happens. */
 static int send_code(struct sf_req *r, struct sf_dbh *tx, struct sf_str email, const char *purpose,
 					 const char *template) {
 	struct sf_arena *a = sf_req_arena(r);
@@ -40,7 +40,9 @@ static int send_code(struct sf_req *r, struct sf_dbh *tx, struct sf_str email, c
 										.otp_hash = digest(a, email, purpose, otp),
 										.expires_at = now + PLATFORM_OTP_USEC,
 										.now = now,
-										.since = now - PLATFORM_OTP_PAUSE_USEC };
+										.since = now - PLATFORM_OTP_PAUSE_USEC,
+										.day_ago = now - SF_DAY_USEC,
+										.most = PLATFORM_OTP_A_DAY };
 	struct platform_q_otp_put_row row;
 	int err = platform_q_otp_put(tx, &in, &row);
 	if (err) return err == SF_ENOTFOUND ? 0 : err;

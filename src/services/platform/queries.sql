@@ -224,13 +224,16 @@ SELECT max(id) AS last FROM users;
 -- ==== one-time codes ====
 
 -- name: otp_put :one
--- A new code takes the place of the one before; no row when that was sent after `since`.
--- in: email text, purpose text, otp_hash text, expires_at time, now time, since time
+-- A new code takes the place of the one before; no row when that was sent after `since`, or was the last of `most` a day.
+-- in: email text, purpose text, otp_hash text, expires_at time, now time, since time, day_ago time, most int
 -- out: id int
-INSERT INTO otps (email, purpose, otp_hash, expires_at, sent_at) VALUES (:email, :purpose, :otp_hash, :expires_at, :now)
+INSERT INTO otps (email, purpose, otp_hash, expires_at, sent_at, sends, sends_from)
+VALUES (:email, :purpose, :otp_hash, :expires_at, :now, 1, :now)
 ON CONFLICT (email, purpose) DO UPDATE
-SET otp_hash = excluded.otp_hash, expires_at = excluded.expires_at, sent_at = excluded.sent_at, tries = 0, used_at = NULL
-WHERE otps.sent_at <= :since
+SET otp_hash = excluded.otp_hash, expires_at = excluded.expires_at, sent_at = excluded.sent_at, tries = 0, used_at = NULL,
+    sends = CASE WHEN otps.sends_from <= :day_ago THEN 1 ELSE otps.sends + 1 END,
+    sends_from = CASE WHEN otps.sends_from <= :day_ago THEN excluded.sent_at ELSE otps.sends_from END
+WHERE otps.sent_at <= :since AND (otps.sends < :most OR otps.sends_from <= :day_ago)
 RETURNING id;
 
 -- name: otp_try :one

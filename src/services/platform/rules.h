@@ -14,6 +14,7 @@
 #define PLATFORM_OTP_USEC       (INT64_C(10) * 60 * SF_USEC) /* life of a one-time code */
 #define PLATFORM_OTP_PAUSE_USEC (INT64_C(60) * SF_USEC)      /* between two codes for one address */
 #define PLATFORM_OTP_TRIES      5
+#define PLATFORM_OTP_A_DAY      10 /* codes for one address and purpose, so 50 guesses */
 
 /* Lower case as emails are stored and compared; ASCII only, the rest stays. In the arena. */
 struct sf_str platform_email(struct sf_arena *a, struct sf_str email);
