@@ -286,6 +286,11 @@ static void outcomes(void **state) {
 	assert_int_equal(mail__outcome(CURLE_SEND_ERROR, 550), MAIL__NEVER);
 	assert_int_equal(mail__outcome(CURLE_WEIRD_SERVER_REPLY, 554), MAIL__NEVER);
 	assert_int_equal(mail__outcome(CURLE_LOGIN_DENIED, 535), MAIL__AGAIN); /* our setting, not the mail */
+	assert_int_equal(mail__outcome(CURLE_SEND_ERROR, 530), MAIL__AGAIN);
+	assert_int_equal(mail__outcome(CURLE_SEND_ERROR, 535), MAIL__AGAIN);
+	assert_int_equal(mail__outcome(CURLE_SEND_ERROR, 538), MAIL__AGAIN);
+	assert_int_equal(mail__outcome(CURLE_PEER_FAILED_VERIFICATION, 220), MAIL__AGAIN);
+	assert_int_equal(mail__outcome(CURLE_ABORTED_BY_CALLBACK, 354), MAIL__AGAIN);
 	assert_int_equal(mail__outcome(CURLE_USE_SSL_FAILED, 502), MAIL__AGAIN);
 }
 
