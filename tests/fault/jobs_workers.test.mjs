@@ -71,6 +71,9 @@ onEachEngine(describe, after, 'job workers', (engine) => {
     }
     const wrong = new Daemon(BIN, ['worker', '--queues', 'nosuch'], { env: s.env, cwd: s.dir.path });
     assert.equal((await wrong.done).code, 2, wrong.log());
+    const nowhere = new Daemon(BIN, ['worker'], { env: { ...s.env, AMQP_URL: 'http://localhost' }, cwd: s.dir.path });
+    assert.equal((await nowhere.done).code, 2, nowhere.log());
+    assert.match(nowhere.log(), /AMQP_URL must be amqp:/);
   });
 
   test('SIGTERM with jobs under way ends with code 0, and those left are there for the next', async () => {
