@@ -63,8 +63,6 @@ static void add(struct sf_jobs__src *s, const struct sf_jobs__kind *k, bool susp
 int sf_jobs__lanes(struct sf_jobs__src *s) {
 	const struct sf_jobs__declared *d = sf_jobs__declared();
 	s->lane = sf_calloc(d->n * 2 + 1, sizeof *s->lane);
-	s->claim_q = jobs_claim_desc, s->next_q = jobs_next_desc, s->done_q = jobs_done_desc;
-	s->claim_q.id = s->next_q.id = s->done_q.id = SF_JOBS__REPLAN;
 	for (size_t i = 0; i < d->n; i++)
 		if (listed(s->js->o.queues, d->kind[i].queue)) add(s, &d->kind[i], false), add(s, &d->kind[i], true);
 	return s->nlane ? 0 : SF_EINVAL;
@@ -208,7 +206,7 @@ static int ask(struct sf_jobs__src *s, struct sf_dbh *h, struct sf_str lanes, in
 			   struct sf_rows *rows) {
 	struct jobs_q_claim_in in = { .worker = s->worker, .now = now, .lanes = lanes, .n = n };
 	if (!s->worker) return SF_EUNAVAILABLE; /* the lease was lost since the round began */
-	int err = sf_db_all(h, s->full ? &s->claim_q : &jobs_claim_desc, &in, rows);
+	int err = jobs_q_claim(h, &in, rows);
 	if (err) s->doubt = true; /* it may have happened all the same */
 	return err;
 }
@@ -413,7 +411,7 @@ int sf_jobs__claim_suspect(struct sf_jobs__src *s, struct sf_arena *a) {
 int sf_jobs__ask_next(struct sf_jobs__src *s, struct sf_arena *a) {
 	struct jobs_q_next_row row;
 	struct jobs_q_next_in in = { .lanes = lanes_text(s, a, is_any, true), .now = sf_jobs__now(s) };
-	int err = sf_db_one(handle(s, a), &s->next_q, &in, &row);
+	int err = jobs_q_next(handle(s, a), &in, &row);
 	if (err) return err;
 	s->next_at = row.run_at.has ? row.run_at.v : INT64_MAX;
 	return 0;

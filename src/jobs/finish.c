@@ -11,7 +11,7 @@
 
 #include "jobs.q.h"
 
-enum { BATCH = 1000, SMALL = 8, RETRY_MS = 100, RETRY_MAX_MS = 2000 };
+enum { BATCH = 1000, RETRY_MS = 100, RETRY_MAX_MS = 2000 };
 
 int64_t sf_jobs__backoff_ms(const struct sf_jobs__kind *k, int64_t attempt) {
 	int64_t bound = k->backoff_ms;
@@ -39,21 +39,18 @@ static void count_refused(struct sf_jobs__src *s, int64_t n, int64_t changed, bo
 
 /* ~ Ends a batch that is done. The runs go on success; else they stay in `batch`. */
 static int write_done(struct sf_jobs__src *s, struct sf_arena *a, struct sf_node *batch, size_t n) {
-	int64_t *ids = sf_arena_alloc(a, n * sizeof *ids), *fences = sf_arena_alloc(a, n * sizeof *fences),
-			changed = 0;
+	int64_t *ids = sf_arena_alloc(a, n * sizeof *ids), changed = 0;
 	bool unknown = false;
 	size_t i = 0;
 	for (struct sf_node *at = batch->next; at != batch; at = at->next, i++) {
 		struct sf_job *j = SF_CONTAINER(at, struct sf_job, node);
-		ids[i] = j->id, fences[i] = j->fence;
+		ids[i] = j->id;
 		unknown = unknown || j->unknown;
 	}
 	struct jobs_q_done_in in = { .worker = SF_CONTAINER(batch->next, struct sf_job, node)->worker,
 								 .ids = { ids, n },
-								 .fences = { fences, n },
 								 .now = sf_jobs__now(s) };
-	const struct sf_query *q = n > SMALL ? &s->done_q : &jobs_done_desc;
-	int err = sf_db_exec(sf_db_auto(s->db, a, SF_READ_PRIMARY, "jobs.done"), q, &in, &changed);
+	int err = jobs_q_done(sf_db_auto(s->db, a, SF_READ_PRIMARY, "jobs.done"), &in, &changed);
 	if (err) return err;
 	count_refused(s, (int64_t)n, changed, unknown);
 	s->js->stats.done += (uint64_t)changed;

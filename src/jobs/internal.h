@@ -110,9 +110,7 @@ struct sf_jobs__src { /* one database of a runner; lifetime: the runner */
 	size_t nruns, nready;
 	/* claiming */
 	struct sf_jobs__signal pump;
-	int batch;                               /* how many to ask for */
-	bool full;                               /* the last claim got all it asked for: there is more */
-	struct sf_query claim_q, next_q, done_q; /* planned anew at each run: SF_JOBS__REPLAN */
+	int batch;          /* how many to ask for */
 	bool doubt;         /* a claim went unanswered: the database may hold runs for us that we do not know */
 	int64_t full_at_ms; /* when claims look at everything again, not only above the floors */
 	int64_t next_at;    /* µs: the earliest job that is known to come due; 0: unknown */

@@ -58,7 +58,6 @@ static int round_of(struct sf_jobs__src *s, struct sf_arena *a, int64_t *claimed
 	int asked = s->batch - (int)s->nready;
 	err = sf_jobs__claim(s, a, asked, &got);
 	if (err) return err;
-	s->full = got >= (size_t)asked;
 	sf_jobs__progressed(s->js);
 	sf_jobs__dispatch(s->js);
 	if (got >= (size_t)asked) {

@@ -1,5 +1,9 @@
--- The queue's statements. Every one that ends or gives back a run names worker and fence: whoever lost the job touches
--- no row. Instants are µs.
+-- The queue's statements. Every one that ends or gives back a run names its worker: whoever lost the job touches no row.
+-- Instants are µs.
+--
+-- PostgreSQL keeps the plans, so they must be right however many jobs there are (see migration 0004). What names ids says
+-- nothing of the state, only of the worker, which is set while a job runs: then no other index than that of the
+-- ids fits, whatever the statistics say.
 
 -- ---- adding ----
 
@@ -76,7 +80,7 @@ DELETE FROM job_workers WHERE id = :id;
 -- name: rescue_bury :exec of those to blame, the ones that took their worker down too often
 -- in: worker int, ids ints, crashes int, error text, now int
 WITH gone AS (
-    DELETE FROM jobs WHERE id = ANY(:ids) AND worker = :worker AND state = 'running' AND crashes + 1 >= :crashes RETURNING *
+    DELETE FROM jobs WHERE id = ANY(:ids) AND worker = :worker AND crashes + 1 >= :crashes RETURNING *
 ), kept AS (
     INSERT INTO job_history (id, kind, queue, priority, run_at, state, attempts, max_attempts, crashes, payload, job_key,
         owner_user, trace, progress, progress_text, error, result, created_at, started_at, finished_at)
@@ -88,14 +92,14 @@ INSERT INTO job_tally (kind, state, day, n)
 SELECT kind, 'dead', CAST(:now AS bigint) / 86400000000, count(*) FROM kept GROUP BY kind;
 -- sqlite:
 UPDATE jobs SET crashes = crashes + 1, error = :error, finished_at = :now, final_state = 'dead'
-WHERE id IN (SELECT value FROM json_each(:ids)) AND worker = :worker AND state = 'running' AND crashes + 1 >= :crashes;
+WHERE id IN (SELECT value FROM json_each(:ids)) AND worker = :worker AND crashes + 1 >= :crashes;
 
 -- name: rescue_blamed :exec the others of those to blame are suspects from now on. certain 0: one of them did it, so only the first suspicion counts
 -- in: worker int, ids ints, certain int, error text
 UPDATE jobs SET state = 'retrying', worker = NULL, fence = fence + 1, attempts = attempts - 1, error = :error,
     crashes = CASE WHEN :certain = 1 OR crashes = 0 THEN crashes + 1 ELSE crashes END,
     lane = CASE WHEN crashes = 0 THEN lane || '!' ELSE lane END
-WHERE id = ANY(:ids) AND worker = :worker AND state = 'running';
+WHERE id = ANY(:ids) AND worker = :worker;
 
 -- name: rescue :exec the rest goes back as if nothing had happened
 -- in: worker int
@@ -118,18 +122,8 @@ SELECT id, fence, cancel_requested FROM jobs WHERE worker = :worker AND state = 
 -- name: claim :many lanes: PostgreSQL a JSON array of {lane, priority, floor}, in the order of claiming; SQLite one lane's name
 -- in: worker int, now int, lanes text, n int
 -- out: id int, kind text, priority int, run_at int, attempts int, max_attempts int, crashes int, payload text, trace text?, fence int, cancel_requested int, progress int
-UPDATE jobs SET state = 'running', worker = :worker, fence = fence + 1, attempts = attempts + 1, started_at = :now
-WHERE id = ANY (ARRAY(
-    SELECT d.id
-    FROM json_to_recordset(CAST(:lanes AS json)) AS l(lane text, priority bigint, floor bigint)
-    CROSS JOIN LATERAL (
-        SELECT j.id FROM jobs j
-        WHERE j.lane = l.lane AND j.priority = l.priority AND j.run_at >= l.floor AND j.run_at <= :now
-          AND j.state <> 'running'
-        ORDER BY j.lane, j.priority, j.run_at, j.id LIMIT :n FOR UPDATE SKIP LOCKED
-    ) d
-    LIMIT :n))
-RETURNING id, kind, priority, run_at, attempts, max_attempts, crashes, payload, trace, fence, cancel_requested, progress;
+SELECT id, kind, priority, run_at, attempts, max_attempts, crashes, payload, trace, fence, cancel_requested, progress
+FROM jobs_claim(:worker, :now, :lanes, :n);
 -- sqlite:
 UPDATE jobs SET state = 'running', worker = :worker, fence = fence + 1, attempts = attempts + 1, started_at = :now
 WHERE id IN (SELECT id FROM jobs WHERE lane = :lanes AND priority IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9) AND run_at <= :now
@@ -139,6 +133,12 @@ RETURNING id, kind, priority, run_at, attempts, max_attempts, crashes, payload, 
 -- name: due :one how many of a lane are due, up to most
 -- in: lane text, now int, most int
 -- out: n int
+SELECT count(*) AS n FROM (
+    SELECT 1 FROM generate_series(CAST(0 AS bigint), 9) AS p(priority)
+    CROSS JOIN LATERAL (SELECT 1 FROM jobs j WHERE j.lane = :lane AND j.priority = p.priority AND j.run_at <= :now
+        AND j.state <> 'running' ORDER BY j.lane, j.priority, j.run_at LIMIT :most) AS d
+    LIMIT :most) AS n;
+-- sqlite:
 SELECT count(*) AS n FROM (SELECT 1 FROM jobs WHERE lane = :lane AND priority IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
     AND run_at <= :now AND state <> 'running' LIMIT :most) AS d;
 
@@ -174,9 +174,9 @@ SELECT count(*) AS n FROM jobs WHERE (lane = :lane OR lane = :suspects) AND stat
 -- name: lanes :many the lanes that hold jobs, found by skipping through the index
 -- out: lane text
 WITH RECURSIVE at (lane) AS (
-    SELECT (SELECT min(lane) FROM jobs WHERE state <> 'running')
+    SELECT (SELECT lane FROM jobs WHERE state <> 'running' ORDER BY lane LIMIT 1)
     UNION ALL
-    SELECT (SELECT min(j.lane) FROM jobs j WHERE j.state <> 'running' AND j.lane > at.lane) FROM at WHERE at.lane IS NOT NULL
+    SELECT (SELECT j.lane FROM jobs j WHERE j.state <> 'running' AND j.lane > at.lane ORDER BY j.lane LIMIT 1) FROM at WHERE at.lane IS NOT NULL
 )
 SELECT lane FROM at WHERE lane IS NOT NULL;
 
@@ -187,11 +187,10 @@ WHERE lane = :was AND kind = :kind AND state <> 'running';
 
 -- ---- ending ----
 
--- name: done :exec many at once. On SQLite the worker's number alone says whose they are: it never claims a job again that it still runs
--- in: worker int, ids ints, fences ints, now int
+-- name: done :exec many at once. The worker's number alone says whose they are: it never claims a job again that it still runs
+-- in: worker int, ids ints, now int
 WITH gone AS (
-    DELETE FROM jobs j USING unnest(:ids, :fences) AS f(id, fence)
-    WHERE j.id = ANY(:ids) AND j.id = f.id AND j.fence = f.fence AND j.worker = :worker AND j.state = 'running' RETURNING j.*
+    DELETE FROM jobs WHERE id = ANY(:ids) AND worker = :worker RETURNING *
 ), tally AS (
     INSERT INTO job_tally (kind, state, day, n)
     SELECT kind, 'done', CAST(:now AS bigint) / 86400000000, count(*) FROM gone GROUP BY kind
@@ -202,12 +201,12 @@ SELECT id, kind, queue, priority, run_at, 'done', attempts, max_attempts, crashe
     owner_user, trace, progress, progress_text, error, NULL, created_at, started_at, :now FROM gone;
 -- sqlite:
 UPDATE jobs SET finished_at = :now, final_state = 'done'
-WHERE id IN (SELECT value FROM json_each(:ids)) AND worker = :worker AND state = 'running' AND :fences IS NOT NULL;
+WHERE id IN (SELECT value FROM json_each(:ids)) AND worker = :worker;
 
 -- name: over :exec one, with all there is to say
 -- in: id int, worker int, fence int, state text, error text?, result text?, now int
 WITH gone AS (
-    DELETE FROM jobs WHERE id = :id AND worker = :worker AND fence = :fence AND state = 'running' RETURNING *
+    DELETE FROM jobs WHERE id = :id AND worker = :worker AND fence = :fence RETURNING *
 ), tally AS (
     INSERT INTO job_tally (kind, state, day, n) SELECT kind, :state, CAST(:now AS bigint) / 86400000000, 1 FROM gone
 )
@@ -217,24 +216,24 @@ SELECT id, kind, queue, priority, run_at, :state, attempts, max_attempts, crashe
     owner_user, trace, progress, progress_text, COALESCE(:error, error), :result, created_at, started_at, :now FROM gone;
 -- sqlite:
 UPDATE jobs SET finished_at = :now, error = COALESCE(:error, error), result = :result, final_state = :state
-WHERE id = :id AND worker = :worker AND fence = :fence AND state = 'running';
+WHERE id = :id AND worker = :worker AND fence = :fence;
 
 -- name: back :exec runs again at run_at; uncount 1: this was no attempt
 -- in: id int, worker int, fence int, run_at int, uncount int, error text?
 UPDATE jobs SET worker = NULL, run_at = :run_at, attempts = attempts - :uncount, error = COALESCE(:error, error),
     state = CASE WHEN COALESCE(:error, error) IS NULL THEN 'ready' ELSE 'retrying' END
-WHERE id = :id AND worker = :worker AND fence = :fence AND state = 'running';
+WHERE id = :id AND worker = :worker AND fence = :fence;
 
 -- name: give_back :exec claimed, never begun
 -- in: worker int, ids ints
 UPDATE jobs SET worker = NULL, attempts = attempts - 1, state = CASE WHEN error IS NULL THEN 'ready' ELSE 'retrying' END
-WHERE id = ANY(:ids) AND worker = :worker AND state = 'running';
+WHERE id = ANY(:ids) AND worker = :worker;
 
 -- name: progress :one
 -- in: id int, worker int, fence int, progress int, what text?
 -- out: cancel_requested int
 UPDATE jobs SET progress = :progress, progress_text = :what
-WHERE id = :id AND worker = :worker AND fence = :fence AND state = 'running' RETURNING cancel_requested;
+WHERE id = :id AND worker = :worker AND fence = :fence RETURNING cancel_requested;
 
 -- ---- looking ----
 
@@ -365,7 +364,7 @@ ORDER BY id LIMIT :n;
 -- name: cancel_waiting :exec
 -- in: ids ints, error text, now int
 WITH gone AS (
-    DELETE FROM jobs WHERE id = ANY(:ids) AND state <> 'running' RETURNING *
+    DELETE FROM jobs WHERE id = ANY(:ids) AND worker IS NULL RETURNING *
 ), tally AS (
     INSERT INTO job_tally (kind, state, day, n)
     SELECT kind, 'cancelled', CAST(:now AS bigint) / 86400000000, count(*) FROM gone GROUP BY kind
@@ -376,15 +375,15 @@ SELECT id, kind, queue, priority, run_at, 'cancelled', attempts, max_attempts, c
     owner_user, trace, progress, progress_text, COALESCE(error, :error), NULL, created_at, started_at, :now FROM gone;
 -- sqlite:
 UPDATE jobs SET finished_at = :now, error = COALESCE(error, :error), final_state = 'cancelled'
-WHERE id IN (SELECT value FROM json_each(:ids)) AND state <> 'running';
+WHERE id IN (SELECT value FROM json_each(:ids)) AND worker IS NULL;
 
 -- name: cancel_running :exec
 -- in: ids ints
-UPDATE jobs SET cancel_requested = 1 WHERE id = ANY(:ids) AND state = 'running';
+UPDATE jobs SET cancel_requested = 1 WHERE id = ANY(:ids) AND worker IS NOT NULL;
 
 -- name: hasten :exec what waits for its time runs now
 -- in: ids ints, now int
-UPDATE jobs SET run_at = :now WHERE id = ANY(:ids) AND state <> 'running' AND run_at > :now;
+UPDATE jobs SET run_at = :now WHERE id = ANY(:ids) AND worker IS NULL AND run_at > :now;
 
 -- name: revive :exec one whose key is live again stays where it is
 -- in: ids ints, now int
@@ -406,7 +405,7 @@ DELETE FROM job_history WHERE id IN (SELECT value FROM json_each(:ids)) AND stat
 
 -- name: relane_ids :exec
 -- in: ids ints, kind text, lane text
-UPDATE jobs SET lane = :lane WHERE id = ANY(:ids) AND kind = :kind AND state <> 'running';
+UPDATE jobs SET lane = :lane WHERE id = ANY(:ids) AND kind = :kind AND worker IS NULL;
 
 -- name: discard :exec dead ones nobody will try again
 -- in: ids ints

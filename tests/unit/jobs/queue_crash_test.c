@@ -1,6 +1,7 @@
 /* The queue when workers die, stand still or lose their lease: runners in forked processes, killed on purpose. */
 #include "jobs/queue.h"
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 /* ---- kinds ------------------------------------------------------------------------------------------------- */
@@ -40,6 +41,8 @@ static int run_long(struct sf_job *j) { /* ten leases long; its effect by itself
 static int run_stopped(struct sf_job *j) { /* the first process that runs it is stopped in the midst of it */
 	int err = 0;
 	if (__atomic_fetch_add(&shared->begun, 1, __ATOMIC_SEQ_CST) == 0) {
+		usleep(
+			150000); /* the loop does nothing meanwhile, so no write of SQLite's holds its lock over the stop */
 		shared->runs[10] = (int)getpid();
 		raise(SIGSTOP);
 		err = enter(j); /* much later: nobody told it yet */
@@ -112,6 +115,7 @@ static void spawn(struct worker *w, struct rig *r, struct sf_jobs_opts o) {
 	assert_true(w->pid >= 0);
 	if (w->pid == 0) {
 		static struct child c;
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody outlives a test that fails */
 		close(fds[1]);
 		c.o = o, c.ctl = fds[0];
 		memcpy(c.rig.url, r->url, sizeof c.rig.url);
