@@ -56,6 +56,7 @@ static int compose(struct sf_job *j, struct mail__message *m, const struct mail_
 		return sf_job_give_up(j, "the template \"%s\" needs the field \"" SF_PRI "\"", (*t)->name,
 							  SF_ARG(why));
 	m->id = message_id(a, sf_job_key(j), payload, m->from);
+	if (!mail__address(m->id)) return sf_job_fail(j, SF_EINVAL, "the domain of MAIL_FROM is too long");
 	return 0;
 }
 
