@@ -54,7 +54,8 @@ onEachEngine(describe, after, 'smtp', (engine) => {
     assert.equal(smtp.to(email).length, 1);
   });
 
-  for (const at of ['greeting', 'RCPT', 'DATA']) {
+  const each = (all) => (engine === 'sqlite' ? all : ['DATA']); // where it is said is nothing to a database
+  for (const at of each(['greeting', 'RCPT', 'DATA'])) {
     test(`later, said at ${at}: tried again, and taken once`, async () => {
       smtp.behave({ mode: 'later', at, times: 1 });
       const email = await ask(s);
@@ -68,7 +69,7 @@ onEachEngine(describe, after, 'smtp', (engine) => {
   test('slow is waited for, longer than a lease, while others go on: once each', async () => {
     const given = () => smtp.seen().filter((e) => e.command === 'DATA').length;
     const before = given();
-    smtp.behave({ mode: 'slow', seconds: 5 });
+    smtp.behave({ mode: 'slow', seconds: 4 });
     const slow = await Promise.all(Array.from({ length: 4 }, () => ask(s)));
     await until(() => given() >= before + 4, { what: 'all four to be in the server\'s hands at once' });
     smtp.behave({ mode: 'ok' });
@@ -100,7 +101,7 @@ onEachEngine(describe, after, 'smtp', (engine) => {
     assert.equal(smtp.to(email).length, 2);
   });
 
-  for (const at of ['MAIL', 'RCPT', 'DATA']) {
+  for (const at of each(['MAIL', 'RCPT', 'DATA'])) {
     test(`never, said at ${at}: dead at once, with the server's words`, async () => {
       smtp.behave({ mode: 'never', at });
       const email = await ask(s);
@@ -112,7 +113,7 @@ onEachEngine(describe, after, 'smtp', (engine) => {
   }
 });
 
-describe('smtp with TLS and a login', { concurrency: 6 }, () => {
+describe('smtp with TLS and a login', { concurrency: 10 }, () => {
   let certs;
   before(async () => (certs = await certificates()));
   after(() => certs?.remove());
