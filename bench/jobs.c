@@ -1,5 +1,7 @@
-/* The queue by itself: what adding costs, one by one and in batches, how fast a full queue is worked off, and how long it
- * takes from adding to the start of the handler at a steady rate. One process; handlers do nothing.
+/* The queue by itself: what adding costs, one by one and in batches, how fast a full queue is worked off by handlers that do
+ * nothing and by some that write a row, each in the transaction that ends its job, and how long it takes at a steady
+ * rate until a handler starts: from the call that adds the job ("add"), and from that call's return, when the job is
+ * committed ("commit"; a handler may start before the news of the commit arrives). One process.
  *
  *     jobs URL [N [RATE [SECONDS]]]
  *
@@ -17,7 +19,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-enum { SINGLES = 2000, ADDERS = 16, MAX_LAGS = 1 << 20 };
+enum { SINGLES = 2000, ADDERS = 16, ROWS_SHARE = 5, OWN_STATEMENT = 900 };
 
 static struct {
 	const char *url;
@@ -28,8 +30,10 @@ static struct {
 	struct sf_jobs_opts opts;
 	int singles_left, adders_left;
 	bool drained;
-	int32_t *lag_us;
-	size_t nlag;
+	struct lag {
+		int64_t asked, committed, started;
+	} * lag;
+	int nlag;
 	uint64_t claimed, brought; /* of the runners that are over */
 } bench;
 
@@ -51,19 +55,30 @@ static int run_nothing(struct sf_job *j) {
 	(void)j;
 	return 0;
 }
-static int run_lag(struct sf_job *j) { /* its payload is when it was added, in ns of this process's clock */
-	char text[32];
-	struct sf_str key = sf_job_trace(j);
-	if (key.n < sizeof text && bench.nlag < MAX_LAGS) {
-		memcpy(text, key.p, key.n);
-		text[key.n] = 0;
-		bench.lag_us[bench.nlag++] = (int32_t)((sf_clock_ns() - strtoll(text, NULL, 10)) / 1000);
-	}
+static int run_lag(struct sf_job *j) { /* its trace is its place in bench.lag */
+	int64_t i;
+	if (sf_str_int(sf_job_trace(j), &i) == 0 && i >= 0 && i < bench.nlag)
+		bench.lag[i].started = sf_clock_ns();
 	return 0;
+}
+static int run_row(struct sf_job *j) {
+	static const struct sf_query q = { .name = "bench.effect",
+									   .kind = SF_Q_EXEC,
+									   .write = true,
+									   .pg = "INSERT INTO bench_effects (at) VALUES (1)",
+									   .lite = "INSERT INTO bench_effects (at) VALUES (1)",
+									   .id = OWN_STATEMENT };
+	struct sf_dbh *tx = NULL;
+	int err = sf_job_begin(j, &tx);
+	if (!err) err = sf_db_exec(tx, &q, NULL, NULL);
+	if (!err) err = sf_job_commit(j, tx);
+	sf_tx_end(tx);
+	return err;
 }
 static const struct sf_job_kind table[] = {
 	{ .kind = "bench.nothing", .run = run_nothing },
 	{ .kind = "bench.lag", .run = run_lag },
+	{ .kind = "bench.row", .run = run_row },
 	{ 0 },
 };
 
@@ -107,10 +122,10 @@ static double singles(int adders) {
 	return SINGLES / seconds_since(began);
 }
 
-static void add_batches(struct sf_arena *a, int n) {
+static void add_batches(struct sf_arena *a, const char *kind, int n) {
 	enum { BATCH = 1000 };
 	static struct sf_job_new jobs[BATCH];
-	for (int i = 0; i < BATCH; i++) jobs[i] = (struct sf_job_new) { .kind = "bench.nothing" };
+	for (int i = 0; i < BATCH; i++) jobs[i] = (struct sf_job_new) { .kind = kind };
 	for (int done = 0; done < n; done += BATCH) {
 		must(sf_job_add_many(handle(a), jobs, n - done < BATCH ? (size_t)(n - done) : BATCH, NULL),
 			 "add_many");
@@ -143,13 +158,15 @@ static uint64_t warm(struct sf_arena *a) {
 static void steady(struct sf_arena *a) {
 	int64_t began = sf_clock_ns();
 	int total = bench.rate * bench.seconds, sent = 0;
-	char now[32];
+	char place[32];
 	while (sent < total) {
 		int due = (int)(seconds_since(began) * bench.rate);
 		for (; sent < due && sent < total; sent++) {
-			int n = snprintf(now, sizeof now, "%" PRId64, sf_clock_ns());
-			struct sf_job_new job = { .kind = "bench.lag", .trace = { now, (size_t)n } };
+			int n = snprintf(place, sizeof place, "%d", sent);
+			struct sf_job_new job = { .kind = "bench.lag", .trace = { place, (size_t)n } };
+			bench.lag[sent].asked = sf_clock_ns();
 			must(sf_job_add(handle(a), &job, NULL), "add");
+			bench.lag[sent].committed = sf_clock_ns();
 			sf_arena_reset(a);
 		}
 		must(sf_sleep(1), "sleep");
@@ -157,10 +174,23 @@ static void steady(struct sf_arena *a) {
 }
 
 static int by_value(const void *a, const void *b) {
-	return *(const int32_t *)a < *(const int32_t *)b ? -1 : *(const int32_t *)a > *(const int32_t *)b;
+	return *(const int64_t *)a < *(const int64_t *)b ? -1 : *(const int64_t *)a > *(const int64_t *)b;
 }
-static int32_t percentile(double p) {
-	return bench.nlag ? bench.lag_us[(size_t)((double)(bench.nlag - 1) * p)] : -1;
+struct percentiles {
+	int64_t p50, p99, max; /* µs */
+};
+static struct percentiles percentiles(bool from_commit) {
+	int64_t *us = sf_calloc((size_t)bench.nlag, sizeof *us);
+	for (int i = 0; i < bench.nlag; i++) {
+		const struct lag *l = &bench.lag[i];
+		int64_t ns = l->started - (from_commit ? l->committed : l->asked);
+		us[i] = ns > 0 ? ns / 1000 : 0;
+	}
+	qsort(us, (size_t)bench.nlag, sizeof *us, by_value);
+	struct percentiles p = { us[(bench.nlag - 1) / 2], us[(int64_t)(bench.nlag - 1) * 99 / 100],
+							 us[bench.nlag - 1] };
+	free(us);
+	return p;
 }
 
 struct text_row {
@@ -173,7 +203,8 @@ static struct sf_str durability(struct sf_arena *a) {
 						  .write = true,
 						  .pg = "SELECT 'synchronous_commit=' || current_setting('synchronous_commit') || ' "
 								"fsync=' || current_setting('fsync')",
-						  .lite = "SELECT 'synchronous=' || synchronous || ' wal' FROM pragma_synchronous",
+						  .lite = "SELECT 'journal_mode=' || journal_mode || ' synchronous=' || synchronous "
+								  "FROM pragma_journal_mode, pragma_synchronous",
 						  .out = col,
 						  .nout = 1,
 						  .row_size = sizeof(struct text_row),
@@ -181,6 +212,16 @@ static struct sf_str durability(struct sf_arena *a) {
 	struct text_row row;
 	must(sf_db_one(handle(a), &q, NULL, &row), "durability");
 	return row.text;
+}
+
+static void make_effects(struct sf_arena *a) {
+	static const struct sf_query q = { .name = "bench.effects",
+									   .kind = SF_Q_EXEC,
+									   .write = true,
+									   .pg = "CREATE TABLE IF NOT EXISTS bench_effects (at bigint)",
+									   .lite = "CREATE TABLE IF NOT EXISTS bench_effects (at INTEGER)",
+									   .id = UINT32_MAX };
+	must(sf_db_exec(handle(a), &q, NULL, NULL), "table");
 }
 
 static void closed(void *arg) {
@@ -199,7 +240,7 @@ static void body(void *arg) {
 	runner_stop();
 
 	int64_t began = sf_clock_ns();
-	add_batches(b, bench.n);
+	add_batches(b, "bench.nothing", bench.n);
 	double batched = bench.n / seconds_since(began);
 	began = sf_clock_ns();
 	runner_start();
@@ -207,9 +248,18 @@ static void body(void *arg) {
 	double emptied = bench.n / seconds_since(began);
 
 	began = sf_clock_ns(); /* from enqueue to done: both at once */
-	add_batches(b, bench.n);
+	add_batches(b, "bench.nothing", bench.n);
 	wait_done(2 * (uint64_t)bench.n);
 	double through = bench.n / seconds_since(began);
+	runner_stop();
+
+	int nrows = bench.n / ROWS_SHARE;
+	make_effects(b);
+	began = sf_clock_ns();
+	runner_start();
+	add_batches(b, "bench.row", nrows);
+	wait_done((uint64_t)nrows);
+	double rows = nrows / seconds_since(began);
 	runner_stop();
 
 	runner_start();
@@ -217,16 +267,19 @@ static void body(void *arg) {
 	steady(b);
 	wait_done(warmed + (uint64_t)(bench.rate * bench.seconds));
 	runner_stop();
-	qsort(bench.lag_us, bench.nlag, sizeof *bench.lag_us, by_value);
+	struct percentiles add = percentiles(false), commit = percentiles(true);
 	struct rusage u;
 	getrusage(RUSAGE_SELF, &u);
 	printf("{\"engine\":\"%s\",\"durability\":\"" SF_PRI
 		   "\",\"add_one_per_s\":%.0f,\"add_%d_at_once_per_s\":%.0f,"
 		   "\"add_batched_per_s\":%.0f,\"full_to_empty_per_s\":%.0f,\"enqueue_to_done_per_s\":%.0f,"
-		   "\"rate\":%d,\"start_p50_us\":%d,\"start_p99_us\":%d,\"start_max_us\":%d,\"cpu_s\":%.1f,"
+		   "\"enqueue_to_row_per_s\":%.0f,\"rate\":%d,\"add_p50_us\":%" PRId64 ",\"add_p99_us\":%" PRId64
+		   ",\"add_max_us\":%" PRId64 ",\"commit_p50_us\":%" PRId64 ",\"commit_p99_us\":%" PRId64
+		   ",\"commit_max_us\":%" PRId64 ",\"cpu_s\":%.1f,"
 		   "\"transport\":\"%s\",\"brought\":%.3f}\n",
 		   sf_db_engine(bench.db) == SF_PG ? "postgresql" : "sqlite", SF_ARG(durability(a)), one, ADDERS,
-		   sixteen, batched, emptied, through, bench.rate, percentile(0.5), percentile(0.99), percentile(1),
+		   sixteen, batched, emptied, through, rows, bench.rate, add.p50, add.p99, add.max, commit.p50,
+		   commit.p99, commit.max,
 		   (double)u.ru_utime.tv_sec + (double)u.ru_stime.tv_sec +
 			   (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6,
 		   bench.opts.amqp_url ? "rabbitmq" : "database",
@@ -247,7 +300,8 @@ int main(int argc, char **argv) {
 	bench.n = argc > 2 ? atoi(argv[2]) : 50000;
 	bench.rate = argc > 3 ? atoi(argv[3]) : 1000;
 	bench.seconds = argc > 4 ? atoi(argv[4]) : 5;
-	bench.lag_us = sf_calloc(MAX_LAGS, sizeof *bench.lag_us);
+	bench.nlag = bench.rate * bench.seconds;
+	bench.lag = sf_calloc((size_t)bench.nlag + 1, sizeof *bench.lag);
 	sf_log_setup(SF_WARN, 2);
 	must(sf_jobs_declare(kinds, NULL, &why), "declare");
 	bench.loop = sf_loop_new(NULL);
@@ -258,6 +312,6 @@ int main(int argc, char **argv) {
 	bench.opts = (struct sf_jobs_opts) { .dbs = dbs, .amqp_url = getenv("AMQP_URL") };
 	must(sf_co_start(bench.loop, body, NULL, NULL), "co");
 	sf_loop_run(bench.loop);
-	free(bench.lag_us);
+	free(bench.lag);
 	return sf_loop_free(bench.loop) ? 1 : 0;
 }

@@ -1,8 +1,8 @@
 # Benchmarks beside their peers in one run; the report goes to $(B)/bench/report.md.
-# floor: a bare epoll loop. fixed: http/ with nothing above it.
+# S=jobs runs that scenario alone. floor: a bare epoll loop. fixed: http/ with nothing above it.
 .PHONY: bench
-bench: $(B)/softfactory $(B)/bench/floor $(B)/bench/fixed
-	SF_BIN=$(abspath $(B))/softfactory node bench/run.mjs $(B)/bench
+bench: $(B)/softfactory $(B)/bench/floor $(B)/bench/fixed $(B)/bench/jobs
+	SF_BIN=$(abspath $(B))/softfactory node bench/run.mjs $(B)/bench $(S)
 
 $(B)/bench/floor: bench/floor.c
 	@mkdir -p $(@D)
