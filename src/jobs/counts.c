@@ -11,7 +11,7 @@
 
 #include "jobs.q.h"
 
-enum { EXACT = 20000, PART_PG = 1024, PART_LITE = 100 };
+enum { EXACT = 20000 /* one less than the query takes */, PART_PG = 1024, PART_LITE = 100 };
 
 /* The rows of both looks at what is not over are alike. */
 _Static_assert(sizeof(struct jobs_q_waiting_row) == sizeof(struct jobs_q_waiting_about_row),
@@ -26,7 +26,7 @@ static int live(struct sf_dbh *h, int64_t now, struct sf_rows *rows, struct sf_r
 	struct sf_query few = jobs_waiting_desc, many = jobs_waiting_about_desc;
 	int64_t waiting = 0, part = sf_dbh_engine(h) == SF_PG ? PART_PG : PART_LITE;
 	few.id = many.id = SF_JOBS__REPLAN;
-	int err = sf_db_all(h, &few, &(struct jobs_q_waiting_in) { .now = now, .most = EXACT + 1 }, rows);
+	int err = sf_db_all(h, &few, &(struct jobs_q_waiting_in) { .now = now }, rows);
 	for (size_t i = 0; !err && i < rows->n; i++) {
 		const struct jobs_q_waiting_row *row = SF_ROW(*rows, jobs_q_waiting, i);
 		if (!runs(row)) waiting += row->n;

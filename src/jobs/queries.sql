@@ -281,12 +281,12 @@ FROM job_history WHERE state = :state AND state <> 'done' AND id < :before AND c
     AND (:queue IS NULL OR queue = :queue) AND (:error IS NULL OR error @ilike :error ESCAPE '!')
 ORDER BY id DESC LIMIT :n;
 
--- name: waiting :many exact: of those that wait at most `most`, by the index, and all that run
--- in: now int, most int
+-- name: waiting :many exact: of those that wait at most 20,001, by the index, and all that run. A number, for plans that do not see parameters
+-- in: now int
 -- out: kind text, queue text, state text, n int, due int
 SELECT kind, queue, CASE WHEN state = 'ready' AND run_at > :now THEN 'scheduled' ELSE state END AS state, count(*) AS n,
     count(CASE WHEN run_at <= :now THEN 1 END) AS due
-FROM (SELECT kind, queue, state, run_at FROM jobs WHERE state <> 'running' ORDER BY lane, priority, run_at, id LIMIT :most) AS w
+FROM (SELECT kind, queue, state, run_at FROM jobs WHERE state <> 'running' ORDER BY lane, priority, run_at, id LIMIT 20001) AS w
 GROUP BY 1, 2, 3
 UNION ALL
 SELECT kind, queue, state, count(*) AS n, CAST(0 AS bigint) AS due FROM jobs WHERE state = 'running' GROUP BY 1, 2, 3;
