@@ -10,7 +10,8 @@
 #include "jobs/jobs.h"
 #include "services/services.h"
 
-#define PORTION 1000
+#define PORTION  1000
+#define LIST_MAX 1000
 
 struct asked {
 	const char *what; /* "list" */
@@ -88,12 +89,22 @@ static int failed(int err) {
 	return 1;
 }
 
+/* Page after page, until there are as many as were asked for. */
 static int list(const struct asked *q, struct sf_dbh *h) {
-	struct sf_job_view *v;
-	size_t n;
-	int err = sf_job_list(h, &q->filter, &v, &n);
-	if (err) return failed(err);
-	cli_jobs_list(v, n, q->json);
+	struct sf_job_filter f = q->filter;
+	int64_t next = f.before;
+	size_t n = 0, most = f.limit > 0 && f.limit <= LIST_MAX ? (size_t)f.limit : f.limit > 0 ? LIST_MAX : 50;
+	struct sf_job_view *all = sf_arena_alloc(sf_dbh_arena(h), most * sizeof *all);
+	do {
+		struct sf_job_view *v;
+		size_t got;
+		f.before = next, f.limit = (int64_t)(most - n);
+		int err = sf_job_list(h, &f, &v, &got, &next);
+		if (err) return failed(err);
+		memcpy(all + n, v, got * sizeof *v);
+		n += got;
+	} while (next && n < most);
+	cli_jobs_list(all, n, q->json);
 	return 0;
 }
 

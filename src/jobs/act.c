@@ -91,33 +91,47 @@ int sf_job_act(struct sf_dbh *h, int64_t id, enum sf_job_action action) {
 
 /* ---- many ------------------------------------------------------------------------------------------------------------ */
 
-/* ~ The next ids after `after`, in order. */
-static int next_ids(struct sf_dbh *h, const struct sf_job_filter *f, const char *states, bool live,
-					int64_t after, int64_t n, struct sf_rows *rows) {
-	struct sf_str error = sf_jobs__pattern(sf_dbh_arena(h), f->error);
-	int64_t to = f->to ? f->to : INT64_MAX;
-	if (live)
-		return jobs_q_live_ids(h,
-							   &(struct jobs_q_live_ids_in) { .after = after,
-															  .from_ = f->from,
-															  .until = to,
-															  .kind = f->kind,
-															  .queue = f->queue,
-															  .error = error,
-															  .states = sf_str(states),
-															  .now = sf_time_now(),
-															  .n = n },
-							   rows);
-	return jobs_q_failed_ids(h,
-							 &(struct jobs_q_failed_ids_in) { .after = after,
-															  .from_ = f->from,
-															  .until = to,
-															  .kind = f->kind,
-															  .queue = f->queue,
-															  .error = error,
-															  .state = sf_str(states),
-															  .n = n },
-							 rows);
+/* ~ The next ids after `after`, in order; *ceiling: up to which id it has looked, INT64_MAX: to the end. */
+static int next_live(struct sf_dbh *h, const struct sf_job_filter *f, const char *states, int64_t after,
+					 int64_t n, struct sf_rows *rows, int64_t *ceiling) {
+	struct jobs_q_live_ceiling_row edge = { INT64_MAX };
+	int err = jobs_q_live_ceiling(h, &(struct jobs_q_live_ceiling_in) { .after = after }, &edge);
+	if (err && err != SF_ENOTFOUND) return err;
+	*ceiling = edge.id;
+	return jobs_q_live_ids(
+		h,
+		&(struct jobs_q_live_ids_in) { .after = after,
+									   .ceiling = edge.id,
+									   .from_ = f->from,
+									   .until = f->to ? f->to : INT64_MAX,
+									   .kind = f->kind,
+									   .queue = f->queue,
+									   .error = sf_jobs__pattern(sf_dbh_arena(h), f->error),
+									   .states = sf_str(states),
+									   .now = sf_time_now(),
+									   .n = n },
+		rows);
+}
+
+static int next_failed(struct sf_dbh *h, const struct sf_job_filter *f, const char *state, int64_t after,
+					   int64_t n, struct sf_rows *rows, int64_t *ceiling) {
+	struct jobs_q_failed_ceiling_row edge = { INT64_MAX };
+	int err = jobs_q_failed_ceiling(
+		h, &(struct jobs_q_failed_ceiling_in) { .after = after, .state = sf_str(state) }, &edge);
+	if (err && err != SF_ENOTFOUND) return err;
+	*ceiling = edge.id;
+	return jobs_q_failed_ids(
+		h,
+		&(struct jobs_q_failed_ids_in) { .after = after,
+										 .ceiling = edge.id,
+										 .from_ = f->from,
+										 .until = f->to ? f->to : INT64_MAX,
+										 .kind = f->kind,
+										 .queue = f->queue,
+										 .error = sf_jobs__pattern(sf_dbh_arena(h), f->error),
+										 .state = sf_str(state),
+										 .n = n },
+		rows);
 }
 
 struct sweep {
@@ -136,17 +150,18 @@ static int sweep(struct sweep *w, const char *states, bool live) {
 				   "rows of ids are a list of ids");
 	while (w->left > 0) {
 		struct sf_rows rows;
-		int64_t most = w->left < PORTION ? w->left : PORTION, changed;
-		int err = next_ids(w->h, w->f, states, live, after, most, &rows);
+		int64_t most = w->left < PORTION ? w->left : PORTION, changed, ceiling;
+		int err = live ? next_live(w->h, w->f, states, after, most, &rows, &ceiling)
+					   : next_failed(w->h, w->f, states, after, most, &rows, &ceiling);
 		if (err) return err;
-		if (!rows.n) return 0;
 		const int64_t *ids = rows.at;
-		after = ids[rows.n - 1];
+		after = (int64_t)rows.n == most ? ids[rows.n - 1] : ceiling;
 		changed = (int64_t)rows.n;
-		if (!w->preview) err = apply(w->h, (struct sf_ints) { ids, rows.n }, w->action, live, &changed);
+		if (rows.n && !w->preview)
+			err = apply(w->h, (struct sf_ints) { ids, rows.n }, w->action, live, &changed);
 		if (err) return err;
 		w->left -= (int64_t)rows.n, w->n += changed;
-		if ((int64_t)rows.n < most) return 0;
+		if (after == INT64_MAX) return 0;
 	}
 	return 0;
 }

@@ -168,9 +168,11 @@ struct sf_job_filter {                       /* absent: p NULL or 0 */
 	int64_t before;                          /* id: the page before it (keyset); 0: the newest */
 	int64_t limit;                           /* 0: 50 */
 };
-/* ~ Newest first. */
+/* ~ Newest first. *next: `before` of the next page, 0: this was the last. A page may hold fewer than it could, even none,
+ * and not be the last: each looks at so many jobs and no more. */
 SF_MUSTCHECK
-int sf_job_list(struct sf_dbh *h, const struct sf_job_filter *f, struct sf_job_view **out, size_t *n);
+int sf_job_list(struct sf_dbh *h, const struct sf_job_filter *f, struct sf_job_view **out, size_t *n,
+				int64_t *next);
 struct sf_job_count {
 	struct sf_str kind, state;
 	int64_t n;

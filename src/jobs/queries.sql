@@ -251,33 +251,60 @@ SELECT id, kind, queue, state, priority, run_at, attempts, max_attempts, payload
     progress_text, error, result, created_at, started_at, finished_at
 FROM job_history WHERE id = :id ORDER BY finished_at DESC LIMIT 1;
 
+-- A page looks at 20,000 jobs at most, whatever the filter: these say where such a stretch of ids ends. No row: at the end.
+
+-- name: live_floor :one
+-- in: before int
+-- out: id int
+SELECT id FROM jobs WHERE id < :before ORDER BY id DESC LIMIT 1 OFFSET 19999;
+
+-- name: over_floor :one
+-- in: before int
+-- out: id int
+SELECT id FROM job_history WHERE id < :before ORDER BY id DESC LIMIT 1 OFFSET 19999;
+
+-- name: failed_floor :one
+-- in: before int, state text
+-- out: id int
+SELECT id FROM job_history WHERE state = :state AND state <> 'done' AND id < :before ORDER BY id DESC LIMIT 1 OFFSET 19999;
+
+-- name: live_ceiling :one
+-- in: after int
+-- out: id int
+SELECT id FROM jobs WHERE id > :after ORDER BY id LIMIT 1 OFFSET 19999;
+
+-- name: failed_ceiling :one
+-- in: after int, state text
+-- out: id int
+SELECT id FROM job_history WHERE state = :state AND state <> 'done' AND id > :after ORDER BY id LIMIT 1 OFFSET 19999;
+
 -- name: live_list :many error: a pattern
--- in: before int, from_ int, until int, kind text?, queue text?, error text?, state text?, now int, n int
+-- in: before int, floor int, from_ int, until int, kind text?, queue text?, error text?, state text?, now int, n int
 -- out: id int, kind text, queue text, state text, priority int, run_at int, attempts int, max_attempts int, payload text, job_key text?, owner_user int, progress int, progress_text text?, error text?, result text?, created_at int, started_at int, finished_at int
 SELECT id, kind, queue, CASE WHEN state = 'ready' AND run_at > :now THEN 'scheduled' ELSE state END AS state, priority, run_at, attempts, max_attempts,
     payload, job_key, owner_user, progress, progress_text, error, CAST(NULL AS text) AS result, created_at, started_at,
     CAST(0 AS bigint) AS finished_at
-FROM jobs WHERE id < :before AND created_at >= :from_ AND created_at < :until AND (:kind IS NULL OR kind = :kind)
+FROM jobs WHERE id < :before AND id >= :floor AND created_at >= :from_ AND created_at < :until AND (:kind IS NULL OR kind = :kind)
     AND (:queue IS NULL OR queue = :queue) AND (:error IS NULL OR error @ilike :error ESCAPE '!')
     AND (:state IS NULL OR CASE WHEN state = 'ready' AND run_at > :now THEN 'scheduled' ELSE state END = :state)
 ORDER BY id DESC LIMIT :n;
 
 -- name: over_list :many state NULL: any
--- in: before int, from_ int, until int, kind text?, queue text?, error text?, state text?, n int
+-- in: before int, floor int, from_ int, until int, kind text?, queue text?, error text?, state text?, n int
 -- out: id int, kind text, queue text, state text, priority int, run_at int, attempts int, max_attempts int, payload text, job_key text?, owner_user int, progress int, progress_text text?, error text?, result text?, created_at int, started_at int, finished_at int
 SELECT id, kind, queue, state, priority, run_at, attempts, max_attempts, payload, job_key, owner_user, progress,
     progress_text, error, result, created_at, started_at, finished_at
-FROM job_history WHERE id < :before AND created_at >= :from_ AND created_at < :until AND (:kind IS NULL OR kind = :kind)
+FROM job_history WHERE id < :before AND id >= :floor AND created_at >= :from_ AND created_at < :until AND (:kind IS NULL OR kind = :kind)
     AND (:queue IS NULL OR queue = :queue) AND (:error IS NULL OR error @ilike :error ESCAPE '!')
     AND (:state IS NULL OR state = :state)
 ORDER BY id DESC LIMIT :n;
 
 -- name: failed_list :many dead or cancelled, by an index of their own
--- in: before int, from_ int, until int, kind text?, queue text?, error text?, state text, n int
+-- in: before int, floor int, from_ int, until int, kind text?, queue text?, error text?, state text, n int
 -- out: id int, kind text, queue text, state text, priority int, run_at int, attempts int, max_attempts int, payload text, job_key text?, owner_user int, progress int, progress_text text?, error text?, result text?, created_at int, started_at int, finished_at int
 SELECT id, kind, queue, state, priority, run_at, attempts, max_attempts, payload, job_key, owner_user, progress,
     progress_text, error, result, created_at, started_at, finished_at
-FROM job_history WHERE state = :state AND state <> 'done' AND id < :before AND created_at >= :from_ AND created_at < :until AND (:kind IS NULL OR kind = :kind)
+FROM job_history WHERE state = :state AND state <> 'done' AND id < :before AND id >= :floor AND created_at >= :from_ AND created_at < :until AND (:kind IS NULL OR kind = :kind)
     AND (:queue IS NULL OR queue = :queue) AND (:error IS NULL OR error @ilike :error ESCAPE '!')
 ORDER BY id DESC LIMIT :n;
 
@@ -294,14 +321,15 @@ SELECT kind, queue, state, count(*) AS n, CAST(0 AS bigint) AS due FROM jobs WHE
 -- name: waiting_about :many estimated from a part of a large table: PostgreSQL takes `part` of its pages, SQLite `part` short stretches of ids
 -- in: now int, part int
 -- out: kind text, queue text, state text, n int, due int
-SELECT kind, queue, CASE WHEN state = 'ready' AND run_at > :now THEN 'scheduled' ELSE state END AS state,
-    CAST(round(count(*) * max(scale)) AS bigint) AS n,
-    CAST(round(count(CASE WHEN run_at <= :now THEN 1 END) * max(scale)) AS bigint) AS due
+SELECT kind, queue, state, CAST(round(n * scale) AS bigint) AS n, CAST(round(due * scale) AS bigint) AS due
 FROM (
-    SELECT kind, queue, state, run_at,
-        GREATEST(1.0, pg_relation_size('jobs') / (CAST(current_setting('block_size') AS bigint) * 1.0 * :part)) AS scale
+    SELECT kind, queue, CASE WHEN state = 'ready' AND run_at > :now THEN 'scheduled' ELSE state END AS state,
+        count(*) AS n, count(CASE WHEN run_at <= :now THEN 1 END) AS due
     FROM jobs TABLESAMPLE SYSTEM (LEAST(100.0, 100.0 * :part * CAST(current_setting('block_size') AS bigint) / GREATEST(pg_relation_size('jobs'), 1)))
-) AS j WHERE state <> 'running' GROUP BY 1, 2, 3;
+    WHERE state <> 'running' GROUP BY 1, 2, 3
+) AS j CROSS JOIN (
+    SELECT GREATEST(1.0, pg_relation_size('jobs') / (CAST(current_setting('block_size') AS bigint) * 1.0 * :part)) AS scale
+) AS s;
 -- sqlite:
 WITH RECURSIVE span AS (
     SELECT (SELECT min(id) FROM jobs) AS lo, ((SELECT max(id) FROM jobs) - (SELECT min(id) FROM jobs)) / :part + 1 AS step
@@ -347,17 +375,17 @@ SELECT queue, min(run_at) AS oldest_at FROM (
 -- ---- steering; ids are few ----
 
 -- name: live_ids :many states: ",ready,retrying,"
--- in: after int, from_ int, until int, kind text?, queue text?, error text?, states text, now int, n int
+-- in: after int, ceiling int, from_ int, until int, kind text?, queue text?, error text?, states text, now int, n int
 -- out: id int
-SELECT id FROM jobs WHERE id > :after AND created_at >= :from_ AND created_at < :until AND (:kind IS NULL OR kind = :kind)
+SELECT id FROM jobs WHERE id > :after AND id <= :ceiling AND created_at >= :from_ AND created_at < :until AND (:kind IS NULL OR kind = :kind)
     AND (:queue IS NULL OR queue = :queue) AND (:error IS NULL OR error @ilike :error ESCAPE '!')
     AND :states LIKE '%,' || CASE WHEN state = 'ready' AND run_at > :now THEN 'scheduled' ELSE state END || ',%'
 ORDER BY id LIMIT :n;
 
 -- name: failed_ids :many
--- in: after int, from_ int, until int, kind text?, queue text?, error text?, state text, n int
+-- in: after int, ceiling int, from_ int, until int, kind text?, queue text?, error text?, state text, n int
 -- out: id int
-SELECT id FROM job_history WHERE state = :state AND state <> 'done' AND id > :after AND created_at >= :from_ AND created_at < :until AND (:kind IS NULL OR kind = :kind)
+SELECT id FROM job_history WHERE state = :state AND state <> 'done' AND id > :after AND id <= :ceiling AND created_at >= :from_ AND created_at < :until AND (:kind IS NULL OR kind = :kind)
     AND (:queue IS NULL OR queue = :queue) AND (:error IS NULL OR error @ilike :error ESCAPE '!')
 ORDER BY id LIMIT :n;
 

@@ -1,4 +1,5 @@
-/* view: looking at the queue: one job, and lists by keyset. Lists merge what is live with what is over by id. */
+/* view: looking at the queue: one job, and lists by keyset. Lists merge what is live with what is over by id, and look at a
+ * bounded number of jobs a page, so that a filter that few of millions pass costs no more than one that all do. */
 #include "jobs/internal.h"
 
 #include "core/json.h"
@@ -66,7 +67,10 @@ static bool over_state(struct sf_str s) {
 	return sf_str_eq(s, SF_STR("done")) || sf_str_eq(s, SF_STR("dead")) || sf_str_eq(s, SF_STR("cancelled"));
 }
 
-static int list_live(struct sf_dbh *h, const struct sf_job_filter *f, int64_t n, struct sf_rows *rows) {
+/* ~ Of the live ones, newest first; *floor: down to which id it has looked, 0: to the end. */
+static int list_live(struct sf_dbh *h, const struct sf_job_filter *f, int64_t n, struct sf_rows *rows,
+					 int64_t *floor) {
+	struct jobs_q_live_floor_row edge = { 0 };
 	struct jobs_q_live_list_in in = { .before = f->before ? f->before : INT64_MAX,
 									  .from_ = f->from,
 									  .until = f->to ? f->to : INT64_MAX,
@@ -76,10 +80,16 @@ static int list_live(struct sf_dbh *h, const struct sf_job_filter *f, int64_t n,
 									  .state = f->state,
 									  .now = sf_time_now(),
 									  .n = n };
+	int err = jobs_q_live_floor(h, &(struct jobs_q_live_floor_in) { .before = in.before }, &edge);
+	if (err && err != SF_ENOTFOUND) return err;
+	in.floor = *floor = edge.id;
 	return jobs_q_live_list(h, &in, rows);
 }
 
-static int list_over(struct sf_dbh *h, const struct sf_job_filter *f, int64_t n, struct sf_rows *rows) {
+/* ~ The same of those that are over. */
+static int list_over(struct sf_dbh *h, const struct sf_job_filter *f, int64_t n, struct sf_rows *rows,
+					 int64_t *floor) {
+	struct jobs_q_over_floor_row edge = { 0 };
 	struct jobs_q_over_list_in in = { .before = f->before ? f->before : INT64_MAX,
 									  .from_ = f->from,
 									  .until = f->to ? f->to : INT64_MAX,
@@ -88,39 +98,70 @@ static int list_over(struct sf_dbh *h, const struct sf_job_filter *f, int64_t n,
 									  .error = sf_jobs__pattern(sf_dbh_arena(h), f->error),
 									  .state = f->state,
 									  .n = n };
-	if (!f->state.p || sf_str_eq(f->state, SF_STR("done"))) return jobs_q_over_list(h, &in, rows);
-	struct jobs_q_failed_list_in failed = { .before = in.before,
-											.from_ = in.from_,
-											.until = in.until,
-											.kind = in.kind,
-											.queue = in.queue,
-											.error = in.error,
-											.state = in.state,
-											.n = n };
-	return jobs_q_failed_list(h, &failed, rows);
+	int err = jobs_q_over_floor(h, &(struct jobs_q_over_floor_in) { .before = in.before }, &edge);
+	if (err && err != SF_ENOTFOUND) return err;
+	in.floor = *floor = edge.id;
+	return jobs_q_over_list(h, &in, rows);
 }
 
-int sf_job_list(struct sf_dbh *h, const struct sf_job_filter *f, struct sf_job_view **out, size_t *n) {
-	int64_t most = f->limit <= 0 ? PAGE : f->limit > PAGE_MAX ? PAGE_MAX : f->limit;
+/* ~ The same of dead or cancelled ones, which have an index of their own. */
+static int list_failed(struct sf_dbh *h, const struct sf_job_filter *f, int64_t n, struct sf_rows *rows,
+					   int64_t *floor) {
+	struct jobs_q_failed_floor_row edge = { 0 };
+	struct jobs_q_failed_list_in in = { .before = f->before ? f->before : INT64_MAX,
+										.from_ = f->from,
+										.until = f->to ? f->to : INT64_MAX,
+										.kind = f->kind,
+										.queue = f->queue,
+										.error = sf_jobs__pattern(sf_dbh_arena(h), f->error),
+										.state = f->state,
+										.n = n };
+	int err = jobs_q_failed_floor(
+		h, &(struct jobs_q_failed_floor_in) { .before = in.before, .state = f->state }, &edge);
+	if (err && err != SF_ENOTFOUND) return err;
+	in.floor = *floor = edge.id;
+	return jobs_q_failed_list(h, &in, rows);
+}
+
+/* Both lists in one by falling id, at most `most`, none under `floor`; where one list has been looked at no further, the
+ * other must wait for the next page. */
+static size_t merge(const struct sf_rows *live, const struct sf_rows *over, int64_t floor, size_t most,
+					struct sf_job_view *v) {
+	size_t i = 0, k = 0, at = 0;
+	while (at < most && (i < live->n || k < over->n)) {
+		const struct jobs_q_live_list_row *a = i < live->n ? SF_ROW(*live, jobs_q_live_list, i) : NULL;
+		const struct jobs_q_over_list_row *b = k < over->n ? SF_ROW(*over, jobs_q_over_list, k) : NULL;
+		struct sf_job_view one;
+		if (a && (!b || a->id >= b->id)) {
+			if (b && b->id == a->id) k++; /* ended between the two looks */
+			one = view_of(a), i++;
+		} else {
+			one = view_of(b), k++;
+		}
+		if (one.id < floor) break;
+		v[at++] = one;
+	}
+	return at;
+}
+
+int sf_job_list(struct sf_dbh *h, const struct sf_job_filter *f, struct sf_job_view **out, size_t *n,
+				int64_t *next) {
+	int64_t most = f->limit <= 0 ? PAGE : f->limit > PAGE_MAX ? PAGE_MAX : f->limit, floor[2] = { 0 };
 	struct sf_rows live = { 0 }, over = { 0 };
+	bool any = !f->state.p, ended = !any && over_state(f->state);
 	int err = 0;
-	if (!f->state.p || !over_state(f->state)) err = list_live(h, f, most, &live);
-	if (!err && (!f->state.p || over_state(f->state))) err = list_over(h, f, most, &over);
+	if (!ended) err = list_live(h, f, most, &live, &floor[0]);
+	if (!err && (any || sf_str_eq(f->state, SF_STR("done"))))
+		err = list_over(h, f, most, &over, &floor[1]);
+	else if (!err && ended)
+		err = list_failed(h, f, most, &over, &floor[1]);
 	if (err) return err;
 	struct sf_job_view *v = sf_arena_try(sf_dbh_arena(h), (live.n + over.n + 1) * sizeof *v);
 	if (!v) return SF_ENOMEM;
-	size_t i = 0, k = 0, at = 0;
-	while (at < (size_t)most && (i < live.n || k < over.n)) {
-		const struct jobs_q_live_list_row *a = i < live.n ? SF_ROW(live, jobs_q_live_list, i) : NULL;
-		const struct jobs_q_over_list_row *b = k < over.n ? SF_ROW(over, jobs_q_over_list, k) : NULL;
-		if (a && (!b || a->id >= b->id)) {
-			if (b && b->id == a->id) k++; /* ended between the two looks */
-			v[at++] = view_of(a), i++;
-		} else {
-			v[at++] = view_of(b), k++;
-		}
-	}
-	*out = v, *n = at;
+	int64_t until = floor[0] > floor[1] ? floor[0] : floor[1];
+	size_t got = merge(&live, &over, until, (size_t)most, v);
+	*out = v, *n = got;
+	*next = got == (size_t)most ? v[got - 1].id : until;
 	return 0;
 }
 

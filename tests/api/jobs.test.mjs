@@ -85,6 +85,8 @@ onEachEngine(describe, after, 'jobs', (engine) => {
   test('a long queue is not counted but estimated; what is over stays exact', async () => {
     const before = (await s.get('/api/ops/jobs/counts', { token: admin })).body.counts;
     assert.ok(before.every((c) => c.estimated === false));
+    const [rare] = await addJobs(s, 1, { runAt: tomorrow() });
+    await onDatabase(s, `UPDATE jobs SET error = 'needle' WHERE id = ${rare}`);
     const n = 120_000;
     await addMany(s, n, { runAt: tomorrow() });
     try {
@@ -99,6 +101,20 @@ onEachEngine(describe, after, 'jobs', (engine) => {
       assert.ok(depth > n * 0.8 && depth < n * 1.2, `${depth} are no ${n}`);
       assert.match(text, /^jobs_due\{queue="upkeep"\} 0$/m);
       assert.doesNotMatch(text, /^jobs_oldest_due_seconds\{queue="upkeep"\}/m);
+      // a filter that few pass: each page looks at so many and no more, and says where to go on
+      const found = [];
+      let next = null, pages = 0;
+      do {
+        const { body } = await s.get(`/api/ops/jobs?error=needle${next ? `&before=${next}` : ''}`, { token: admin });
+        assert.ok(body.next === null || next === null || body.next < next);
+        found.push(...body.jobs.map((j) => j.id));
+        next = body.next;
+        pages++;
+      } while (next);
+      assert.deepEqual(found, [rare]);
+      assert.ok(pages >= n / 20_000 && pages < n / 10_000, `${pages} pages`);
+      assert.equal((await s.post('/api/ops/jobs/bulk', { action: 'cancel', error: 'needle', preview: true }, { token: admin })).body.count, 1);
+      assert.deepEqual(JSON.parse((await cli('list', '--error', 'needle', '--json')).stdout).map((j) => j.id), [rare]);
     } finally {
       await onDatabase(s, "DELETE FROM jobs WHERE kind = 'platform.prune'");
     }

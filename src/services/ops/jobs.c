@@ -66,10 +66,11 @@ int ops_job_list(struct sf_req *r) {
 	struct sf_job_filter f = filter_of(&q->filter);
 	struct sf_job_view *v;
 	size_t n;
+	int64_t next;
 	f.before = q->before.has ? q->before.v : 0, f.limit = q->limit;
 	struct sf_dbh *h;
 	int err = database(r, q->service, &h);
-	if (!err) err = sf_job_list(h, &f, &v, &n);
+	if (!err) err = sf_job_list(h, &f, &v, &n, &next);
 	if (err) return err;
 	struct sf_json *j = sf_reply_json(r, 200);
 	sf_json_obj(j);
@@ -78,8 +79,8 @@ int ops_job_list(struct sf_req *r) {
 	for (size_t i = 0; i < n; i++) sf_job_json(j, &v[i], SF_JOB_LISTED);
 	sf_json_arr_end(j);
 	sf_json_key(j, "next");
-	if (n > 0 && n == (size_t)q->limit)
-		sf_json_int(j, v[n - 1].id);
+	if (next)
+		sf_json_int(j, next);
 	else
 		sf_json_null(j);
 	sf_json_obj_end(j);

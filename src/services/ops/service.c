@@ -86,7 +86,9 @@ static const struct sf_field shown_out[] = { LISTED, SF_OUT(payload, SF_F_JSON, 
 static const struct sf_field page_out[] = {
 	SF_OUT(jobs, SF_F_ARRAY, .required = true, .sub = listed_out),
 	SF_OUT(next, SF_F_INT, .required = true, .nullable = true,
-		   .help = "`before` of the next page; null: the last"),
+		   .help =
+			   "`before` of the next page; null: the last. A page looks at a bounded number of jobs: it may "
+			   "hold few or none and not be the last"),
 	{ 0 },
 };
 static const struct sf_field count_out[] = {

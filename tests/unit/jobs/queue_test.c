@@ -399,6 +399,7 @@ static int64_t count_of(struct rig *r, const char *kind, const char *state) {
 static void lists_and_bulk(struct rig *r) {
 	struct sf_job_view *v;
 	size_t n;
+	int64_t next;
 	int64_t changed = 0;
 	declare();
 	runner(r, (struct sf_jobs_opts) { 0 });
@@ -416,7 +417,7 @@ static void lists_and_bulk(struct rig *r) {
 
 	int64_t before = 0, total = 0, last = INT64_MAX;
 	do { /* all, in pages of 7 */
-		OK(sf_job_list(db(r), &(struct sf_job_filter) { .before = before, .limit = 7 }, &v, &n));
+		OK(sf_job_list(db(r), &(struct sf_job_filter) { .before = before, .limit = 7 }, &v, &n, &next));
 		for (size_t i = 0; i < n; i++) {
 			assert_true(v[i].id < last);
 			last = v[i].id;
@@ -428,13 +429,14 @@ static void lists_and_bulk(struct rig *r) {
 	OK(sf_job_list(
 		db(r),
 		&(struct sf_job_filter) { .state = SF_STR("dead"), .error = SF_STR("such ADDR"), .limit = 100 }, &v,
-		&n));
+		&n, &next));
 	assert_int_equal(n, 25);
 	OK(sf_job_list(db(r), &(struct sf_job_filter) { .state = SF_STR("dead"), .error = SF_STR("such%addr") },
-				   &v, &n));
+				   &v, &n, &next));
 	assert_int_equal(n, 0);
-	OK(sf_job_list(
-		db(r), &(struct sf_job_filter) { .state = SF_STR("scheduled"), .queue = SF_STR("default") }, &v, &n));
+	OK(sf_job_list(db(r),
+				   &(struct sf_job_filter) { .state = SF_STR("scheduled"), .queue = SF_STR("default") }, &v,
+				   &n, &next));
 	assert_int_equal(n, 1);
 
 	struct sf_job_filter dead = { .kind = SF_STR("give.up"), .state = SF_STR("dead") };
