@@ -105,6 +105,9 @@ static void say(struct sf_jobs__amqp *q, const char *error) {
 		sf_log(SF_WARN, "RabbitMQ is away; jobs are polled", SF_KV("why", error));
 	if (!*error && q->said) sf_log(SF_INFO, "RabbitMQ is back");
 	q->said = *error != 0;
+	if (sf_jobs__link_dropped(q->link) == q->dropped) return;
+	q->dropped = sf_jobs__link_dropped(q->link);
+	sf_log(SF_WARN, "a queue of RabbitMQ had no leader and was deleted, to be declared anew");
 }
 
 static void event(void *arg) {

@@ -58,6 +58,8 @@ void sf_jobs__link_take(struct sf_jobs__link *k, struct sf_node *delivered, stru
 bool sf_jobs__link_up(const struct sf_jobs__link *k);
 /* Messages that lie ready in our queues, about: as they were a second ago, what was handed over and delivered here since. */
 int64_t sf_jobs__link_ahead(const struct sf_jobs__link *k);
+int sf_jobs__link_dropped(
+	const struct sf_jobs__link *k);               /* queues without a leader that were deleted, so far */
 void sf_jobs__link_stop(struct sf_jobs__link *k); /* at once; o.ended follows within a few seconds */
 void sf_jobs__link_free(struct sf_jobs__link *k); /* after o.ended */
 
@@ -78,7 +80,8 @@ struct sf_jobs__amqp { /* of a runner */
 	struct sf_jobs__post *post; /* by source */
 	size_t named;
 	bool stopped, said;
-	bool held; /* the relay stopped because enough is under way */
+	int dropped; /* said of it */
+	bool held;   /* the relay stopped because enough is under way */
 };
 struct sf_jobs__post *sf_jobs__post(const struct sf_jobs__src *s);
 /* Connects; the relay does so when it knows the names of all databases. */

@@ -13,7 +13,11 @@
  *  - It confirms. A broker that was just started, or that has an alarm of its memory or disk, takes connections and
  *    messages, and confirms none until its queues have elected their leaders and the alarm is over. So the first thing
  *    that is published is a probe into each queue; jobs are polled until all are confirmed.
- *  - No confirmation is late. One that does not come at all ends the connection. */
+ *  - No confirmation is late. One that does not come at all ends the connection.
+ *
+ * A broker that was killed soon after a queue was declared may come back with a queue that never elects a leader
+ * (rabbitmq-server issue 10070), and takes neither messages nor consumers. One that is found so for STUCK_MS is deleted, and
+ * declared anew by the next connection: no job is lost with a message. */
 #include "jobs/amqp_wire.h"
 
 #include "loop/loop.h"
@@ -32,6 +36,7 @@ enum {
 	BACKOFF_MS = 50,
 	BACKOFF_MAX_MS = 1000,
 	DEPTH_MS = 1000,
+	STUCK_MS = 20000,
 	SLACK_MS = 500, /* on top of a heartbeat, for a machine that is busy */
 };
 
@@ -44,6 +49,7 @@ struct sf_jobs__link {
 	_Atomic(int64_t) heard_ms, waiting_ms /* since when the oldest publication waits; 0: none */, ahead;
 	_Atomic bool stop, connected;
 	_Atomic(size_t) unproven; /* queues that have not confirmed their probe */
+	_Atomic int dropped;      /* queues that were deleted */
 	pthread_mutex_t lock;     /* of the following */
 	struct sf_node out, delivered, settled;
 	char error[200];
@@ -52,7 +58,8 @@ struct sf_jobs__link {
 	struct sf_jobs__wire wire;
 	struct sf_node pending; /* published, not confirmed; in order */
 	uint32_t generation;
-	int64_t depth_at_ms;
+	int64_t depth_at_ms,
+		stuck_ms; /* stuck: since when a queue has no leader, some seconds later for some; 0: none */
 };
 
 static int64_t now_ms(void) {
@@ -280,6 +287,19 @@ static void stay_away(struct sf_jobs__link *k, int64_t ms) {
 	}
 }
 
+static void mend(struct sf_jobs__link *k, unsigned *seed) {
+	const char *queue = k->wire.stuck;
+	if (!queue || !k->stuck_ms) {
+		k->stuck_ms =
+			queue ? now_ms() + rand_r(seed) % (STUCK_MS / 2) : 0; /* workers do not all do it at once */
+		return;
+	}
+	if (now_ms() - k->stuck_ms < STUCK_MS) return;
+	k->stuck_ms = 0;
+	if (!sf_jobs__wire_drop(&k->wire, queue)) k->dropped++;
+	disconnect(k, k->wire.error[0] ? k->wire.error : "a queue without a leader was deleted");
+}
+
 static void ended(void *arg) {
 	struct sf_jobs__link *k = arg;
 	pthread_join(k->thread, NULL);
@@ -297,6 +317,7 @@ static void *run(void *arg) {
 			continue;
 		}
 		disconnect(k, k->wire.error);
+		mend(k, &seed);
 		stay_away(k, 1 + pause / 2 + rand_r(&seed) % pause);
 		pause = pause * 2 < BACKOFF_MAX_MS ? pause * 2 : BACKOFF_MAX_MS;
 	}
@@ -369,6 +390,10 @@ bool sf_jobs__link_up(const struct sf_jobs__link *k) {
 }
 int64_t sf_jobs__link_ahead(const struct sf_jobs__link *k) {
 	return k->ahead;
+}
+
+int sf_jobs__link_dropped(const struct sf_jobs__link *k) {
+	return k->dropped;
 }
 
 void sf_jobs__link_stop(struct sf_jobs__link *k) {

@@ -18,6 +18,7 @@ enum {
 	FRAME_MAX = 131072,
 	CONNECT_MS = 2000,
 	RPC_MS = 3000,
+	DROP_MS = 10000,      /* the broker waits 5 s for a leader before it deletes by force */
 	DELIVERIES_MAX = 100, /* of one message, then the broker puts it with the dead */
 };
 
@@ -114,6 +115,14 @@ static int declare_dead(struct sf_jobs__wire *w) {
 	return answered(w, "binding the queue of the dead", amqp_get_rpc_reply(w->conn));
 }
 
+/* How a queue that has no leader answers to a consumer: not at all, or with an internal error. */
+static bool leaderless(const amqp_rpc_reply_t *r) {
+	if (r->reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION) return r->library_error == AMQP_STATUS_TIMEOUT;
+	if (r->reply_type != AMQP_RESPONSE_SERVER_EXCEPTION || r->reply.id != AMQP_CONNECTION_CLOSE_METHOD)
+		return false;
+	return ((const amqp_connection_close_t *)r->reply.decoded)->reply_code == AMQP_INTERNAL_ERROR;
+}
+
 static int consume(struct sf_jobs__wire *w, const char *queue) {
 	char name[128];
 	amqp_table_entry_t args[] = { entry("x-queue-type", "quorum", 0),
@@ -125,7 +134,9 @@ static int consume(struct sf_jobs__wire *w, const char *queue) {
 	if (err) return err;
 	amqp_basic_consume(w->conn, CHANNEL, amqp_cstring_bytes(name), amqp_empty_bytes, 0, 0, 0,
 					   amqp_empty_table);
-	return answered(w, "consuming a queue", amqp_get_rpc_reply(w->conn));
+	amqp_rpc_reply_t r = amqp_get_rpc_reply(w->conn);
+	if (leaderless(&r)) w->stuck = queue;
+	return answered(w, "consuming a queue", r);
 }
 
 bool sf_jobs__amqp_url_usable(const char *url) {
@@ -137,20 +148,36 @@ bool sf_jobs__amqp_url_usable(const char *url) {
 	return ok;
 }
 
-int sf_jobs__wire_open(struct sf_jobs__wire *w) {
+static int enter(struct sf_jobs__wire *w) {
 	struct amqp_connection_info at;
 	char *url = sf_strdup(w->url);
-	w->published = 0, w->error[0] = 0;
+	w->published = 0, w->error[0] = 0, w->stuck = NULL;
 	int err = amqp_parse_url(url, &at) == AMQP_STATUS_OK ? 0 : fail(w, "connecting", "an impossible URL");
 	if (!err) err = open_socket(w, &at);
 	if (!err) err = log_in(w, &at);
 	free(url);
+	return err;
+}
+
+int sf_jobs__wire_open(struct sf_jobs__wire *w) {
+	int err = enter(w);
 	if (!err) err = declare_dead(w);
 	if (err) return err;
 	amqp_basic_qos(w->conn, CHANNEL, 0, (uint16_t)w->prefetch, 0);
 	err = answered(w, "setting the prefetch", amqp_get_rpc_reply(w->conn));
 	for (char *const *q = w->queue; *q && !err; q++) err = consume(w, *q);
 	return err;
+}
+
+int sf_jobs__wire_drop(struct sf_jobs__wire *w, const char *queue) {
+	struct timeval patience = { .tv_sec = DROP_MS / 1000 };
+	char name[128];
+	queue_name(name, queue);
+	int err = enter(w);
+	if (err) return err;
+	amqp_set_rpc_timeout(w->conn, &patience);
+	amqp_queue_delete(w->conn, CHANNEL, amqp_cstring_bytes(name), 0, 0);
+	return answered(w, "deleting a queue without a leader", amqp_get_rpc_reply(w->conn));
 }
 
 void sf_jobs__wire_close(struct sf_jobs__wire *w) {

@@ -13,6 +13,7 @@ struct
 	amqp_connection_state_t conn; /* NULL: none */
 	uint64_t published;           /* on this connection: the tag of the last publication */
 	char error[200];              /* why the last call failed */
+	const char *stuck; /* the queue that could not be consumed because it has no leader; NULL: none */
 };
 struct sf_jobs__wire_event {
 	enum {
@@ -30,6 +31,9 @@ struct sf_jobs__wire_event {
  * nothing but to be closed then. */
 SF_MUSTCHECK
 int sf_jobs__wire_open(struct sf_jobs__wire *w);
+/* Connects, and deletes a queue with what is in it. To be closed afterwards. */
+SF_MUSTCHECK
+int sf_jobs__wire_drop(struct sf_jobs__wire *w, const char *queue);
 void sf_jobs__wire_close(struct sf_jobs__wire *w); /* at once; fine when there is none */
 /* Its tag is w->published afterwards. SF_ETOOLARGE: it cannot be written down; nothing was sent. */
 SF_MUSTCHECK
