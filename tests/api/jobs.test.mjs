@@ -1,8 +1,9 @@
 // Jobs as their owners follow them, and the queue as administrators see and steer it over HTTP and on the command line.
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { BIN, Server, onEachEngine } from '../lib/server.mjs';
-import { exec, until } from '../lib/proc.mjs';
+import { exec, tempDir, until } from '../lib/proc.mjs';
 import { onDatabase } from '../lib/coocook.mjs';
 import { addJobs, addMany, jobWorkers, over } from '../lib/jobs.mjs';
 
@@ -218,4 +219,38 @@ onEachEngine(describe, after, 'jobs', (engine) => {
     assert.equal(runs('dead'), 1);
     assert.match(text, /^job_duration_seconds_bucket\{kind="platform\.prune",outcome="done",le="\+Inf"\} [1-9]/m);
   });
+});
+
+test('a service with a database of its own has its jobs there: they run, and are seen by its name', async () => {
+  const own = tempDir();
+  const path = join(own.path, 'coocook.db');
+  const s = await Server.start({ demo: true, env: { WORKERS: '1', JOB_WORKERS: '1', COOCOOK_DATABASE_URL: `sqlite:///${path}` } });
+  try {
+    const admin = (await s.demoUser('admin')).token;
+    const sqlite = async (text) => {
+      const r = await exec('sqlite3', ['-cmd', '.timeout 10000', path, text]);
+      assert.equal(r.code, 0, r.stderr);
+      return r.stdout.trim();
+    };
+    const now = Date.now() * 1000;
+    await sqlite("INSERT INTO sqlite_sequence (name, seq) VALUES ('jobs', 7000)"); // ids that the other database does not have
+    const id = Number(await sqlite(`INSERT INTO jobs (kind, queue, lane, priority, run_at, max_attempts, payload, created_at)
+      VALUES ('platform.prune', 'upkeep', 'upkeep', 5, ${now}, 3, '{}', ${now}) RETURNING id`));
+    const job = await until(async () => {
+      const { body } = await s.get(`/api/ops/jobs/${id}?service=coocook`, { token: admin });
+      return body.state === 'done' && body;
+    }, { ms: 60_000, what: 'the job to be done' });
+    assert.equal(job.kind, 'platform.prune');
+    assert.equal((await s.get(`/api/ops/jobs/${id}`, { token: admin })).status, 404);
+    assert.equal((await s.get(`/api/jobs/${id}?service=coocook`, { token: admin })).status, 200);
+    assert.deepEqual((await s.get('/api/ops/jobs?service=coocook&kind=platform.prune', { token: admin })).body.jobs.map((j) => j.id), [id]);
+    assert.deepEqual((await s.get('/api/ops/jobs/counts?service=coocook', { token: admin })).body.counts.find((c) => c.kind === 'platform.prune'),
+      { kind: 'platform.prune', state: 'done', count: 1, estimated: false });
+    assert.equal((await s.post(`/api/ops/jobs/${id}/retry?service=coocook`, undefined, { token: admin })).status, 409); // it is done
+    const listed = await exec(BIN, ['jobs', 'show', String(id), '--service', 'coocook'], { env: s.env, cwd: s.dir.path });
+    assert.equal(listed.code, 0, listed.stderr);
+  } finally {
+    await s.stop();
+    own.remove();
+  }
 });
