@@ -155,10 +155,11 @@ void sf_jobs__ender(void *src) {
 	struct sf_jobs__src *s = src;
 	struct sf_jobs *js = s->js;
 	struct sf_arena *a = sf_arena_new(0);
-	int64_t pause = 0;
+	int64_t pause = 0, patience = 0;
 	while (!js->drained_ms) {
 		while (!sf_list_empty(&s->ended) && !js->drained_ms) {
-			int err = write_some(s, a);
+			sf_jobs__bound(js, &patience);
+			int err = sf_jobs__unbound(&patience, write_some(s, a));
 			sf_arena_reset(a);
 			if (!err) {
 				pause = 0;

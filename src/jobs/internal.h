@@ -149,6 +149,11 @@ struct sf_jobs {
 	int helpers; /* coroutines beside those of the sources and the runs: the drain waits for them */
 };
 
+/* How long a coroutine of a source waits for the database before it asks again, over another connection: one that a router has
+ * forgotten is silent for ever. More after each time in vain, for a database may also be slow. *ms is 0 at first. */
+void sf_jobs__bound(struct sf_jobs *js, int64_t *ms); /* the coroutine that calls */
+int sf_jobs__unbound(int64_t *ms, int err);           /* err of what it asked, returned */
+
 int64_t sf_jobs__now(const struct sf_jobs__src *s); /* µs, the database's clock as far as we know it */
 /* Lets the loop start what is ready, as far as concurrency allows. */
 void sf_jobs__dispatch(struct sf_jobs *js);

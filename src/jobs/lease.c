@@ -121,8 +121,10 @@ void sf_jobs__keeper(void *src) {
 	struct sf_jobs__src *s = src;
 	struct sf_jobs *js = s->js;
 	struct sf_arena *a = sf_arena_new(0);
+	int64_t patience = 0;
 	while (!js->drained_ms) {
-		int err = s->worker ? beat(s, a) : 0;
+		sf_jobs__bound(js, &patience);
+		int err = sf_jobs__unbound(&patience, s->worker ? beat(s, a) : 0);
 		sf_arena_reset(a);
 		if (s->worker && sf_loop_now(js->loop) >= s->lease_until_ms) stop_all(s, false);
 		if (js->drained_ms) break;

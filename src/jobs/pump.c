@@ -45,12 +45,12 @@ static int suspects(struct sf_jobs__src *s, struct sf_arena *a) {
 	return err;
 }
 
-/* ~ One round; *ms is how long to wait for the next. */
+/* ~ One round of a worker that is registered; *ms is how long to wait for the next. */
 static int round_of(struct sf_jobs__src *s, struct sf_arena *a, int64_t *claimed_ms, int64_t *ms) {
 	struct sf_loop *l = s->js->loop;
 	size_t got = 0;
-	int err = s->worker ? 0 : start(s, a);
-	if (!err && s->doubt) err = sf_jobs__reconcile(s, a);
+	int err = 0;
+	if (s->doubt) err = sf_jobs__reconcile(s, a);
 	if (!err) err = suspects(s, a);
 	if (err) return err;
 	if (s->nready >= (size_t)(s->batch + 1) / 2) return 0; /* woken for nothing */
@@ -80,11 +80,15 @@ void sf_jobs__pump(void *src) {
 	struct sf_jobs__src *s = src;
 	struct sf_jobs *js = s->js;
 	struct sf_arena *a = sf_arena_new(0);
-	int64_t claimed_ms = sf_loop_now(js->loop);
+	int64_t claimed_ms = sf_loop_now(js->loop), patience = 0;
 	int last = 0;
 	while (!js->draining) {
 		int64_t ms = js->o.poll_ms;
-		int err = round_of(s, a, &claimed_ms, &ms);
+		int err = s->worker ? 0 : start(s, a);
+		if (!err) {
+			sf_jobs__bound(js, &patience);
+			err = sf_jobs__unbound(&patience, round_of(s, a, &claimed_ms, &ms));
+		}
 		sf_arena_reset(a);
 		if (err && err != last) sf_log(SF_WARN, "jobs cannot be claimed", SF_KV("error", sf_err_symbol(err)));
 		last = err;

@@ -5,7 +5,7 @@
 #include "core/time.h"
 #include <stdlib.h>
 
-enum { ALONE_PATIENCE_MS = 5000, DRAIN_TAIL_MS = 3000 };
+enum { ALONE_PATIENCE_MS = 5000, DRAIN_TAIL_MS = 3000, ASK_MS = 1000, ASK_MAX_MS = 10000 };
 
 /* ---- signals ------------------------------------------------------------------------------------------------- */
 
@@ -36,6 +36,17 @@ int sf_jobs__wait(struct sf_jobs__signal *s, int64_t ms) {
 
 int64_t sf_jobs__now(const struct sf_jobs__src *s) {
 	return sf_time_now() + s->skew_us;
+}
+
+void sf_jobs__bound(struct sf_jobs *js, int64_t *ms) {
+	if (!*ms) *ms = ASK_MS;
+	sf_co_deadline(sf_co_self(), sf_loop_now(js->loop) + *ms);
+}
+
+int sf_jobs__unbound(int64_t *ms, int err) {
+	sf_co_deadline(sf_co_self(), 0);
+	*ms = err != SF_EDEADLINE ? ASK_MS : *ms * 3 / 2 < ASK_MAX_MS ? *ms * 3 / 2 : ASK_MAX_MS;
+	return err;
 }
 
 void sf_jobs__progressed(struct sf_jobs *js) {

@@ -112,7 +112,7 @@ describe('the queue under chaos', { concurrency: false }, () => {
         times.push(await flows(20_000));
       }
       t.diagnostic(`resumed after ${times.join(', ')} ms`);
-      for (const [i, ms] of times.entries()) assert.ok(ms < 5_000, `cut ${i}: ${ms} ms`);
+      for (const [i, ms] of times.entries()) assert.ok(ms < 5_000, times.join() + `cut ${i}: ${ms} ms`);
       await Queue.finish(w);
       assert.equal((await check(q)).jobs, 21);
     } finally {

@@ -2,7 +2,7 @@
 import net from 'node:net';
 import { freePort } from './proc.mjs';
 
-/** `cut` resets what is open, `hole` swallows it until `mend`. */
+/** `cut` resets what is open. `hole` swallows everything until `mend`; what was open then stays silent for ever, as when a router has forgotten it. */
 export class Proxy {
   static async start(to) {
     const p = new Proxy();
@@ -10,11 +10,11 @@ export class Proxy {
     p.holes = false;
     p.port = await freePort();
     p.server = net.createServer((a) => {
-      const b = net.connect(to, '127.0.0.1'), pair = [a, b];
+      const b = net.connect(to, '127.0.0.1'), pair = { ends: [a, b], silent: p.holes };
       p.pairs.add(pair);
       for (const [from, into] of [[a, b], [b, a]]) {
-        from.on('data', (d) => p.holes || into.write(d));
-        from.on('end', () => p.holes || into.end());
+        from.on('data', (d) => pair.silent || into.write(d));
+        from.on('end', () => pair.silent || into.end());
         from.on('error', () => {});
         from.on('close', () => (into.destroy(), p.pairs.delete(pair)));
       }
@@ -23,18 +23,17 @@ export class Proxy {
     return p;
   }
   cut() {
-    for (const pair of this.pairs) for (const s of pair) s.resetAndDestroy();
+    for (const pair of this.pairs) for (const s of pair.ends) s.resetAndDestroy();
   }
   hole() {
-    this.holes = true; // what is swallowed is gone, so what was open must not come to life again
-    this.lost = [...this.pairs];
+    this.holes = true;
+    for (const pair of this.pairs) pair.silent = true;
   }
   mend() {
     this.holes = false;
-    for (const pair of this.lost) pair[1].destroy();
   }
   async stop() {
-    for (const pair of this.pairs) for (const s of pair) s.destroy();
+    for (const pair of this.pairs) for (const s of pair.ends) s.destroy();
     await new Promise((go) => this.server.close(go));
   }
 }
