@@ -21,10 +21,10 @@ api: $(B)/softfactory
 web-test: $(B)/softfactory web
 	SF_BIN=$(abspath $(B))/softfactory SF_WEB=$(abspath $(B))/web $(NODE_TEST) $(sort $(wildcard tests/web/*$(T)*.test.mjs))
 fault: $(B)/softfactory $(B)/tests/jobworker
-	SF_BIN=$(abspath $(B))/softfactory SF_JOBWORKER=$(abspath $(B))/tests/jobworker $(NODE_TEST) $(sort $(filter-out tests/fault/chaos_%,$(wildcard tests/fault/*$(T)*.test.mjs)))
+	SF_BIN=$(abspath $(B))/softfactory SF_JOBWORKER=$(abspath $(B))/tests/jobworker $(NODE_TEST) $(sort $(wildcard tests/fault/*$(T)*.test.mjs))
 	$(if $(T),,SF_JOBS_VIA=rabbitmq SF_ENGINES=postgres SF_BIN=$(abspath $(B))/softfactory $(NODE_TEST) tests/api/jobs.test.mjs tests/fault/jobs_workers.test.mjs)
 chaos: $(B)/tests/jobworker
-	CHAOS_JOBS=$${CHAOS_JOBS:-200000} CHAOS_KILLS=$${CHAOS_KILLS:-30} SF_JOBWORKER=$(abspath $(B))/tests/jobworker RABBIT_CUTS=20 RABBIT_KILLS=5 $(NODE_TEST) $(sort $(wildcard tests/fault/chaos_*.test.mjs)) tests/fault/rabbit.test.mjs
+	CHAOS_JOBS=$${CHAOS_JOBS:-200000} CHAOS_KILLS=$${CHAOS_KILLS:-30} CHAOS_DUE=20000 CHAOS_CUTS=20 SF_JOBWORKER=$(abspath $(B))/tests/jobworker RABBIT_CUTS=20 RABBIT_KILLS=5 $(NODE_TEST) tests/fault/queue.test.mjs tests/fault/rabbit.test.mjs
 
 # a worker and an enqueuer over the real queue, of kinds that tests can kill
 $(B)/tests/jobworker: tests/fault/jobworker.c $(patsubst %,$(B)/lib/%.a,jobs db loop core gen)

@@ -131,6 +131,7 @@ void sf_jobs__keeper(void *src) {
 		err = sf_jobs__wait(&s->keep, err && js->o.lease_ms / 3 > RETRY_MS ? RETRY_MS : js->o.lease_ms / 3);
 		if (err == SF_ECANCELED) break;
 	}
+	sf_jobs__bound(js, &patience);
 	leave(s, a);
 	sf_arena_free(a);
 	s->coroutines--;

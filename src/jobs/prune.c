@@ -67,8 +67,10 @@ void sf_jobs__janitor(void *src) {
 	struct sf_jobs__src *s = src;
 	struct sf_jobs *js = s->js;
 	struct sf_arena *a = sf_arena_new(0);
+	int64_t patience = 0;
 	while (!js->draining) {
-		int err = sf_jobs__rescue(s, a);
+		sf_jobs__bound(js, &patience);
+		int err = sf_jobs__unbound(&patience, sf_jobs__rescue(s, a));
 		if (!err && s->worker) err = tidy(s, a);
 		sf_arena_reset(a);
 		if (err) sf_log(SF_WARN, "the job queue could not be tidied", SF_KV("error", sf_err_symbol(err)));

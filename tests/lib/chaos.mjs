@@ -43,10 +43,10 @@ export class Workers {
   }
 }
 
-/** Enqueuers that add `total` jobs in all as far as they were told, in transactions of 1 and of 20, and are followed by others when killed. */
+/** Enqueuers that add `total` jobs in all as far as they were told, within `seconds` if nothing is in their way, in transactions of 1 and of 20, and are followed by others when killed. */
 export class Adders {
-  constructor(q, total) {
-    Object.assign(this, { q, total, live: [], seq: 1 });
+  constructor(q, total, seconds) {
+    Object.assign(this, { q, total, seconds, live: [], seq: 1 });
     this.fill();
   }
   left() {
@@ -57,7 +57,7 @@ export class Adders {
     const left = this.left();
     if (left <= 0) return;
     for (; this.live.length < 2; this.seq += 100_000_000)
-      this.live.push(this.q.adder({ kind: 'mixed', from: this.seq, n: Math.ceil(left / 2), batch: this.live.length ? 20 : 1, co: 4, rate: Math.ceil(this.total / 20) }));
+      this.live.push(this.q.adder({ kind: 'mixed', from: this.seq, n: Math.ceil(left / 2), batch: this.live.length ? 20 : 1, co: 4, rate: Math.ceil(this.total / this.seconds / 2) }));
   }
   kill(d) {
     d.killed = true;
@@ -93,7 +93,7 @@ export async function chaos(t, engine, { jobs, kills, rabbit }) {
   try {
     const began = Date.now();
     workers = new Workers(q, WORKERS[engine], { lease: LEASE, ...(rabbit && { amqp: rabbit.url() }) });
-    const adders = new Adders(q, jobs);
+    const adders = new Adders(q, jobs, kills / 3);
     const pick = (list) => list[Math.floor(roll() * list.length)];
     const deeds = {
       worker: () => workers.kill(pick(workers.live)),

@@ -1,5 +1,5 @@
 // The queue while everything around it dies: workers, enqueuers, the database, the broker, connections. Each job whose enqueuing
-// transaction committed has exactly one effect [Q-1]. CHAOS_JOBS and CHAOS_KILLS set the size (200000 and 30 for the full one).
+// transaction committed has exactly one effect [Q-1]. Small here; `make chaos` asks for the full size.
 import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { Workers, chaos, check } from '../lib/chaos.mjs';
@@ -9,13 +9,15 @@ import { until } from '../lib/proc.mjs';
 import { Proxy } from '../lib/proxy.mjs';
 import { Rabbit } from '../lib/rabbit.mjs';
 
-const SIZE = { jobs: Number(process.env.CHAOS_JOBS ?? 10_000), kills: Number(process.env.CHAOS_KILLS ?? 8) };
+const size = (name, small) => Number(process.env[name] ?? small);
+const SIZE = { jobs: size('CHAOS_JOBS', 3_000), kills: size('CHAOS_KILLS', 5) }, DUE = size('CHAOS_DUE', 5_000), CUTS = size('CHAOS_CUTS', 3);
+const FULL = SIZE.kills > 5;
 const pause = (ms) => new Promise((go) => setTimeout(go, ms)); // how long a hole lasts
 
 describe('the queue under chaos', { concurrency: false }, () => {
   test('each job has exactly one effect, PostgreSQL', (t) => chaos(t, 'postgres', SIZE));
-  test('each job has exactly one effect, SQLite', (t) => chaos(t, 'sqlite', { jobs: 2_000, kills: 5 }));
-  test('each job has exactly one effect, PostgreSQL through RabbitMQ', async (t) => {
+  test('each job has exactly one effect, SQLite', (t) => chaos(t, 'sqlite', FULL ? { jobs: 2_000, kills: 5 } : { jobs: 500, kills: 3 }));
+  test('each job has exactly one effect, PostgreSQL through RabbitMQ', { skip: !FULL && 'rabbit.test.mjs has the small one' }, async (t) => {
     const rabbit = await Rabbit.start();
     try {
       await chaos(t, 'postgres', { ...SIZE, rabbit });
@@ -66,24 +68,24 @@ describe('the queue under chaos', { concurrency: false }, () => {
     });
   }
 
-  test('20,000 jobs that come due in the same second start without a queue of their own', async (t) => {
+  test(`${DUE} jobs that come due in the same second start at once, each one time`, async (t) => {
     const q = await Queue.start('postgres', { durable: false });
     try {
       const w = q.worker();
       await w.logContains('working');
-      await q.add({ kind: 'lag', n: 20_000, batch: 1_000, co: 2, due: 5_000_000, bare: 1 });
-      assert.equal(await q.count('jobs'), 20_000, 'none has begun before its time');
+      await q.add({ kind: 'lag', n: DUE, batch: 1_000, co: 2, due: FULL ? 5_000_000 : 2_000_000, bare: 1 });
+      assert.equal(await q.count('jobs'), DUE, 'none has begun before its time');
       await q.empty({ every: 200 });
       const said = await Queue.finish(w);
-      assert.equal(said.lags, 20_000);
+      assert.equal(said.lags, DUE);
       t.diagnostic(`lag p50 ${said.p50_us / 1000} ms, p99 ${said.p99_us / 1000} ms, max ${said.max_us / 1000} ms`);
-      assert.ok(said.p99_us < 3_000_000, `p99 ${said.p99_us} µs`); // 1 s on an idle machine
+      if (FULL) assert.ok(said.p99_us < 3_000_000, `p99 ${said.p99_us} µs`); // 1 s on an idle machine
     } finally {
       await q.stop();
     }
   });
 
-  test('connections cut 20 times: consumption resumes within 5 s each time', async (t) => {
+  test(`connections cut ${CUTS} times (by the server, reset, black hole): consumption resumes within 5 s each time`, async (t) => {
     const q = await Queue.start('postgres', { durable: false });
     let proxy;
     try {
@@ -99,7 +101,7 @@ describe('the queue under chaos', { concurrency: false }, () => {
         return Date.now() - began;
       };
       await flows(15_000);
-      for (let i = 0; i < 20; i++) {
+      for (let i = 0; i < CUTS; i++) {
         if (i % 3 === 0) {
           await sql(q.pg.url(), `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`);
         } else if (i % 3 === 1) {
@@ -113,8 +115,9 @@ describe('the queue under chaos', { concurrency: false }, () => {
       }
       t.diagnostic(`resumed after ${times.join(', ')} ms`);
       for (const [i, ms] of times.entries()) assert.ok(ms < 5_000, times.join() + `cut ${i}: ${ms} ms`);
+      proxy.cut(); // what is silent, so that the worker need not wait for it
       await Queue.finish(w);
-      assert.equal((await check(q)).jobs, 21);
+      assert.equal((await check(q)).jobs, CUTS + 1);
     } finally {
       await q.stop();
       await proxy?.stop();
