@@ -107,6 +107,7 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     assert.match(await answer(here, '/bookings'), /no bookings ahead/);
     const r = await s.post('/api/coocook/bookings', { chef_id: chef.id, booking_date: `${day(20)}T09:00:00Z`, duration_hours: 3 }, { token: guest.token });
     assert.equal(r.status, 201, r.text);
+    await hears(here, 3, 'word of the booking');
     assert.match(await answer(here, '/bookings'), new RegExp(`${day(20)} 18:00, 3 h: 최셰프, pending`));
     assert.match(await answer(here, '/posts'), /does not publish posts/);
     for (const text of ['/nothing', 'hello', '/help', '/start']) {
@@ -114,6 +115,36 @@ onEachEngine(describe, after, 'telegram', (engine) => {
       assert.match(help, /\/bookings/);
       assert.ok(!help.includes('/posts'), 'what does not exist is not offered');
     }
+  });
+
+  test('both sides of a booking are told at each step, once, in the chats they have linked', async () => {
+    const guest = await subscriber(s, 'coocook', { name: '김손님' }), chef = await newChef(s, { name: '최셰프' });
+    const theirs = ++chat, ours = ++chat;
+    await answer(theirs, (await code(guest)).command);
+    await answer(ours, (await code(chef.user)).command);
+    const before = api.asked.length;
+    const b = (await s.post('/api/coocook/bookings', { chef_id: chef.id, booking_date: `${day(21)}T16:00:00Z`, duration_hours: 2 }, { token: guest.token })).body;
+    const path = `/api/coocook/bookings/${b.id}`, last = (id) => api.to(id).at(-1);
+    const told = async (n, what) => {
+      await hears(theirs, n, `the guest to be told: ${what}`);
+      await hears(ours, n, `the chef to be told: ${what}`);
+      assert.ok(last(theirs).startsWith(what), last(theirs));
+      assert.equal(last(theirs), last(ours));
+    };
+    await told(2, '김손님 has asked chef 최셰프 for a booking.');
+    assert.equal(last(ours).split('\n')[1], `Booking ${b.id}: ${day(22)} 01:00 (time of Korea), 2 h, ${b.total_price} KRW`);
+    assert.equal((await s.request('PUT', path, { token: chef.user.token, body: { status: 'confirmed' } })).status, 200);
+    await told(3, 'The booking of 김손님 with chef 최셰프 is confirmed.');
+    assert.equal((await s.post(`${path}/pay`, { amount: b.total_price }, { token: guest.token })).status, 200);
+    await told(4, '김손님 has paid for the booking with chef 최셰프.');
+    await answer(ours, '/stop');
+    assert.equal((await s.request('DELETE', path, { token: guest.token })).status, 200);
+    await hears(theirs, 5, 'the guest to be told that it is cancelled');
+    assert.match(last(theirs), /^The booking of 김손님 with chef 최셰프 is cancelled. Whatever was paid is given back/);
+    assert.equal(api.to(ours).length, 5, 'who has ended the link is told no more');
+    assert.equal(api.asked.length - before, 8, 'nobody is told twice');
+    await until(async () => (await onDatabase(s, "SELECT count(*) FROM jobs WHERE kind = 'telegram.send'"))[0][0] === '0', { ms: 20_000, what: 'the queue to be empty' });
+    assert.equal((await onDatabase(s, `SELECT count(*) FROM job_history WHERE kind = 'telegram.send' AND payload LIKE '%Booking ${b.id}:%'`))[0][0], '7', 'no job for who has no chat');
   });
 
   test('an update is applied once, and what is no message is left alone', async () => {

@@ -17,7 +17,7 @@ onEachEngine(describe, after, 'job workers', (engine) => {
     const pids = await jobWorkers(s, admin);
     return pids.length === 2 && pids.every((p) => !not.includes(p)) && pids;
   }, { ms: 30_000, what: 'two job workers' });
-  const live = async () => Number((await onDatabase(s, 'SELECT count(*) FROM jobs'))[0][0]);
+  const live = async () => Number((await onDatabase(s, "SELECT count(*) FROM jobs WHERE kind = 'platform.prune'"))[0][0]);
   const allDone = (n) => until(async () => (await live()) === 0 && (await over(s)) === n, { ms: 30_000, every: 100, what: `${n} jobs done` });
 
   test('kill -9: a successor takes its place, and each job is done once', async () => {
@@ -52,7 +52,7 @@ onEachEngine(describe, after, 'job workers', (engine) => {
       await until(async () => (await over(s)) >= before + i, { ms: 20_000, what: 'the tick' });
       await ready([victim]);
     }
-    await until(async () => Number((await onDatabase(s, 'SELECT next_at FROM job_schedules'))[0][0]) > Date.now() * 1000, { what: 'the next tick to lie ahead' });
+    await until(async () => Number((await onDatabase(s, "SELECT next_at FROM job_schedules WHERE name = 'platform.prune'"))[0][0]) > Date.now() * 1000, { what: 'the next tick to lie ahead' });
     assert.equal(await live(), 0);
     assert.equal(await over(s), before + 4);
   });
@@ -82,6 +82,6 @@ onEachEngine(describe, after, 'job workers', (engine) => {
     s.daemon.signal('SIGTERM');
     assert.equal((await s.daemon.done).code, 0);
     assert.equal((await live()) + (await over(s)), before + 300);
-    assert.equal(await onDatabase(s, "SELECT count(*) FROM jobs WHERE state = 'running'").then((r) => Number(r[0][0])), 0);
+    assert.equal(await onDatabase(s, "SELECT count(*) FROM jobs WHERE kind = 'platform.prune' AND state = 'running'").then((r) => Number(r[0][0])), 0);
   });
 });

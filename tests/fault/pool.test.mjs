@@ -1,9 +1,9 @@
 // A pool without a free connection tells so at once and leaks nothing, also when clients go away meanwhile [D-3].
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { Server } from '../lib/server.mjs';
-import { freshDatabase, sql } from '../lib/pg.mjs';
+import { endOwn, freshDatabase, sql } from '../lib/pg.mjs';
 import { Daemon, until } from '../lib/proc.mjs';
 import { day, newChef, subscriber } from '../lib/coocook.mjs';
 
@@ -38,10 +38,11 @@ function once(s, { method = 'POST', path, body, token, hangUp }) {
 }
 
 describe('the pool', { concurrency: false }, () => {
+  after(endOwn);
   test('500 bookings at once while another holds the chefs: 2xx or 503, in bounded time, and nothing leaks', async (t) => {
     const database = await freshDatabase();
     const s = await Server.start({ engine: 'postgres', database: database.url,
-      env: { WORKERS: '1', DB_POOL_SIZE: '4', DB_POOL_OVERFLOW: '0', DB_STATEMENT_TIMEOUT: `${STATEMENT}ms` } });
+      env: { WORKERS: '1', JOB_WORKERS: '0', DB_POOL_SIZE: '4', DB_POOL_OVERFLOW: '0', DB_STATEMENT_TIMEOUT: `${STATEMENT}ms` } });
     let psql;
     try {
       const guest = await subscriber(s);

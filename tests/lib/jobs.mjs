@@ -18,7 +18,7 @@ export async function addMany(server, n, { runAt }) {
 
 /** How many jobs of that kind are over in that state. */
 export async function over(server, state = 'done') {
-  return Number((await onDatabase(server, `SELECT count(*) FROM job_history WHERE state = '${state}'`))[0][0]);
+  return Number((await onDatabase(server, `SELECT count(*) FROM job_history WHERE kind = 'platform.prune' AND state = '${state}'`))[0][0]);
 }
 
 /** Pids of the job workers that are ready. */

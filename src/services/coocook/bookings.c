@@ -8,7 +8,9 @@
  * A request for an hour is that one statement. A request for a day picks the first hours free as it sees them and
  * takes them; when another was faster it looks again. Each such defeat means that hours of this day were booked, so
  * it ends. On SQLite, whose readers see what the writer has done only once a group is committed, looking and taking
- * are one transaction of the writer. */
+ * are one transaction of the writer.
+ *
+ * What both sides are told of it is written by that same statement, too (letters.c). */
 #include "services/coocook/internal.h"
 
 /* ---- lists and one ---------------------------------------------------------------------------- */
@@ -105,24 +107,15 @@ static int take(struct sf_req *r, struct sf_dbh *h, const struct coocook_booking
 	return SF_EDUP;
 }
 
-#define LOOKS 12 /* at the calendar, while the line for a connection is long */
-
-/* ~ Begins the transaction of a booking. Of a thousand that want the same hours few can have them: who has waited in vain for a connection looks,
- * without one, whether there is anything left to wait for. SF_EDUP: there is not. */
-static int begin(struct sf_req *r, const struct coocook_booking_body *body, struct coocook_when when,
-				 struct sf_dbh **tx) {
-	int err = SF_EOVERLOAD;
-	for (int looks = 0; looks < LOOKS && err == SF_EOVERLOAD; looks++) {
-		struct coocook_span *busy = NULL, window = when.window;
-		size_t n = 0;
-		int64_t start;
-		err = sf_req_begin(r, tx);
-		if (err != SF_EOVERLOAD) return err;
-		if (when.exact) window.to = window.from + body->duration_hours * COOCOOK_HOUR;
-		if (coocook__busy(sf_req_db(r), body->chef_id, window, &busy, &n)) continue;
-		if (!coocook_first_free(busy, n, window, body->duration_hours, &start)) return SF_EDUP;
-	}
-	return err;
+/* ~ Whether nothing is left of the hours asked for. Of a thousand who hold an Idempotency-Key and want the same hours few get a
+ * connection of their own in time; the others are told what there is to know, which needs none. */
+static bool gone(struct sf_req *r, const struct coocook_booking_body *body, struct coocook_when when) {
+	struct coocook_span *busy = NULL, window = when.window;
+	size_t n = 0;
+	int64_t start;
+	if (when.exact) window.to = window.from + body->duration_hours * COOCOOK_HOUR;
+	if (coocook__busy(sf_req_db(r), body->chef_id, window, &busy, &n)) return false;
+	return !coocook_first_free(busy, n, window, body->duration_hours, &start);
 }
 
 int coocook_booking_create(struct sf_req *r) { /* 400 past or own, 404 no chef, 409 hours taken */
@@ -139,20 +132,27 @@ int coocook_booking_create(struct sf_req *r) { /* 400 past or own, 404 no chef, 
 		.created_at = sf_req_now(r),
 	};
 	struct coocook_q_booking_take_row row;
-	/* The booking, its mails and an idempotent answer are one transaction. */
-	struct sf_dbh *tx = NULL;
-	err = begin(r, body, when, &tx);
-	if (!err) err = take(r, tx, body, when, &in, &row);
-	if (!err) err = coocook__mail_id(r, tx, "booking_created", row.id);
+	/* One statement is a transaction already; an idempotent answer must be stored in the same one. */
+	bool keyed = sf_http_header(sf_req_http(r), "idempotency-key").p != NULL;
+	struct sf_dbh *h = sf_req_db(r), *tx = NULL;
+	if (keyed || (!when.exact && sf_dbh_engine(h) == SF_LITE)) {
+		err = sf_req_begin(r, &tx);
+		if (err == SF_EOVERLOAD && gone(r, body, when)) err = SF_EDUP;
+		if (err) goto out;
+		h = tx;
+	}
+	err = take(r, h, body, when, &in, &row);
 	if (err) goto out;
 	char from[32], to[32];
 	sf_reply(r, 201, SF_KV("id", row.id), SF_KV("message", "Your request has been sent to the chef."),
 			 SF_KV("total_price", row.total_price), sf_kv_time("starts_at", in.starts_at, from),
 			 sf_kv_time("ends_at", in.ends_at, to));
-	err = sf_req_commit(r, tx);
+	err = tx ? sf_req_commit(r, tx) : 0;
 out:
 	sf_tx_end(tx);
-	return err == SF_EDUP ? refuse(r, body, when) : err;
+	if (err == SF_EDUP) return refuse(r, body, when);
+	if (!err) coocook__letters_soon(r);
+	return err;
 }
 
 /* ---- changing --------------------------------------------------------------------------------- */
@@ -165,71 +165,48 @@ int coocook__lock_booking(struct sf_req *r, struct sf_dbh *tx, int64_t id,
 	return row->user_id == user || row->chef_user_id == user ? 0 : SF_ENOTFOUND;
 }
 
-/* ~ Writes the new status and mails it; a booking that is cancelled gives back what was paid. */
-static int turn(struct sf_req *r, struct sf_dbh *tx, int64_t id, struct sf_str status, int64_t *refunded) {
-	*refunded = 0;
-	int err =
-		coocook_q_booking_turn(tx, &(struct coocook_q_booking_turn_in) { .id = id, .status = status }, NULL);
-	bool cancelled = sf_str_eq(status, SF_STR("cancelled"));
-	if (!err && cancelled) err = coocook__refund(tx, id, sf_req_now(r), refunded);
-	if (!err && cancelled) return coocook__mail_id(r, tx, "booking_cancelled", id);
-	if (!err && sf_str_eq(status, SF_STR("confirmed")))
-		return coocook__mail_id(r, tx, "booking_confirmed", id);
+/* What stands against this: 403 when it is for the other side, 409 when the status does not lead there. */
+static int check_turn(struct sf_req *r, const struct coocook_q_booking_lock_row *b, bool by_chef,
+					  struct sf_str status) {
+	if ((by_chef ? b->chef_user_id : b->user_id) != sf_req_caller(r)->user)
+		return sf_fail(r, SF_EFORBIDDEN, NULL, "Only the %s can do this.", by_chef ? "chef" : "guest");
+	if (!coocook_may_turn(b->status, status))
+		return sf_fail(r, SF_ECONFLICT, by_chef ? "status" : NULL,
+					   "A booking that is " SF_PRI " cannot be " SF_PRI ".", SF_ARG(b->status),
+					   SF_ARG(status));
+	return 0;
+}
+
+/* ~ Gives a booking a new status; one that is cancelled gives back what was paid. */
+static int turn(struct sf_req *r, bool by_chef, struct sf_str status) {
+	int64_t id = sf_path_int(r, "id"), refunded = 0;
+	struct coocook_q_booking_lock_row b;
+	struct sf_dbh *tx = NULL;
+	int err = sf_req_begin(r, &tx);
+	if (err) goto out;
+	err = coocook__lock_booking(r, tx, id, &b);
+	if (!err) err = check_turn(r, &b, by_chef, status);
+	if (err) goto out;
+	struct coocook_q_booking_turn_in in = { .id = id, .status = status };
+	err = coocook_q_booking_turn(tx, &in, NULL);
+	if (!err && sf_str_eq(status, SF_STR("cancelled")))
+		err = coocook__refund(tx, id, sf_req_now(r), &refunded);
+	if (err) goto out;
+	sf_reply(r, 200, SF_KV("id", id), SF_KV("status", status), SF_KV("refunded_amount", refunded),
+			 SF_KV("message", sf_arena_printf(sf_req_arena(r), "The booking is " SF_PRI "%s.", SF_ARG(status),
+											  refunded ? " and refunded" : "")));
+	err = sf_req_commit(r, tx);
+out:
+	sf_tx_end(tx);
+	if (!err) coocook__letters_soon(r);
 	return err;
 }
 
-int coocook_booking_turn(struct sf_req *r) { /* 403 for the guest, 409 when the status does not lead there */
+int coocook_booking_turn(struct sf_req *r) {
 	const struct coocook_status_body *body = sf_req_body(r);
-	int64_t id = sf_path_int(r, "id"), refunded = 0;
-	struct coocook_q_booking_lock_row b;
-	struct sf_dbh *tx = NULL;
-	int err = sf_req_begin(r, &tx);
-	if (err) goto out;
-	err = coocook__lock_booking(r, tx, id, &b);
-	if (err) goto out;
-	if (b.chef_user_id != sf_req_caller(r)->user) {
-		err = sf_fail(r, SF_EFORBIDDEN, NULL, "Only the chef can do this.");
-		goto out;
-	}
-	if (!coocook_may_turn(b.status, body->status)) {
-		err = sf_fail(r, SF_ECONFLICT, "status", "A booking that is " SF_PRI " cannot become " SF_PRI ".",
-					  SF_ARG(b.status), SF_ARG(body->status));
-		goto out;
-	}
-	err = turn(r, tx, id, body->status, &refunded);
-	if (err) goto out;
-	sf_reply(r, 200, SF_KV("id", id), SF_KV("status", body->status), SF_KV("refunded_amount", refunded),
-			 SF_KV("message", "The booking is changed."));
-	err = sf_req_commit(r, tx);
-out:
-	sf_tx_end(tx);
-	return err;
+	return turn(r, true, body->status);
 }
 
-int coocook_booking_cancel(struct sf_req *r) { /* 403 for the chef, 409 when it is over or cancelled */
-	int64_t id = sf_path_int(r, "id"), refunded = 0;
-	struct coocook_q_booking_lock_row b;
-	struct sf_dbh *tx = NULL;
-	int err = sf_req_begin(r, &tx);
-	if (err) goto out;
-	err = coocook__lock_booking(r, tx, id, &b);
-	if (err) goto out;
-	if (b.user_id != sf_req_caller(r)->user) {
-		err = sf_fail(r, SF_EFORBIDDEN, NULL, "Only the guest can do this.");
-		goto out;
-	}
-	if (!coocook_may_cancel(b.status)) {
-		err = sf_fail(r, SF_ECONFLICT, NULL, "A booking that is " SF_PRI " cannot be cancelled.",
-					  SF_ARG(b.status));
-		goto out;
-	}
-	err = turn(r, tx, id, SF_STR("cancelled"), &refunded);
-	if (err) goto out;
-	sf_reply(
-		r, 200, SF_KV("id", id), SF_KV("status", "cancelled"), SF_KV("refunded_amount", refunded),
-		SF_KV("message", refunded ? "The booking is cancelled and refunded." : "The booking is cancelled."));
-	err = sf_req_commit(r, tx);
-out:
-	sf_tx_end(tx);
-	return err;
+int coocook_booking_cancel(struct sf_req *r) {
+	return turn(r, false, SF_STR("cancelled"));
 }

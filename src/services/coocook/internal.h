@@ -6,6 +6,8 @@
 #include "coocook.q.h"
 #include "services/coocook/rules.h"
 
+struct sf_job;
+
 /* ---- inputs: where the rows of service.c put what they checked ----------------------------------- */
 
 struct coocook_chefs_query {
@@ -80,13 +82,9 @@ int coocook__busy(struct sf_dbh *h, int64_t chef, struct coocook_span window, st
 SF_MUSTCHECK
 int coocook__lock_booking(struct sf_req *r, struct sf_dbh *tx, int64_t id,
 						  struct coocook_q_booking_lock_row *row);
-/* ~ Mails both sides of a booking within tx; whom no account is found for is passed over. `template` is booking_…. */
-SF_MUSTCHECK
-int coocook__mail(struct sf_req *r, struct sf_dbh *tx, const char *template,
-				  const struct coocook_q_booking_get_row *b);
-/* ~ The same of a booking known by its id only. */
-SF_MUSTCHECK
-int coocook__mail_id(struct sf_req *r, struct sf_dbh *tx, const char *template, int64_t id);
+/* ~ After the commit of what booking_letters got a row of: has it told soon. Cannot fail: what cannot be asked for now is late. */
+void coocook__letters_soon(struct sf_req *r);
+int coocook__letters(struct sf_job *j); /* ~ coocook.letters: tells all that is to be told */
 /* ~ Gives back what was paid for a booking; *amount is 0 when nothing was. */
 SF_MUSTCHECK
 int coocook__refund(struct sf_dbh *tx, int64_t booking_id, int64_t now, int64_t *amount);

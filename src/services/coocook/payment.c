@@ -53,12 +53,12 @@ int coocook_booking_pay(struct sf_req *r) {
 	err = coocook_q_payment_add(tx, &in, &row);
 	if (err) goto out;
 	err = coocook_q_booking_paid(tx, &paid, NULL);
-	if (!err) err = coocook__mail_id(r, tx, "booking_paid", in.booking_id);
 	if (err) goto out;
 	sf_reply(r, 200, SF_KV("message", "The booking is paid."), SF_KV("payment_id", row.id),
 			 SF_KV("booking_id", in.booking_id), SF_KV("amount", in.amount));
 	err = sf_req_commit(r, tx);
 out:
 	sf_tx_end(tx);
+	if (!err) coocook__letters_soon(r);
 	return err;
 }

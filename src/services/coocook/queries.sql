@@ -366,9 +366,9 @@ ORDER BY starts_at;
 -- in: special_requests text?, created_at time
 -- out: id int, total_price int
 INSERT INTO bookings (user_id, chef_id, booking_date, starts_at, ends_at, duration_hours, total_price,
-    special_requests, created_at)
+    special_requests, created_at, announce)
 SELECT :user_id, c.id, :booking_date, :starts_at, :ends_at, :duration_hours, c.price_per_session * :duration_hours,
-    :special_requests, :created_at
+    :special_requests, :created_at, true
 FROM chefs c
 WHERE c.id = :chef_id AND c.is_active AND c.user_id <> :user_id
     AND NOT EXISTS (SELECT 1 FROM bookings b WHERE b.chef_id = :chef_id AND b.starts_at > :early
@@ -456,6 +456,27 @@ UPDATE bookings SET payment_status = :payment_status WHERE id = :id;
 -- name: booking_reviewed :exec
 -- in: id int
 UPDATE bookings SET reviewed = true WHERE id = :id;
+
+-- ==== letters ====
+
+-- name: letters_take :many
+-- The oldest that nobody else has in hand; they are written by triggers (migrations/0002_letters.sql).
+-- in: limit int
+-- out: booking_id int, event text
+DELETE FROM booking_letters WHERE id = ANY (ARRAY(
+    SELECT id FROM booking_letters ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED))
+RETURNING booking_id, event;
+-- sqlite:
+DELETE FROM booking_letters WHERE id IN (SELECT id FROM booking_letters ORDER BY id LIMIT :limit)
+RETURNING booking_id, event;
+
+-- name: letters_of :many
+-- What the letters about these bookings say.
+-- in: ids ints
+-- out: id int, user_id int, chef_user_id int, chef_name text, starts_at time, duration_hours int, total_price int
+SELECT b.id, b.user_id, c.user_id, c.name, b.starts_at, b.duration_hours, b.total_price
+FROM bookings b JOIN chefs c ON c.id = b.chef_id
+WHERE b.id = ANY(:ids);
 
 -- ==== payments ====
 

@@ -18,10 +18,6 @@ bool coocook_may_turn(struct sf_str from, struct sf_str to) {
 	return false;
 }
 
-bool coocook_may_cancel(struct sf_str status) {
-	return coocook_may_turn(status, SF_STR("cancelled"));
-}
-
 /* ---- ratings ---------------------------------------------------------------------------------- */
 
 double coocook_popularity(int64_t rating_sum, int64_t rating_count) {

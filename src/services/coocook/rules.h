@@ -12,10 +12,8 @@
 
 /* ---- status ---------------------------------------------------------------------------------- */
 
-/* Whether a chef may turn a booking from one status into the other. */
+/* Whether a booking may go from one status to the other. */
 bool coocook_may_turn(struct sf_str from, struct sf_str to);
-/* Whether the guest may still cancel. */
-bool coocook_may_cancel(struct sf_str status);
 
 /* ---- ratings ---------------------------------------------------------------------------------- */
 

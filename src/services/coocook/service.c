@@ -1,4 +1,5 @@
 /* service: the rows of CooCook, chef bookings. */
+#include "jobs/jobs.h"
 #include "services/coocook/internal.h"
 #include "services/services.h"
 
@@ -311,10 +312,26 @@ static const struct sf_route routes[] = {
 
 static const char *const tags[] = { "chefs", "chef", NULL };
 
+static const struct sf_job_kind jobs[] = {
+	{ .kind = "coocook.letters",
+	  .run = coocook__letters,
+	  .backoff_max_ms = 60000,
+	  .summary = "Tell both sides of bookings what has become of them" },
+	{ 0 },
+};
+
+/* The net under those that bookings ask for. */
+static const struct sf_cron crons[] = {
+	{ "coocook.letters", "* * * * *", .kind = "coocook.letters", .catchup = SF_CATCHUP_SKIP },
+	{ 0 },
+};
+
 const struct sf_service coocook_service = {
 	.name = "coocook",
 	.title = "CooCook: chef bookings",
 	.routes = routes,
 	.tags = tags,
 	.demo = coocook_demo,
+	.jobs = jobs,
+	.crons = crons,
 };

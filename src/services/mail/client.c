@@ -37,21 +37,34 @@ static struct sf_str payload(struct sf_arena *a, const struct mail__template *t,
 	return sf_buf_view(&b);
 }
 
-int mail_send(struct sf_dbh *tx, const struct mail *m) {
-	struct sf_arena *a = sf_dbh_arena(tx);
+/* Writes a job for each receiver into `jobs`; returns how many. */
+static size_t jobs_of(struct sf_arena *a, const struct mail *m, int64_t now, struct sf_job_new *jobs) {
 	const struct mail__template *t = mail__template(sf_str(m->template));
 	SF_BUG_ON(!t);
 	if (m->nto == 0) return 0;
 	struct sf_str data = data_of(a, m->data);
-	struct sf_job_new *jobs = sf_arena_zalloc(a, m->nto * sizeof *jobs);
-	int64_t now = sf_time_now();
 	for (size_t i = 0; i < m->nto; i++)
 		jobs[i] = (struct sf_job_new) { .kind = "email.send",
 										.payload = payload(a, t, &m->to[i], data, now),
 										.priority = t->priority,
 										.owner = m->to[i].user,
 										.trace = m->trace };
-	return m->nto == 1 ? sf_job_add(tx, jobs, NULL) : sf_job_add_many(tx, jobs, m->nto, NULL);
+	return m->nto;
+}
+
+int mail_send_all(struct sf_dbh *tx, const struct mail *m, size_t n) {
+	struct sf_arena *a = sf_dbh_arena(tx);
+	int64_t now = sf_time_now();
+	size_t most = 0, njobs = 0;
+	for (size_t i = 0; i < n; i++) most += m[i].nto;
+	if (most == 0) return 0;
+	struct sf_job_new *jobs = sf_arena_zalloc(a, most * sizeof *jobs);
+	for (size_t i = 0; i < n; i++) njobs += jobs_of(a, &m[i], now, jobs + njobs);
+	return njobs == 1 ? sf_job_add(tx, jobs, NULL) : sf_job_add_many(tx, jobs, njobs, NULL);
+}
+
+int mail_send(struct sf_dbh *tx, const struct mail *m) {
+	return mail_send_all(tx, m, 1);
 }
 
 bool mail_kept(void) {

@@ -29,12 +29,11 @@ int platform_user(struct sf_req *r, int64_t id, struct platform_user *out) {
 	return 0;
 }
 
-int platform_users_of(struct sf_req *r, struct sf_dbh *tx, const char *service, const int64_t *ids, size_t n,
-					  struct platform_user *out) {
-	struct sf_db *db = sf_app_db(sf_req_app(r), "platform");
-	struct sf_dbh *h = db == sf_app_db(sf_req_app(r), service)
-						   ? tx
-						   : sf_db_auto(db, sf_req_arena(r), SF_READ_PRIMARY, "users");
+int platform_users_of(const struct sf_app *app, struct sf_dbh *tx, const char *service, const int64_t *ids,
+					  size_t n, struct platform_user *out) {
+	struct sf_db *db = sf_app_db(app, "platform");
+	struct sf_dbh *h =
+		db == sf_app_db(app, service) ? tx : sf_db_auto(db, sf_dbh_arena(tx), SF_READ_PRIMARY, "users");
 	struct sf_rows rows;
 	int err = platform_q_users_by_ids(h, &(struct platform_q_users_by_ids_in) { .ids = { ids, n } }, &rows);
 	if (err) return err;

@@ -8,23 +8,45 @@
 #include "services/telegram/internal.h"
 
 /* {chat, text} or {user, text} */
-static int add(struct sf_dbh *tx, const char *whom, int64_t id, struct sf_str text, struct sf_str trace) {
+static struct sf_job_new message(struct sf_arena *a, const char *whom, int64_t id, struct sf_str text) {
 	struct sf_buf b;
-	sf_buf_init(&b, sf_dbh_arena(tx));
+	sf_buf_init(&b, a);
 	struct sf_json j = sf_json(&b);
 	sf_json_obj(&j);
 	sf_json_add(&j, SF_KV(whom, id), SF_KV("text", telegram__clip(text)));
 	sf_json_obj_end(&j);
-	if (b.failed) return SF_ENOMEM;
-	const struct sf_job_new job = { .kind = "telegram.send", .payload = sf_buf_view(&b), .trace = trace };
-	return sf_job_add(tx, &job, NULL);
+	return (struct sf_job_new) { .kind = "telegram.send", .payload = sf_buf_view(&b) };
 }
 
 int telegram__say(struct sf_dbh *tx, int64_t chat, struct sf_str text, struct sf_str trace) {
-	return add(tx, "chat", chat, text, trace);
+	struct sf_job_new job = message(sf_dbh_arena(tx), "chat", chat, text);
+	job.trace = trace;
+	return sf_job_add(tx, &job, NULL);
 }
 
-int telegram_notify(struct sf_dbh *tx, int64_t user, struct sf_str text) {
+static bool linked(const struct sf_rows *links, int64_t user) {
+	for (size_t i = 0; i < links->n; i++)
+		if (SF_ROW(*links, telegram_q_links_of_users, i)->user_id == user) return true;
+	return false;
+}
+
+int telegram_notify(const struct sf_app *app, struct sf_dbh *tx, const char *service,
+					const struct telegram_note *notes, size_t n) {
 	const char *token = sf_config_text("TELEGRAM_TOKEN");
-	return token && *token ? add(tx, "user", user, text, SF_STR_NULL) : 0;
+	if (!token || !*token || n == 0) return 0;
+	struct sf_arena *a = sf_dbh_arena(tx);
+	struct sf_db *db = sf_app_db(app, "telegram");
+	struct sf_dbh *h =
+		db == sf_app_db(app, service) ? tx : sf_db_auto(db, a, SF_READ_PRIMARY, "telegram links");
+	int64_t *users = sf_arena_alloc(a, n * sizeof *users);
+	struct sf_job_new *jobs = sf_arena_alloc(a, n * sizeof *jobs);
+	struct sf_rows links;
+	size_t njobs = 0;
+	for (size_t i = 0; i < n; i++) users[i] = notes[i].user;
+	int err =
+		telegram_q_links_of_users(h, &(struct telegram_q_links_of_users_in) { .ids = { users, n } }, &links);
+	if (err) return err;
+	for (size_t i = 0; i < n; i++)
+		if (linked(&links, notes[i].user)) jobs[njobs++] = message(a, "user", notes[i].user, notes[i].text);
+	return njobs ? sf_job_add_many(tx, jobs, njobs, NULL) : 0;
 }

@@ -4,11 +4,18 @@
 
 #include "core/core.h"
 
+struct sf_app;
 struct sf_dbh;
 
-/* ~ Writes a job (telegram.send) in the caller's transaction, so that the message exists exactly when the change does. The chat
- * is looked up when the job runs; a user without one is not told. Nothing is written while no TELEGRAM_TOKEN is set. */
+struct telegram_note {
+	int64_t user;
+	struct sf_str text;
+};
+/* ~ Writes a job (telegram.send) in tx, a transaction of `service`, for each whose user has a chat linked, so that the message exists
+ * exactly when the change does; two statements whatever n is. Where it goes is looked up again when it is sent. Nothing is
+ * written while no TELEGRAM_TOKEN is set. */
 SF_MUSTCHECK
-int telegram_notify(struct sf_dbh *tx, int64_t user, struct sf_str text);
+int telegram_notify(const struct sf_app *app, struct sf_dbh *tx, const char *service,
+					const struct telegram_note *notes, size_t n);
 
 #endif

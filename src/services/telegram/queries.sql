@@ -42,6 +42,11 @@ SELECT user_id FROM telegram_links WHERE chat_id = :chat_id;
 -- out: chat_id int, linked_at time
 SELECT chat_id, linked_at FROM telegram_links WHERE user_id = :user_id;
 
+-- name: links_of_users :many
+-- in: ids ints
+-- out: user_id int
+SELECT user_id FROM telegram_links WHERE user_id = ANY(:ids);
+
 -- name: unlink_chat :exec
 -- in: chat_id int
 DELETE FROM telegram_links WHERE chat_id = :chat_id;

@@ -23,10 +23,6 @@ static void status_turns(void **state) {
 	for (int from = 0; from < 4; from++)
 		for (int to = 0; to < 4; to++)
 			assert_int_equal(coocook_may_turn(sf_str(names[from]), sf_str(names[to])), may[from][to]);
-	assert_true(coocook_may_cancel(SF_STR("pending")));
-	assert_true(coocook_may_cancel(SF_STR("confirmed")));
-	assert_false(coocook_may_cancel(SF_STR("completed")));
-	assert_false(coocook_may_cancel(SF_STR("cancelled")));
 	assert_false(coocook_may_turn(SF_STR(""), SF_STR("confirmed")));
 	assert_false(coocook_may_turn(SF_STR_NULL, SF_STR("confirmed")));
 }

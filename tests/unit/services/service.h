@@ -60,7 +60,8 @@ static inline void world_main(void *arg) {
 	const struct sf_service *services[] = { w->setup->service, w->setup->beside, NULL };
 	struct sf_str why = SF_STR_NULL;
 	int applied = 0;
-	OK(sf_jobs_declare((const struct sf_job_kind *const[]) { mail_service.jobs, NULL }, NULL, &why));
+	OK(sf_jobs_declare((const struct sf_job_kind *const[]) { mail_service.jobs, coocook_service.jobs, NULL },
+					   NULL, &why));
 	OK(sf_migrate(w->db, sf_all_migrations, w->a, &applied, &why));
 	if (w->setup->prepare) w->setup->prepare(w);
 	struct sf_app_opts opts = {
