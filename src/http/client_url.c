@@ -22,7 +22,8 @@ static bool is_digit(char c) {
 	return c >= '0' && c <= '9';
 }
 static char lower(char c) {
-	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+	if (c >= 'A' && c <= 'Z') c |= 0x20;
+	return c;
 }
 static bool is_alnum(char c) {
 	return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z');

@@ -80,8 +80,8 @@ static void words(struct sf_buf *b, struct sf_str s) {
 		size_t n = s.n - i < WORD_BYTES ? s.n - i : WORD_BYTES;
 		while (n > 1 && i + n < s.n && ((unsigned char)s.p[i + n] & 0xc0) == 0x80) n--;
 		for (size_t k = 0; k < n; k++) {
-			unsigned char c = (unsigned char)s.p[i + k];
-			clean[k] = c < ' ' || c == 0x7f ? ' ' : s.p[i + k];
+			clean[k] = s.p[i + k];
+			if ((unsigned char)clean[k] < ' ' || clean[k] == 0x7f) clean[k] = ' ';
 		}
 		if (i) sf_buf_cstr(b, "\r\n ");
 		sf_buf_cstr(b, "=?UTF-8?B?");
