@@ -39,7 +39,7 @@ static const char **split(const char *text) {
 	for (const char *p = text; *p; p++) most += *p == ',';
 	const char **list = sf_calloc(1, most * sizeof *list + len + 1);
 	char *copy = (char *)(list + most), *save = NULL;
-	memcpy(copy, text, len);
+	memcpy(copy, text, len + 1);
 	for (char *at = strtok_r(copy, ", ", &save); at; at = strtok_r(NULL, ", ", &save)) list[n++] = at;
 	return list;
 }

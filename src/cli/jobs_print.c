@@ -17,8 +17,13 @@ static const char *when(int64_t t, char buf[32]) {
 
 /* Text of others may hold control characters, which a terminal would obey; JSON escapes them. */
 static void text(struct sf_buf *b, struct sf_str s) {
-	for (size_t i = 0; i < s.n; i++)
-		sf_buf_char(b, (unsigned char)s.p[i] < ' ' || s.p[i] == 127 ? ' ' : s.p[i]);
+	for (size_t i = 0; i < s.n; i++) {
+		bool control = (s.p[i] >= 0 && s.p[i] < ' ') || s.p[i] == 127;
+		if (control)
+			sf_buf_char(b, ' ');
+		else
+			sf_buf_char(b, s.p[i]);
+	}
 }
 
 static void field(struct sf_buf *b, const char *name, struct sf_str s) {

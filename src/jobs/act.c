@@ -9,6 +9,7 @@
 #include "jobs/internal.h"
 
 #include "core/time.h"
+#include <stdio.h>
 
 #include "jobs.q.h"
 
@@ -171,7 +172,7 @@ static bool has(const char *states, struct sf_str state) {
 	if (state.n > sizeof word - 3) return false;
 	word[0] = ',';
 	memcpy(word + 1, state.p, state.n);
-	memcpy(word + 1 + state.n, ",", 2);
+	word[state.n + 1] = ',', word[state.n + 2] = 0;
 	return strstr(states, word) != NULL;
 }
 
@@ -184,9 +185,7 @@ int sf_job_act_many(struct sf_dbh *h, const struct sf_job_filter *f, enum sf_job
 		err = sweep(&w, scope[action].live, true);
 		if (!err && scope[action].over[0]) err = sweep(&w, scope[action].over[0], false);
 	} else if (has(scope[action].live, f->state)) {
-		memcpy(states, ",", 1);
-		memcpy(states + 1, f->state.p, f->state.n);
-		memcpy(states + 1 + f->state.n, ",", 2);
+		snprintf(states, sizeof states, "," SF_PRI ",", SF_ARG(f->state));
 		err = sweep(&w, states, true);
 	} else {
 		for (size_t i = 0; !err && i < SF_COUNT(scope[action].over); i++)

@@ -130,16 +130,12 @@ static size_t merge(const struct sf_rows *live, const struct sf_rows *over, int6
 	size_t i = 0, k = 0, at = 0;
 	while (at < most && (i < live->n || k < over->n)) {
 		const struct jobs_q_live_list_row *a = i < live->n ? SF_ROW(*live, jobs_q_live_list, i) : NULL;
-		const struct jobs_q_over_list_row *b = k < over->n ? SF_ROW(*over, jobs_q_over_list, k) : NULL;
-		struct sf_job_view one;
-		if (a && (!b || a->id >= b->id)) {
-			if (b && b->id == a->id) k++; /* ended between the two looks */
-			one = view_of(a), i++;
-		} else {
-			one = view_of(b), k++;
-		}
-		if (one.id < floor) break;
-		v[at++] = one;
+		const struct jobs_q_live_list_row *b = k < over->n ? SF_ROW(*over, jobs_q_live_list, k) : NULL;
+		const struct jobs_q_live_list_row *one = !b || (a && a->id >= b->id) ? a : b;
+		if (!one || one->id < floor) break;
+		if (b && one->id == b->id) k++; /* also one that ended between the two looks */
+		if (one == a) i++;
+		v[at++] = view_of(one);
 	}
 	return at;
 }

@@ -16,7 +16,10 @@ static int database(struct sf_req *r, struct sf_str service, struct sf_dbh **h) 
 		name[service.n] = '\0';
 		db = sf_app_db(sf_req_app(r), name);
 	}
-	if (!db) return sf_fail(r, SF_EINVAL, "service", "There is no service of that name with a database.");
+	if (!db) {
+		sf_fail(r, SF_EINVAL, "service", "There is no service of that name.");
+		return SF_EINVAL;
+	}
 	*h = sf_db_auto(db, sf_req_arena(r), SF_READ_PRIMARY, "ops.jobs");
 	return 0;
 }
