@@ -7,8 +7,11 @@ import { exec } from '../lib/proc.mjs';
 import { endOwn, sql } from '../lib/pg.mjs';
 
 const LARGE = 10_000; // rows from which a sequential scan is a fault
-const CHEFS = 100_000, BOOKINGS = 1_000_000;
+const CHEFS = 100_000, BOOKINGS = 1_000_000, ROWS = 100_000; // ROWS: of each table beside these
 const PG_TYPES = { int: 'bigint', float: 'double precision', bool: 'boolean', text: 'text', json: 'jsonb', time: 'timestamptz', date: 'date', bytes: 'bytea', ints: 'bigint[]' };
+
+// These are to read all: lanes that a release no longer knows are emptied once, as it starts; the outbox never holds more than 10,000.
+const WHOLE = { 'jobs.relane': 'jobs', 'mail.count': 'mail_outbox' };
 
 // Values that a table of this size has many rows of; by parameter name first, then by type.
 const VALUES = {
@@ -19,7 +22,7 @@ const VALUES = {
 
 let s, url, queries;
 before(async () => {
-  s = await Server.start({ engine: 'postgres', demo: true });
+  s = await Server.start({ engine: 'postgres', demo: true, env: { JOB_WORKERS: '0' } }); // what waits in the queue stays there
   url = s.database.url;
   queries = JSON.parse((await exec(BIN, ['db', 'queries', '--json'])).stdout);
   await sql(url, `
@@ -41,6 +44,21 @@ before(async () => {
       SELECT id, chef_id, user_id, 1 + id % 5, 'fine', now() FROM bookings WHERE status = 'completed' AND NOT reviewed;
     INSERT INTO booking_payments (booking_id, user_id, amount, status, provider, provider_ref, created_at)
       SELECT id, user_id, total_price, 'paid', 'sandbox', 'ref' || id, now() FROM bookings WHERE status = 'confirmed' AND payment_status = 'unpaid';`);
+  // job_history is looked at in its partitions, of which today's gets all
+  await sql(url, `
+    INSERT INTO booking_letters (booking_id, event) SELECT i, (ARRAY['created', 'confirmed', 'cancelled', 'paid'])[1 + i % 4] FROM generate_series(1, ${ROWS}) i;
+    INSERT INTO mail_outbox (message_id, template, sender, recipient, subject, body_text, body_html)
+      SELECT 'm' || i, 'booking_created', 'a@example.com', 'user' || i % 1000 || '@example.com', 'subject', 'text', 'html' FROM generate_series(1, ${ROWS}) i;
+    INSERT INTO otps (email, purpose, otp_hash, expires_at, sent_at) SELECT 'user' || i || '@example.com', 'reset', 'h' || i, now() + i * interval '1 second', now() FROM generate_series(1, ${ROWS}) i;
+    INSERT INTO telegram_links (user_id, chat_id, linked_at) SELECT i, i, now() FROM generate_series(1, ${ROWS}) i;
+    INSERT INTO telegram_codes (user_id, code_hash, expires_at) SELECT i, 'h' || i, now() + i * interval '1 second' FROM generate_series(1, ${ROWS}) i;
+    INSERT INTO telegram_updates (update_id, received_at) SELECT i, now() - i * interval '1 second' FROM generate_series(1, ${ROWS}) i;
+    INSERT INTO jobs (kind, queue, lane, priority, run_at, max_attempts, payload, created_at, state, worker)
+      SELECT 'kind' || i % 5, 'queue' || i % 3, 'queue' || i % 3, i % 10, jobs_now() + i, 20, '{}', jobs_now(), CASE WHEN i % 100 = 0 THEN 'running' ELSE 'ready' END, CASE WHEN i % 100 = 0 THEN i % 16 END
+      FROM generate_series(1, ${ROWS}) i;
+    INSERT INTO job_history (id, kind, queue, priority, run_at, state, attempts, max_attempts, crashes, payload, owner_user, progress, created_at, started_at, finished_at)
+      SELECT 10000000 + i, 'kind' || i % 5, 'queue' || i % 3, 5, jobs_now(), CASE WHEN i % 1000 = 0 THEN 'dead' ELSE 'done' END, 1, 20, 0, '{}', i % 1000, 0, jobs_now(), jobs_now(), jobs_now()
+      FROM generate_series(1, ${ROWS}) i;`);
   await sql(url, 'VACUUM ANALYZE');
 });
 after(async () => {
@@ -54,6 +72,7 @@ const sizes = async () => Object.fromEntries((await sql(url, 'SELECT relname, re
 test('no named query scans a large table', async () => {
   const rows = await sizes();
   assert.ok(rows.chefs >= CHEFS && rows.bookings >= BOOKINGS && rows.users >= 100_000, 'the tables are large');
+  for (const t of ['booking_letters', 'mail_outbox', 'otps', 'telegram_links', 'telegram_codes', 'telegram_updates', 'jobs']) assert.ok(rows[t] >= ROWS, t);
   assert.ok(queries.length >= 50, `${queries.length} queries`);
   const faults = [];
   for (const [i, q] of queries.entries()) {
@@ -69,7 +88,7 @@ test('no named query scans a large table', async () => {
       continue;
     }
     for (const n of nodes(JSON.parse(text)[0].Plan)) {
-      if (n['Node Type'] === 'Seq Scan' && rows[n['Relation Name']] >= LARGE) faults.push(`${q.name}: sequential scan of ${n['Relation Name']} (${n.Filter ?? 'no filter'})`);
+      if (n['Node Type'] === 'Seq Scan' && rows[n['Relation Name']] >= LARGE && WHOLE[q.name] !== n['Relation Name']) faults.push(`${q.name}: sequential scan of ${n['Relation Name']} (${n.Filter ?? 'no filter'})`);
     }
   }
   assert.deepEqual(faults, []);
