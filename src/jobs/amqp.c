@@ -92,7 +92,7 @@ static void take_delivery(struct sf_jobs__amqp *q, struct sf_jobs__letter *l) {
 static void take_settled(struct sf_jobs__amqp *q, struct sf_jobs__letter *l) {
 	struct sf_jobs__src *s = source_of(q, l->database);
 	sf_list_del(&l->node);
-	if (!s || (l->ok && l->what == SF_JOBS__JOB)) {
+	if (!s || l->what == SF_JOBS__PROBE || (l->ok && l->what == SF_JOBS__JOB)) {
 		free(l);
 		return;
 	}

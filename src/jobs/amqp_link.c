@@ -99,10 +99,6 @@ static void tell(struct sf_jobs__link *k) {
 static void settle(struct sf_jobs__link *k, struct sf_jobs__letter *l, bool ok) {
 	l->ok = ok;
 	sf_list_del(&l->node);
-	if (l->what == SF_JOBS__PROBE) {
-		free(l);
-		return;
-	}
 	pthread_mutex_lock(&k->lock);
 	sf_list_push(&k->settled, &l->node);
 	tell(k);
