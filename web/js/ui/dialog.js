@@ -9,11 +9,12 @@ export function Dialog({ title, onClose, children }) {
   const ref = useRef(null);
   const id = useId();
   useEffect(() => {
-    const before = document.activeElement;
-    ref.current.showModal();
+    const dialog = ref.current, before = document.activeElement;
+    dialog.showModal();
     document.documentElement.classList.add('has-dialog');
     return () => {
       document.documentElement.classList.remove('has-dialog');
+      dialog.close(); // while it is modal, nothing behind it can take the focus
       if (before?.isConnected) before.focus();
     };
   }, []);
