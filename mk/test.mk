@@ -17,7 +17,7 @@ check: $(if $(UNIT),$(foreach t,$(UNIT_BIN),$(if $(findstring $(UNIT),$(t)),$(t)
 
 NODE_TEST := node tests/run.mjs
 api: $(B)/softfactory
-	SF_BIN=$(abspath $(B))/softfactory $(NODE_TEST) $(sort $(wildcard tests/api/*$(T)*.test.mjs))
+	SF_BIN=$(abspath $(B))/softfactory $(NODE_TEST) $(filter-out $(SKIP:%=tests/api/%.test.mjs),$(sort $(wildcard tests/api/*$(T)*.test.mjs)))
 web-test: $(B)/softfactory web
 	SF_BIN=$(abspath $(B))/softfactory SF_WEB=$(abspath $(B))/web $(NODE_TEST) $(sort $(wildcard tests/web/*$(T)*.test.mjs))
 fault: $(B)/softfactory $(B)/tests/jobworker
