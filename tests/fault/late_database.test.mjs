@@ -40,7 +40,7 @@ describe('a database that comes late or leaves', () => {
       assert.equal((await s.get('/health')).status, 200);
       assert.equal((await s.get('/api/coocook/chefs?page=2')).status, 503);
       await pg.up();
-      await s.ready(5_000);
+      await s.ready(30_000);
       assert.equal((await s.get('/api/coocook/chefs?page=2')).status, 200);
     }
     assert.equal(s.daemon.exit, null);

@@ -59,7 +59,8 @@ export class Queue {
   }
   /** Ends a worker by a drain and returns what it says of its runs. */
   static async finish(d) {
-    const exit = await d.stop('SIGTERM', 15_000);
+    await d.logContains('working'); // one that has only just been started knows no drain yet
+    const exit = await d.stop('SIGTERM', 60_000);
     assert.equal(exit.code, 0, `a worker ended by ${exit.signal ?? exit.code}: ${d.log().slice(-2000)}`);
     return JSON.parse(d.lines.findLast((l) => l.startsWith('{"done"')));
   }

@@ -86,7 +86,7 @@ export class Daemon {
     if (!this.exit) this.child.kill(name);
   }
   /** Ends it: the signal first, SIGKILL after `ms`. Returns how it ended. */
-  async stop(name = 'SIGTERM', ms = 10_000) {
+  async stop(name = 'SIGTERM', ms = 60_000) {
     this.signal(name);
     const timer = setTimeout(() => this.signal('SIGKILL'), ms);
     const exit = await this.done;
