@@ -1,7 +1,8 @@
 // The job queue: ours on SQLite, on PostgreSQL and through RabbitMQ, beside Celery with a task that does the same work.
 import { existsSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Daemon, exec, freePort, tempDir, until } from '../tests/lib/proc.mjs';
 import { Postgres, sql } from '../tests/lib/pg.mjs';
 import { Rabbit } from '../tests/lib/rabbit.mjs';
@@ -10,7 +11,7 @@ import { connects, has } from './lib.mjs';
 const RATE = 1000, SECONDS = Number(process.env.BENCH_SECONDS ?? 5), JOBS = Number(process.env.BENCH_JOBS ?? 50_000);
 const CELERY_JOBS = Math.ceil(JOBS / 10), CELERY_RATE = 200;
 const PYTHON = '/usr/bin/python3'; // Debian's, which has Debian's packages
-const HERE = resolve(import.meta.dirname);
+const HERE = fileURLToPath(new URL('.', import.meta.url));
 
 const number = (n) => Math.round(n).toLocaleString('en');
 const ms = (us) => (us / 1000).toFixed(1);
