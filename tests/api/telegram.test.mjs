@@ -28,7 +28,7 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     assertDocumented(doc, 'POST', HOOK, r);
     return n;
   };
-  const hears = (id, n, what) => until(() => api.to(id).length >= n && api.to(id)[n - 1], { ms: 20_000, what });
+  const hears = (id, n, what) => until(() => api.to(id).length >= n && api.to(id)[n - 1], { ms: 60_000, what });
   const answer = async (id, text) => {
     const n = api.to(id).length;
     await say(id, text);
@@ -143,7 +143,7 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     assert.match(last(theirs), /^The booking of 김손님 with chef 최셰프 is cancelled. Whatever was paid is given back/);
     assert.equal(api.to(ours).length, 5, 'who has ended the link is told no more');
     assert.equal(api.asked.length - before, 8, 'nobody is told twice');
-    await until(async () => (await onDatabase(s, "SELECT count(*) FROM jobs WHERE kind = 'telegram.send'"))[0][0] === '0', { ms: 20_000, what: 'the queue to be empty' });
+    await until(async () => (await onDatabase(s, "SELECT count(*) FROM jobs WHERE kind = 'telegram.send'"))[0][0] === '0', { ms: 60_000, what: 'the queue to be empty' });
     assert.equal((await onDatabase(s, `SELECT count(*) FROM job_history WHERE kind = 'telegram.send' AND payload LIKE '%Booking ${b.id}:%'`))[0][0], '7', 'no job for who has no chat');
   });
 
@@ -152,8 +152,8 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     const n = await say(here, '/status');
     await Promise.all(Array.from({ length: 8 }, () => say(here, '/status', n)));
     await say(here, '/posts');
-    await until(() => api.to(here).some((t) => t.includes('posts')), { ms: 20_000, what: 'the later answer' });
-    await until(async () => (await onDatabase(s, "SELECT count(*) FROM jobs WHERE kind = 'telegram.send'"))[0][0] === '0', { ms: 20_000, what: 'the queue to be empty' });
+    await until(() => api.to(here).some((t) => t.includes('posts')), { ms: 60_000, what: 'the later answer' });
+    await until(async () => (await onDatabase(s, "SELECT count(*) FROM jobs WHERE kind = 'telegram.send'"))[0][0] === '0', { ms: 60_000, what: 'the queue to be empty' });
     assert.equal(api.to(here).length, 2);
     for (const body of [{ update_id: ++update, edited_message: message(here, '/status') }, { update_id: ++update, message: message(-77, '/status', 'group') },
       { update_id: ++update, message: { chat: 3, text: [] } }, { update_id: ++update, message: 7 }, { update_id: ++update, message: { ...message(here, ''), text: undefined, photo: [] } }])
@@ -179,7 +179,7 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     await answer(here, '/status');
     const [refused, taken] = api.asked.filter((a) => a.message.chat_id === here);
     assert.ok(taken.at - refused.at >= 1900, `${taken.at - refused.at} ms`);
-    const [state, attempts] = await until(async () => { const j = await job(`"chat":${here}`); return j?.[0] === 'done' && j; }, { ms: 10_000, what: 'done' });
+    const [state, attempts] = await until(async () => { const j = await job(`"chat":${here}`); return j?.[0] === 'done' && j; }, { ms: 60_000, what: 'done' });
     assert.deepEqual([state, attempts], ['done', '1']);
   });
 
@@ -187,7 +187,7 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     const here = ++chat;
     api.prepare({ status: 400, description: 'Bad Request: chat not found' });
     await say(here, '/status');
-    const [, attempts, error] = await until(async () => { const j = await job(`"chat":${here}`); return j?.[0] === 'dead' && j; }, { ms: 20_000, what: 'dead' });
+    const [, attempts, error] = await until(async () => { const j = await job(`"chat":${here}`); return j?.[0] === 'dead' && j; }, { ms: 60_000, what: 'dead' });
     assert.equal(attempts, '1');
     assert.match(error, /400: Bad Request: chat not found/);
     assert.ok(!error.includes(api.token));
@@ -196,7 +196,7 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     await answer(theirs, (await code(user)).command);
     api.prepare({ status: 403, description: 'Forbidden: bot was blocked by the user' });
     await say(theirs, '/status');
-    await until(async () => !(await code(user)).linked, { ms: 20_000, what: 'the link to end' });
+    await until(async () => !(await code(user)).linked, { ms: 60_000, what: 'the link to end' });
     assert.ok(!s.daemon.lines.some((l) => l.includes(api.token)), 'the token is in no log line');
   });
 });

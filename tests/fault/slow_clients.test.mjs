@@ -40,13 +40,13 @@ describe('slow and rude clients', () => {
 
   test('a body that trickles is cut off with 408', async () => {
     const k = await open('POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{');
-    await until(() => k.over, { ms: 20_000, what: 'the trickle to be cut off' });
+    await until(() => k.over, { ms: 60_000, what: 'the trickle to be cut off' });
     assert.match(k.text, /^HTTP\/1\.1 408 /);
   });
 
   test('an idle connection is closed in silence', async () => {
     const k = await open('GET /health HTTP/1.1\r\nHost: x\r\n\r\n');
-    await until(() => k.over, { ms: 20_000, what: 'the idle connection to be closed' });
+    await until(() => k.over, { ms: 60_000, what: 'the idle connection to be closed' });
     assert.equal(k.text.match(/HTTP\/1\.1/g).length, 1);
   });
 
@@ -64,6 +64,6 @@ describe('slow and rude clients', () => {
     const grown = pids.map((p, i) => rss(p) - before1[i]);
     assert.ok(grown.every((kb) => kb < 2048), `RSS grew by ${grown} KiB over 10,000 resets`);
     const gauge = (text, name) => Number(new RegExp(`^${name}(?:\\{[^}]*\\})? ([0-9.e+]+)$`, 'm').exec(text)?.[1] ?? NaN);
-    await until(async () => gauge((await s.get('/metrics')).text, 'http_connections_open') <= 4, { what: 'the gauge of connections to return', ms: 20_000 });
+    await until(async () => gauge((await s.get('/metrics')).text, 'http_connections_open') <= 4, { what: 'the gauge of connections to return', ms: 60_000 });
   });
 });

@@ -32,7 +32,7 @@ export class Server {
       const line = await until(() => {
         if (s.daemon.exit) throw new Error(`the server ended: ${JSON.stringify(s.daemon.exit)}\n${s.daemon.log()}`);
         return s.daemon.lines.find((l) => l.includes('"msg":"listening"'));
-      }, { ms: 20_000, what: 'the server to listen' });
+      }, { ms: 60_000, what: 'the server to listen' });
       s.port = JSON.parse(line).port;
       s.url = `http://127.0.0.1:${s.port}`;
       if (ready) await s.ready();
