@@ -127,6 +127,12 @@ export async function chaos(t, engine, { jobs, kills, rabbit }) {
     const seconds = (Date.now() - began) / 1000;
     const said = await workers.finish();
     const found = await check(q, { mixed: true });
+    const last = q.worker({ lease: LEASE }); // takes the leases of those who were killed without a job
+    await until(async () => {
+      const rows = await q.sql('SELECT name FROM job_workers');
+      return rows.length === 1 && rows[0][0].includes(String(last.pid));
+    }, { every: 50, ms: patience, what: 'the leases of the dead to be taken' });
+    await Queue.finish(last);
     assert.equal(await q.count('job_workers'), 0, 'leases that are left');
     t.diagnostic(`${engine}${rabbit ? ' through RabbitMQ' : ''}, seed ${SEED}: ${found.jobs} jobs in ${seconds.toFixed(1)} s under ${did.join(' ')}; ${found.outside} effects outside, `
       + `${found.repeated} of them tried again under their key; the last workers rescued ${said.rescued} and were refused ${said.refused}`);
