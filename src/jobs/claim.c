@@ -408,9 +408,9 @@ int sf_jobs__claim_suspect(struct sf_jobs__src *s, struct sf_arena *a) {
 	return 0;
 }
 
-int sf_jobs__ask_next(struct sf_jobs__src *s, struct sf_arena *a) {
+int sf_jobs__ask_next(struct sf_jobs__src *s, struct sf_arena *a, int64_t since) {
 	struct jobs_q_next_row row;
-	struct jobs_q_next_in in = { .lanes = lanes_text(s, a, is_any, true), .now = sf_jobs__now(s) };
+	struct jobs_q_next_in in = { .lanes = lanes_text(s, a, is_any, true), .now = since };
 	int err = jobs_q_next(handle(s, a), &in, &row);
 	if (err) return err;
 	s->next_at = row.run_at.has ? row.run_at.v : INT64_MAX;

@@ -173,8 +173,9 @@ int sf_jobs__lanes(struct sf_jobs__src *s); /* builds them from queues and kinds
 int sf_jobs__claim(struct sf_jobs__src *s, struct sf_arena *a, int n, size_t *got);
 /* ~ One suspect, into js->alone. */
 int sf_jobs__claim_suspect(struct sf_jobs__src *s, struct sf_arena *a);
-/* ~ When the next job comes due: s->next_at. */
-int sf_jobs__ask_next(struct sf_jobs__src *s, struct sf_arena *a);
+/* ~ When the next job comes due after `since`, a time no later than that of the last claim, or what came due in
+ * between would be seen by neither: s->next_at. */
+int sf_jobs__ask_next(struct sf_jobs__src *s, struct sf_arena *a, int64_t since);
 /* ~ At the start: limits' rows; lanes that no declaration knows any more are taken into those that are. */
 int sf_jobs__prepare_lanes(struct sf_jobs__src *s, struct sf_arena *a);
 /* Rows of a claim, which are put in order, become runs, at the end of s->runs. */

@@ -54,7 +54,8 @@ static int round_of(struct sf_jobs__src *s, struct sf_arena *a, int64_t *claimed
 	if (!err) err = suspects(s, a);
 	if (err) return err;
 	if (s->nready >= (size_t)(s->batch + 1) / 2) return 0; /* woken for nothing */
-	int64_t before = sf_loop_now(l);
+	int64_t before = sf_loop_now(l),
+			since = sf_jobs__now(s); /* what comes due from here on is the next, also while we claim */
 	int asked = s->batch - (int)s->nready;
 	err = sf_jobs__claim(s, a, asked, &got);
 	if (err) return err;
@@ -69,7 +70,7 @@ static int round_of(struct sf_jobs__src *s, struct sf_arena *a, int64_t *claimed
 	*claimed_ms = sf_loop_now(l);
 	if (s->next_at <= sf_jobs__now(s) || sf_loop_now(l) - s->next_asked_ms >= NEXT_MS) {
 		s->next_asked_ms = sf_loop_now(l);
-		err = sf_jobs__ask_next(s, a);
+		err = sf_jobs__ask_next(s, a, since);
 	} else if (*ms > NEXT_MS) {
 		*ms = NEXT_MS; /* asked a moment ago: ask again when the moment is over */
 	}
