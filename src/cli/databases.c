@@ -2,6 +2,7 @@
 #include "cli/internal.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "app/app.h"
 #include "core/config.h"
@@ -88,6 +89,13 @@ bool cli_service_known(const char *service) {
 	for (size_t i = 0; sf_services[i]; i++)
 		if (strcmp(sf_services[i]->name, service) == 0) return true;
 	return false;
+}
+
+const char *cli_database_missing(const char *service) {
+	static const char scheme[] = "sqlite:///";
+	const char *url = url_of(service);
+	if (strncmp(url, scheme, sizeof scheme - 1) != 0) return NULL;
+	return access(url + sizeof scheme - 1, F_OK) == 0 ? NULL : url + sizeof scheme - 1;
 }
 
 struct sf_db *cli_database_of(const char *service) {

@@ -17,7 +17,11 @@ struct cli_command {
 	const char *args;                  /* "[--json] [name]" */
 	const char *summary;               /* one line of `softfactory --help` */
 	const char *help;                  /* the rest of `softfactory <command> --help` */
-	bool settings;                     /* also takes the flags of the settings */
+	enum {
+		CLI_NO_SETTINGS,
+		CLI_SETTINGS,
+		CLI_ALL_SETTINGS
+	} settings; /* their flags are taken; and listed by --help */
 };
 
 int cli_serve(int argc, char **argv);
@@ -40,10 +44,10 @@ void cli_print(struct sf_buf *b); /* to standard output, and empties it */
 
 /* What `softfactory jobs` prints (jobs_print.c), as text for a person or as the JSON of the API. */
 struct sf_job_view;
-struct sf_job_count;
+struct sf_job_counts;
 void cli_jobs_list(const struct sf_job_view *v, size_t n, bool json);
 void cli_jobs_show(const struct sf_job_view *v, bool json);
-void cli_jobs_counts(const struct sf_job_count *c, size_t n, bool json);
+void cli_jobs_counts(const struct sf_job_counts *c, bool json);
 
 /* ---- the running program: databases and application, shared by serve and the tools --------------------- */
 
@@ -51,6 +55,8 @@ void cli_jobs_counts(const struct sf_job_count *c, size_t n, bool json);
 SF_MUSTCHECK
 int cli_databases_open(struct sf_loop *l);
 bool cli_service_known(const char *service);
+/* The file of a service's SQLite database where there is none yet, else NULL: opening it would make it. */
+const char *cli_database_missing(const char *service);
 struct sf_db *cli_database_of(const char *service); /* NULL: unknown service */
 size_t cli_databases(struct sf_db **out, size_t n); /* each pool once */
 void cli_databases_close(void (*done)(void *arg), void *arg);

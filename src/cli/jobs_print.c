@@ -88,21 +88,51 @@ void cli_jobs_show(const struct sf_job_view *v, bool json) {
 	cli_print(&b);
 }
 
-void cli_jobs_counts(const struct sf_job_count *c, size_t n, bool json) {
+static int64_t oldest_of(const struct sf_job_counts *c, struct sf_str queue) {
+	for (size_t i = 0; i < c->nages; i++)
+		if (sf_str_eq(c->ages[i].queue, queue)) return c->ages[i].oldest_us;
+	return 0;
+}
+
+/* Queues with jobs that could run now: how many, and for how long the oldest has waited. The depths stand by queue. */
+static void due(struct sf_buf *b, const struct sf_job_counts *c) {
+	bool first = true;
+	for (size_t i = 0; i < c->ndepths;) {
+		struct sf_str queue = c->depths[i].queue;
+		int64_t n = 0;
+		bool about = false;
+		for (; i < c->ndepths && sf_str_eq(c->depths[i].queue, queue); i++)
+			n += c->depths[i].due, about |= c->depths[i].estimated;
+		if (!n) continue;
+		if (first) sf_buf_printf(b, "\n%-24s %-10s %s\n", "QUEUE", "DUE", "OLDEST FOR");
+		first = false;
+		sf_buf_printf(b, "%-24.*s %s%-10lld %.1f s\n", SF_ARG(queue), about ? "about " : "", (long long)n,
+					  (double)oldest_of(c, queue) / SF_USEC);
+	}
+}
+
+void cli_jobs_counts(const struct sf_job_counts *c, bool json) {
 	struct sf_buf b = { 0 };
 	struct sf_json j = sf_json(&b);
-	if (json) sf_json_arr(&j);
-	for (size_t i = 0; i < n; i++) {
+	if (json)
+		sf_json_arr(&j);
+	else
+		sf_buf_printf(&b, "%-24s %-10s %s\n", "KIND", "STATE", "JOBS");
+	for (size_t i = 0; i < c->nkinds; i++) {
+		const struct sf_job_count *k = &c->kinds[i];
 		if (json) {
 			sf_json_obj(&j);
-			sf_json_add(&j, SF_KV("kind", c[i].kind), SF_KV("state", c[i].state), SF_KV("count", c[i].n),
-						SF_KV("estimated", c[i].estimated));
+			sf_json_add(&j, SF_KV("kind", k->kind), SF_KV("state", k->state), SF_KV("count", k->n),
+						SF_KV("estimated", k->estimated));
 			sf_json_obj_end(&j);
 		} else {
-			sf_buf_printf(&b, "%-24.*s %-10.*s %s%lld\n", SF_ARG(c[i].kind), SF_ARG(c[i].state),
-						  c[i].estimated ? "about " : "", (long long)c[i].n);
+			sf_buf_printf(&b, "%-24.*s %-10.*s %s%lld\n", SF_ARG(k->kind), SF_ARG(k->state),
+						  k->estimated ? "about " : "", (long long)k->n);
 		}
 	}
-	if (json) sf_json_arr_end(&j), sf_buf_char(&b, '\n');
+	if (json)
+		sf_json_arr_end(&j), sf_buf_char(&b, '\n');
+	else
+		due(&b, c);
 	cli_print(&b);
 }

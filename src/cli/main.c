@@ -1,6 +1,7 @@
 /* main: the table of subcommands, and --help. */
 #include "cli/internal.h"
 
+#include <ctype.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,34 +15,45 @@ static const struct cli_command commands[] = {
 	{ "serve", cli_serve, "[settings]", "run the platform",
 	  "Starts a supervisor and its workers on PORT (8000). Logs are JSON lines on standard error.\n"
 	  "SIGTERM drains and ends, SIGHUP starts new workers from the binary on disk.\n",
-	  true },
+	  CLI_ALL_SETTINGS },
 	{ "worker", cli_worker, "[settings]", "run jobs alone",
 	  "Starts a supervisor and JOB_WORKERS processes (at least one) that run jobs, of --queues or of all, "
 	  "and answer no\n"
 	  "requests. Signals as for serve.\n",
-	  true },
+	  CLI_ALL_SETTINGS },
 	{ "config", cli_config, "[--json] [settings]", "print the settings in force and where they come from",
-	  "Secrets are hidden. A wrong value is named, and the exit code is 2.\n", true },
-	{ "routes", cli_routes, "[--json]", "list the routes of all services", "", false },
-	{ "openapi", cli_openapi, "", "print the OpenAPI 3.1 document", "", false },
+	  "Secrets are hidden. A wrong value is named, and the exit code is 2.\n", CLI_ALL_SETTINGS },
+	{ "routes", cli_routes, "[--json]", "list the routes of all services", "", CLI_NO_SETTINGS },
+	{ "openapi", cli_openapi, "", "print the OpenAPI 3.1 document", "", CLI_NO_SETTINGS },
 	{ "db", cli_db, "migrate | status | queries [--json] [name]",
 	  "apply migrations, show their state, print the SQL",
 	  "  migrate   applies what is missing, under a lock, each in a transaction\n"
 	  "  status    every migration, whether it was applied and whether its text changed since\n"
 	  "  queries   the named queries with their SQL for both engines (for EXPLAIN and for reading)\n",
-	  true },
+	  CLI_SETTINGS },
 	{ "jobs", cli_jobs, "list | counts | show ID | retry | discard | cancel [ID] [filter] [--json]",
 	  "look at the queue and steer it",
-	  "  list      the newest first; --before ID gives the next page, --limit N its size\n"
-	  "  counts    by kind and state\n"
+	  "  list      the newest first, 50 of them; --limit N other than that (1000 at most), --before ID the "
+	  "next page\n"
+	  "  counts    by kind and state, and how long queues have been behind\n"
 	  "  show      one job with its payload, result and error\n"
-	  "  retry     run a job now that is dead, cancelled or waits; discard and cancel give one up\n\n"
+	  "  retry     run a job now that is dead, cancelled or waits\n"
+	  "  discard   give one up that is dead or waits; it is cancelled then\n"
+	  "  cancel    the same of one that waits, and ask one that runs to stop\n\n"
 	  "Without an ID the last three act on all that the filter names: they say how many, and do it with "
-	  "--yes.\n"
-	  "Filter: --state S --kind K --queue Q --error TEXT --from TIME --to TIME\n"
-	  "--service NAME looks into the database of that service, --json prints what the API answers.\n",
-	  true },
-	{ "version", cli_version, "", "print the version", "", false },
+	  "--yes.\n\n"
+	  "Filter:\n"
+	  "  --state S               scheduled, ready, running, retrying, done, dead or cancelled\n"
+	  "  --kind K, --queue Q     as `show` prints them\n"
+	  "  --error TEXT            part of what went wrong\n"
+	  "  --from TIME, --to TIME  added then or later, added before: 2026-11-22T14:00:00Z, or a day (UTC)\n\n"
+	  "--json prints the jobs (or counts) as the API has them. --service NAME looks into the database of "
+	  "that service.\n"
+	  "Exit codes: 0, 1 when it cannot be done, 2 when it was asked wrongly; then nothing was done.\n\n"
+	  "  softfactory jobs list --state dead --error timeout\n"
+	  "  softfactory jobs retry --state dead --kind email.send --from 2026-11-22T01:00:00Z --yes\n",
+	  CLI_SETTINGS },
+	{ "version", cli_version, "", "print the version", "", CLI_NO_SETTINGS },
 	{ 0 },
 };
 
@@ -106,9 +118,13 @@ static int usage(FILE *to) {
 }
 
 static int command_help(const struct cli_command *c) {
-	printf("Usage: softfactory %s %s\n\n%s.\n%s%s", c->name, c->args, c->summary, *c->help ? "\n" : "",
-		   c->help);
-	if (c->settings) {
+	printf("Usage: softfactory %s%s%s\n\n%c%s.\n%s%s", c->name, *c->args ? " " : "", c->args,
+		   toupper((unsigned char)c->summary[0]), c->summary + 1, *c->help ? "\n" : "", c->help);
+	if (c->settings == CLI_SETTINGS)
+		fputs("\nSettings, such as DATABASE_URL, are environment variables or flags: `softfactory config` "
+			  "lists them.\n",
+			  stdout);
+	if (c->settings == CLI_ALL_SETTINGS) {
 		struct sf_buf b = { 0 };
 		fputs("\nSettings:\n", stdout);
 		sf_config_help(&b);
@@ -121,13 +137,21 @@ static bool asks_help(const char *word) {
 	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
+static int help_on(const char *name) {
+	for (const struct cli_command *c = commands; c->name; c++)
+		if (strcmp(c->name, name) == 0) return command_help(c);
+	return cli_wrong("there is no command \"%s\"; `softfactory --help` lists them", name);
+}
+
 int main(int argc, char **argv) {
 	setlocale(LC_ALL, "C.UTF-8");
 	setenv("TZ", "UTC", 1);
 	signal(SIGPIPE, SIG_IGN);
 	process.argv = argv;
 	if (argc < 2) return usage(stderr);
-	if (asks_help(argv[1]) || strcmp(argv[1], "help") == 0) return usage(stdout);
+	bool help = asks_help(argv[1]) || strcmp(argv[1], "help") == 0;
+	if (help && argc == 2) return usage(stdout);
+	if (help) return help_on(argv[2]);
 	if (strcmp(argv[1], "--version") == 0) return cli_version(1, argv + 1);
 	for (const struct cli_command *c = commands; c->name; c++) {
 		if (strcmp(c->name, argv[1]) != 0) continue;

@@ -8,7 +8,7 @@
 #include "telemetry/telemetry.h"
 
 int cli_version(int argc, char **argv) {
-	(void)argc, (void)argv;
+	if (argc > 1) return cli_wrong("version takes nothing, not \"%s\"", argv[1]);
 	puts("softfactory " SF_VERSION);
 	return 0;
 }
@@ -63,6 +63,7 @@ int cli_routes(int argc, char **argv) {
 	bool json = cli_take_flag(&argc, argv, "--json");
 	int code = cli_settings(&argc, argv);
 	if (code) return code;
+	if (argc > 1) return cli_wrong("routes takes --json or nothing, not \"%s\"", argv[1]);
 	struct sf_app *app;
 	if (cli_app_new(NULL, NULL, &app) != 0) return 1;
 	struct sf_buf b = { 0 };
@@ -78,6 +79,7 @@ int cli_routes(int argc, char **argv) {
 int cli_openapi(int argc, char **argv) {
 	int code = cli_settings(&argc, argv);
 	if (code) return code;
+	if (argc > 1) return cli_wrong("openapi takes nothing, not \"%s\"", argv[1]);
 	struct sf_app *app;
 	if (cli_app_new(NULL, NULL, &app) != 0) return 1;
 	struct sf_buf b = { 0 };

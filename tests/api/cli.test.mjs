@@ -1,6 +1,7 @@
 // The program as a person or an operator calls it: help, wrong use, wrong settings, migrations by hand, draining.
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { BIN, SECRET, Server } from '../lib/server.mjs';
 import { exec, tempDir, until } from '../lib/proc.mjs';
@@ -23,6 +24,7 @@ describe('the command line', () => {
       assert.match(one.stdout, new RegExp(`^Usage: softfactory ${c}`));
     }
     assert.match((await run(['serve', '--help'])).stdout, /--port N/);
+    assert.equal((await run(['help', 'jobs'])).stdout, (await run(['jobs', '--help'])).stdout);
     assert.match((await run(['version'])).stdout, /^softfactory \d+\.\d+\.\d+\n$/);
   });
 
@@ -31,7 +33,8 @@ describe('the command line', () => {
       [['sreve'], /no command "sreve"/], [['serve', '--prot', '80'], /no flag "--prot"/], [['serve', 'now'], /"now"/],
       [['serve', '--port', '80000'], /PORT \(--port\) .*65535.*80000/], [['serve', '--port'], /--port needs a value/],
       [['db'], /migrate/], [['db', 'drop'], /migrate/], [['config', 'all'], /"all"/], [['worker', 'now'], /"now"/],
-      [['worker', '--queues'], /--queues needs a value/], [['serve', '--job-workers', 'many'], /JOB_WORKERS \(--job-workers\)/],
+      [['worker', '--queues'], /--queues needs a value/], [['help', 'sreve'], /no command "sreve"/],
+      [['version', '--x'], /"--x"/], [['openapi', 'x'], /"x"/], [['routes', 'x'], /"x"/], [['serve', '--job-workers', 'many'], /JOB_WORKERS \(--job-workers\)/],
     ]) {
       const r = await run(args);
       assert.equal(r.code, 2, args.join(' '));
@@ -62,6 +65,14 @@ describe('the command line', () => {
     assert.deepEqual([rows.PORT.value, rows.PORT.source], ['9123', 'flag']);
     assert.equal(rows.JWT_SECRET.source, 'environment');
     assert.doesNotMatch(r.stdout, /geheim|thirty-two/);
+  });
+
+  test('looking at jobs makes no database where there is none', async () => {
+    const url = join(dir.path, 'typo', 'data.db');
+    const r = await run(['jobs', 'counts', '--database-url', `sqlite:///${url}`]);
+    assert.equal(r.code, 1);
+    assert.match(r.stderr, /^softfactory: there is no database .*typo\/data\.db; DATABASE_URL/);
+    assert.equal(existsSync(join(dir.path, 'typo')), false);
   });
 
   test('a queue that there is not stops the job workers with a word', async () => {

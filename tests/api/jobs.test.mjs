@@ -172,8 +172,10 @@ onEachEngine(describe, after, 'jobs', (engine) => {
     assert.equal(listed.code, 0, listed.stderr);
     assert.match(listed.stdout, new RegExp(`^${id} +platform\\.prune +dead +3/3`, 'm'));
     const would = await cli('retry', '--state=dead');
-    assert.match(would.stdout, /would act on 1 jobs/);
-    assert.equal((await cli('retry', '--state', 'dead', '--yes')).stdout, 'retry: 1 jobs\n');
+    assert.match(would.stdout, /would act on 1 job \(1 dead\)/);
+    for (const also of [['--limit', '1'], ['--before', '5'], [String(id)]]) assert.equal((await cli('retry', '--state', 'dead', '--yes', ...also)).code, 2, also);
+    assert.match((await cli('show', String(id))).stdout, /^state +dead$/m);
+    assert.equal((await cli('retry', '--state', 'dead', '--yes')).stdout, 'retry: 1 job\n');
     await done(id);
   });
 
@@ -196,8 +198,13 @@ onEachEngine(describe, after, 'jobs', (engine) => {
     assert.equal((await cli('list', '--service', 'coocook')).code, 0);
     const help = await cli('--help');
     for (const word of ['list', 'counts', 'show', 'retry', 'discard', 'cancel', '--json', '--yes', '--state', '--service']) assert.ok(help.stdout.includes(word), word);
-    for (const args of [[], ['lose'], ['retry'], ['show'], ['list', '--from', 'noon'], ['list', '--limit', '0'], ['retry', 'all'], ['list', '--colour', 'red'], ['list', '--service', 'nobody'], ['list', '--service'], ['show', '1', '2'], ['counts', '1']])
-      assert.equal((await cli(...args)).code, 2, args.join(' '));
+    for (const args of [[], ['lose'], ['retry'], ['show'], ['list', '--from', 'noon'], ['list', '--limit', '0'], ['retry', 'all'], ['list', '--colour', 'red'], ['list', '--service', 'nobody'], ['list', '--service'], ['show', '1', '2'], ['counts', '1'],
+      ['counts', '--state', 'dead'], ['list', '--state', 'deed'], ['list', '--limit', '1001'], ['list', '--yes'], ['discard', String(id), '--kind', 'platform.prune']]) {
+      const r = await cli(...args);
+      assert.equal(r.code, 2, args.join(' '));
+      assert.match(r.stderr, /^softfactory: .+\n$/, args.join(' '));
+      assert.equal(r.stdout, '');
+    }
   });
 
   test('metrics and processes tell of the job worker', async () => {
