@@ -111,8 +111,9 @@ struct sf_route {
 	int max_age,
 		stale; /* seconds: Cache-Control of a public GET; 0: no-store for per-user, no-cache for public */
 	enum sf_read read;
-	bool idempotent;     /* honours Idempotency-Key: reply first, then sf_req_commit */
-	bool quiet;          /* its log line is at debug level */
+	bool idempotent; /* honours Idempotency-Key: reply first, then sf_req_commit */
+	bool quiet;      /* its log line is at debug level, and it answers also while the tables may be missing */
+	bool secret_path;    /* a parameter of its path is a secret: no log holds the path of a request to it */
 	const char *summary; /* a sentence for the document */
 };
 

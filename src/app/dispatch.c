@@ -57,6 +57,7 @@ int sf_app__on_head(struct sf_http_req *http, size_t *body_max) {
 	struct sf_app__match match;
 	int err = sf_app__router_find(r->app->root, http->method, http->path, http->arena, &match);
 	r->allowed = match.allowed;
+	r->secret_path = match.secret;
 	if (err == 0) {
 		r->row = match.row;
 		for (size_t i = 0; i < r->row->nparams; i++)

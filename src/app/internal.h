@@ -73,6 +73,7 @@ struct sf_req {
 	struct sf_str params[SF_APP_PARAMS];
 	int64_t param_ints[SF_APP_PARAMS];
 	uint16_t allowed; /* methods of the path, bits by enum sf_method; for 405 and OPTIONS */
+	bool secret_path;
 	struct sf_app__headers in;
 
 	struct sf_caller caller;
@@ -128,6 +129,7 @@ void sf_app__router_seal(struct sf_arena *a, struct sf_app__node *root); /* afte
 struct sf_app__match {
 	const struct sf_app__row *row;
 	uint16_t allowed;
+	bool secret; /* a row of that path, of whichever method, has secret_path */
 	struct sf_str params[SF_APP_PARAMS];
 	int64_t param_ints[SF_APP_PARAMS];
 };

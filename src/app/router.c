@@ -23,6 +23,7 @@ struct sf_app__node {
 	struct edge *table; /* after sealing: mask + 1 places, empty ones have to NULL */
 	uint32_t mask;
 	uint16_t allowed; /* bits of the methods below, and HEAD where there is GET */
+	bool secret;      /* one of the rows has secret_path */
 	struct sf_app__node *number, *text;
 	const struct sf_app__row *rows[SF_METHODS];
 	struct edge *edges; /* while building */
@@ -92,6 +93,7 @@ int sf_app__router_add(struct sf_arena *a, struct sf_app__node *root, struct sf_
 		}
 	n->rows[method] = row;
 	n->allowed |= (uint16_t)(1u << method);
+	n->secret |= row->route->secret_path;
 	if (method == SF_GET) n->allowed |= (uint16_t)(1u << SF_HEAD), n->rows[SF_HEAD] = row;
 	return 0;
 }
@@ -147,6 +149,7 @@ static bool descend(struct search *s, const struct sf_app__node *n, const char *
 					int depth) {
 	if (p == s->end) {
 		s->match->allowed |= n->allowed;
+		s->match->secret |= n->secret;
 		s->match->row = n->rows[s->method];
 		return s->match->row != NULL;
 	}
@@ -186,6 +189,7 @@ int sf_app__router_find(const struct sf_app__node *root, enum sf_method method, 
 	struct search s = { .method = method, .arena = a, .match = match, .end = path.p + path.n };
 	match->row = NULL;
 	match->allowed = 0;
+	match->secret = false;
 	if (path.n == 0 || path.p[0] != '/') return SF_ENOTFOUND;
 	if (path.n == 1) s.end = path.p; /* "/" is the root itself */
 	if (descend(&s, root, path.p, 0, 0)) return 0;

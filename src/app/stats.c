@@ -64,9 +64,10 @@ static void access_line(const struct sf_http_req *http, const struct sf_req *r, 
 	enum sf_level level = r && r->row && r->row->route->quiet ? SF_DEBUG : SF_INFO;
 	if (level < sf_log_level_now) return;
 	struct sf_str id = r ? r->id : SF_STR_NULL, trace = SF_STR_NULL;
+	struct sf_str path = r && r->secret_path ? SF_STR_NULL : http->path;
 	if (r) trace = (struct sf_str) { r->trace + 3, 32 };
 	sf_log(level, "request", SF_KV("method", sf_method_name(http->method)),
-		   SF_KV("route", r && r->row ? r->row->route->path : NULL), SF_KV("path", http->path),
+		   SF_KV("route", r && r->row ? r->row->route->path : NULL), SF_KV("path", path),
 		   SF_KV("status", http->status), SF_KV("us", us), SF_KV("bytes", (int64_t)http->bytes_out),
 		   SF_KV("user", r ? r->caller.user : 0), SF_KV("request_id", id), SF_KV("trace_id", trace),
 		   SF_KV("ip", r ? sf_req_ip(r) : http->peer));

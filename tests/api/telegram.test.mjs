@@ -14,7 +14,7 @@ onEachEngine(describe, after, 'telegram', (engine) => {
   let s, api, doc, update = 1000, chat = 5000;
   before(async () => {
     api = await BotApi.start();
-    s = await Server.start({ engine, env: { TELEGRAM_BOT: 'softfactory_bot', TELEGRAM_BASE_URL: api.url, TELEGRAM_TOKEN: api.token, TELEGRAM_WEBHOOK_SECRET: SECRET } });
+    s = await Server.start({ engine, env: { LOG_LEVEL: 'debug', TELEGRAM_BOT: 'softfactory_bot', TELEGRAM_BASE_URL: api.url, TELEGRAM_TOKEN: api.token, TELEGRAM_WEBHOOK_SECRET: SECRET } });
     doc = (await s.get('/api/openapi.json')).body;
   });
   after(async () => {
@@ -48,7 +48,10 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     assertError(await s.post('/api/telegram/webhook/wrong', body), 404);
     assertError(await s.post(`${HOOK}x`, body), 404);
     assertError(await s.post(`/api/telegram/webhook/${SECRET.slice(1)}`, body), 404);
+    assertError(await s.get(HOOK), 405);
+    assertError(await s.post(HOOK, { ...body, update_id: 'one' }), 400, { field: 'update_id' });
     assertError(await s.get('/api/telegram/link'), 401);
+    await until(() => s.daemon.lines.some((l) => l.includes('"status":405') && l.includes('"path":null')), { what: 'the log' });
     assert.equal(api.asked.length, 0);
     assert.ok(!s.daemon.lines.some((l) => l.includes(SECRET)), 'the secret is in no log line');
   });

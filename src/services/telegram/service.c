@@ -27,11 +27,10 @@ static const struct sf_field state_out[] = {
 };
 static const struct sf_field ended_out[] = { SF_OUT(message, SF_F_TEXT, .required = true), { 0 } };
 
-/* The address of the webhook holds its secret: its log line is at debug level. */
 static const struct sf_route routes[] = {
 	{ SF_POST, "/api/telegram/webhook/{secret:text}", telegram_webhook, .auth = SF_PUBLIC,
 	  .rate = SF_RATE_API, .body = update_in, .body_size = sizeof(struct telegram_update),
-	  .reply = update_out, .errors = { SF_ENOTFOUND }, .quiet = true,
+	  .reply = update_out, .errors = { SF_ENOTFOUND }, .secret_path = true,
 	  .summary = "Updates of the Telegram bot, each applied once" },
 	{ SF_GET, "/api/telegram", telegram_link_state, .auth = SF_USER, .rate = SF_RATE_API, .reply = state_out,
 	  .summary = "Whether there is a bot, and whether a chat is linked to the caller" },

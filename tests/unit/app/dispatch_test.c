@@ -51,6 +51,7 @@ static const struct sf_route routes[] = {
 	{ SF_GET, "/api/same", same_get, OPEN, .max_age = 300, .stale = 60 },
 	{ SF_GET, "/api/items/{id}/{note:text}", item_get, OPEN },
 	{ SF_GET, "/api/quiet", ok_get, OPEN, .quiet = true },
+	{ SF_GET, "/api/hook/{key:text}", ok_get, OPEN, .secret_path = true },
 	{ SF_GET, "/api/fail", fail_get, OPEN },
 	{ SF_POST, "/api/conflict", conflict_post, OPEN },
 	{ SF_POST, "/api/rules", rules_post, OPEN },
@@ -357,6 +358,8 @@ static void test_access_line(void **state) {
 				  200);
 	assert_status(call(&l, SF_GET, "/api/quiet", NULL, NULL), 200);
 	assert_status(call(&l, SF_GET, "/api/nowhere\x01\"", NULL, NULL), 404);
+	assert_status(call(&l, SF_GET, "/api/hook/secret-1", NULL, NULL), 200);
+	assert_status(call(&l, SF_DELETE, "/api/hook/secret-3", NULL, NULL), 405);
 	sf_log_flush();
 	sf_log_setup((enum sf_level)(SF_ERROR + 1), 2);
 	rewind(file);
@@ -366,7 +369,9 @@ static void test_access_line(void **state) {
 		"\"msg\":\"request\",\"method\":\"GET\",\"route\":\"/api/items/{id}/{note:text}\",\"path\":\"/api/"
 		"items/7/a%20b\",\"status\":200,\"us\":",
 		"\"user\":0,\"request_id\":\"rid-1\",\"trace_id\":\"" TRACE "\",\"ip\":\"127.0.0.1\"}\n",
-		"\"route\":null,\"path\":\"/api/nowhere\\u0001\\\"\",\"status\":404"
+		"\"route\":null,\"path\":\"/api/nowhere\\u0001\\\"\",\"status\":404",
+		"\"route\":\"/api/hook/{key:text}\",\"path\":null,\"status\":200",
+		"\"route\":null,\"path\":null,\"status\":405",
 	};
 	for (size_t i = 0; i < SF_COUNT(parts); i++)
 		if (!strstr(text, parts[i])) fail_msg("no %s in %s", parts[i], text);
