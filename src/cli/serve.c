@@ -12,6 +12,8 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "loop/loop.h"
+#include "services/mail/client.h"
+#include "services/telegram/client.h"
 
 #define SECRET_MIN 32
 
@@ -39,6 +41,13 @@ static int check_database(void) {
 	for (size_t i = 0; url && i < SF_COUNT(known); i++)
 		if (strncmp(url, known[i], strlen(known[i])) == 0) return 0;
 	return cli_wrong("DATABASE_URL must begin with sqlite:///, postgresql:// or postgres://");
+}
+
+/* What is found wrong only when a job runs would be found in the dead letters. */
+static int check_outside(void) {
+	const char *why = mail_settings();
+	if (!why) why = telegram_settings();
+	return why ? cli_wrong("%s", why) : 0;
 }
 
 /* Connections are descriptors: take as many as the system allows. */
@@ -81,6 +90,7 @@ int cli_worker(int argc, char **argv) {
 	if (is_worker) return cli_job_worker_run(&self);
 	code = check_secret();
 	if (!code) code = check_database();
+	if (!code) code = check_outside();
 	if (code) return code;
 	raise_files();
 	int workers = (int)sf_config_int("JOB_WORKERS");
@@ -102,6 +112,7 @@ int cli_serve(int argc, char **argv) {
 		return self.role == SF_WORKER_JOBS ? cli_job_worker_run(&self) : cli_worker_run(&self, cli_argv()[0]);
 	code = check_secret();
 	if (!code) code = check_database();
+	if (!code) code = check_outside();
 	if (code) return code;
 	raise_files();
 	int workers = (int)sf_config_int("WORKERS");

@@ -93,6 +93,8 @@ const struct sf_config_row sf_config_rows[] = {
 	  .help = "Writes a minute of one user; 0 for no limit." },
 	{ "SMTP_CA_FILE", "--smtp-ca-file", SF_CFG_TEXT, NULL,
 	  .help = "Certificates (PEM) that the mail server's is checked against; without it, the system's." },
+	{ "SMTP_TLS", "--smtp-tls", SF_CFG_CHOICE, "auto", .choices = "auto|off|required",
+	  .help = "Whether smtp:// must become TLS (STARTTLS): auto is off for a server on this machine, else required." },
 	{ "SMTP_URL", "--smtp-url", SF_CFG_TEXT, NULL, .secret = true,
 	  .help = "Mail server: smtp://user:password@host:587 or smtps://…; without it mails are kept in an outbox." },
 	{ "TELEGRAM_BASE_URL", "--telegram-base-url", SF_CFG_TEXT, "https://api.telegram.org",

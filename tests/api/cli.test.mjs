@@ -52,6 +52,11 @@ describe('the command line', () => {
       [{ JWT_SECRET: SECRET, LISTEN: 'nowhere' }, /not an address to listen on/],
       [{ JWT_SECRET: SECRET, TRUSTED_PROXIES: 'proxy.example' }, /TRUSTED_PROXIES must be/],
       [{ JWT_SECRET: SECRET, JWT_PREVIOUS_SECRETS: 'short' }, /JWT_PREVIOUS_SECRETS/],
+      [{ JWT_SECRET: SECRET, MAIL_FROM: 'nobody' }, /MAIL_FROM must be/],
+      [{ JWT_SECRET: SECRET, SMTP_URL: 'mail.example.com:25' }, /SMTP_URL must be/],
+      [{ JWT_SECRET: SECRET, SMTP_URL: 'smtp://me:pw@mail.example.com', SMTP_TLS: 'off' }, /SMTP_TLS=off contradicts/],
+      [{ JWT_SECRET: SECRET, SMTP_URL: 'smtp://mail.example.com', SMTP_TLS: 'maybe' }, /SMTP_TLS \(--smtp-tls\) must be one of/],
+      [{ JWT_SECRET: SECRET, TELEGRAM_BASE_URL: 'api.telegram.org' }, /TELEGRAM_BASE_URL must begin/],
     ]) {
       const r = await run(['serve'], { PORT: '0', WORKERS: '2', ...extra });
       assert.ok([1, 2].includes(r.code), JSON.stringify(r));

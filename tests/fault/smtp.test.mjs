@@ -118,10 +118,10 @@ describe('smtp with TLS and a login', { concurrency: 10 }, () => {
   before(async () => (certs = await certificates()));
   after(() => certs?.remove());
   /** Runs `check` with a mail server of those options and a server that sends through it. */
-  const through = async (t, { smtp: options, scheme = 'smtp', login = '', ca }, check) => {
+  const through = async (t, { smtp: options, scheme = 'smtp', login = '', ca, tls }, check) => {
     const smtp = await Smtp.start({ mode: 'ok' }, options);
     t.after(() => smtp.stop());
-    const s = await Server.start({ env: { WORKERS: '1', JOB_WORKERS: '1', SMTP_URL: `${scheme}://${login}127.0.0.1:${smtp.port}`, ...(ca ? { SMTP_CA_FILE: ca } : {}) } });
+    const s = await Server.start({ env: { WORKERS: '1', JOB_WORKERS: '1', SMTP_URL: `${scheme}://${login}127.0.0.1:${smtp.port}`, ...(ca ? { SMTP_CA_FILE: ca } : {}), ...(tls ? { SMTP_TLS: tls } : {}) } });
     t.after(() => s.stop());
     await check(s, smtp);
   };
@@ -146,20 +146,26 @@ describe('smtp with TLS and a login', { concurrency: 10 }, () => {
     }));
   }
 
-  test('without a login TLS is taken where it is offered', (t) => through(t, { smtp: certs.good, ca: certs.ca }, async (s, smtp) => {
+  test('without a login TLS comes first, too', (t) => through(t, { smtp: certs.good, ca: certs.ca }, async (s, smtp) => {
     await arrived(smtp, await ask(s));
     assert.ok(smtp.seen().filter((e) => e.command !== 'EHLO').every((e) => e.tls));
   }));
 
+  test('a relay on this machine is not asked for TLS, whatever certificate it has', (t) => through(t, { smtp: certs.otherName }, async (s, smtp) => {
+    await arrived(smtp, await ask(s));
+    assert.ok(smtp.seen().every((e) => !e.tls));
+  }));
+
   const refused = [
     ['an authority that is not known', { smtp: 'good', ca: 'otherCa' }, /certificate/i],
-    ['an authority that the system does not know', { smtp: 'good' }, /certificate/i],
+    ['an authority that the system does not know', { smtp: 'good', tls: 'required' }, /certificate/i],
     ['a certificate of another host', { smtp: 'otherName', ca: 'ca' }, /certificate|host name|does not match/i],
     ['no STARTTLS, where a login is set', { login, ca: null }, /TLS/],
     ['no STARTTLS, where an authority is set', { ca: 'ca' }, /TLS/],
+    ['no STARTTLS, where it is required', { tls: 'required' }, /SMTP_TLS asks for STARTTLS/],
   ];
   for (const [name, how, why] of refused) {
-    test(`${name}: nothing is said, and it is tried again`, (t) => through(t, { smtp: certs[how.smtp] ?? {}, login: how.login, ca: certs[how.ca] }, async (s, smtp) => {
+    test(`${name}: nothing is said, and it is tried again`, (t) => through(t, { smtp: certs[how.smtp] ?? {}, login: how.login, ca: certs[how.ca], tls: how.tls }, async (s, smtp) => {
       await ask(s);
       const job = await failing(s);
       assert.match(job.error, /^not sent yet: /);

@@ -24,6 +24,8 @@ struct mail {
 /* ~ Writes the jobs in the transaction, one statement whatever nto is. */
 SF_MUSTCHECK
 int mail_send(struct sf_dbh *tx, const struct mail *m);
+/* What is wrong with the settings of mail, a sentence without its end; NULL: nothing. */
+const char *mail_settings(void);
 /* True where mails are kept for an administrator to read, for no mail server is set. */
 bool mail_kept(void);
 /* ~ The same of n mails together, one statement for a thousand jobs. */

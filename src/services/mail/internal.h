@@ -6,6 +6,7 @@
  *     mime.c         how a message is put on the wire, RFC 5322 and 2045 to 2047 (pure)
  *     seal.c         data that nobody shall read in the queue
  *     smtp.c         handing it to a server, RFC 5321
+ *     settings.c     what the settings say of that server
  *     outbox.c       keeping it, and the routes that show what is kept */
 #ifndef SF_SERVICES_MAIL_INTERNAL_H
 #define SF_SERVICES_MAIL_INTERNAL_H
@@ -63,8 +64,12 @@ int mail__unseal(struct sf_arena *a, struct sf_str sealed, struct sf_str *text);
 /* ---- sending ----------------------------------------------------------------------------------------- */
 
 enum mail__outcome { MAIL__SENT, MAIL__AGAIN, MAIL__NEVER };
-/* What libcurl's code and the server's last reply mean for the mail (pure). */
-enum mail__outcome mail__outcome(int curl_code, long reply);
+/* What libcurl's code and the server's last reply mean for the mail; offered: its sender was named to the server (pure). */
+enum mail__outcome mail__outcome(int curl_code, long reply, bool offered);
+/* Whether the connection to the server of that URL must be TLS; choice: SMTP_TLS, NULL as "auto"; ca_file: SMTP_CA_FILE or NULL (pure).
+ * SF_EINVAL: they contradict each other, or the URL is none; *why says it, static. */
+SF_MUSTCHECK
+int mail__tls(const char *url, const char *choice, const char *ca_file, bool *tls, const char **why);
 /* ~ Hands the message to the server of the URL. A negative error: cancelled or out of time, the mail may have been taken.
  * Else *out, and *why: the server's last words, or libcurl's, in the arena. */
 SF_MUSTCHECK

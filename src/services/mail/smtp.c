@@ -6,10 +6,10 @@
  * as a worker runs jobs; the coroutine waits for its end, and when it is cancelled it asks the thread to stop, which looks
  * at least once a second.
  *
- * With a user name in the URL, or an authority of one's own (SMTP_CA_FILE), the connection must become TLS (STARTTLS) before
- * anything else is said; otherwise TLS is taken where it is offered. A server says 4xx for "later" and 5xx for "never"; only of a
- * mail, not of our own password, is never believed. When the connection breaks after the message was sent and before the answer
- * came, nobody can know whether it was taken: it is sent again, under the same Message-ID. */
+ * The connection becomes TLS (STARTTLS) before anything else is said, but to a server on this machine or with SMTP_TLS=off. TLS is never
+ * merely taken where it is offered, for whoever stands between could take the offer away. A server says 4xx for "later" and
+ * 5xx for "never"; only of a mail, not of us or our password, is never believed. When the connection breaks after the message was
+ * sent and before the answer came, nobody can know whether it was taken: it is sent again, under the same Message-ID. */
 #include <curl/curl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -26,11 +26,11 @@
 #define STACK      (1 << 20)
 #define WORDS_MAX  300
 
-enum mail__outcome mail__outcome(int curl_code, long reply) {
+enum mail__outcome mail__outcome(int curl_code, long reply, bool offered) {
 	if (curl_code == CURLE_OK) return MAIL__SENT;
 	if (curl_code == CURLE_LOGIN_DENIED || curl_code == CURLE_USE_SSL_FAILED) return MAIL__AGAIN;
 	if (reply == 530 || reply == 534 || reply == 535 || reply == 538) return MAIL__AGAIN; /* RFC 4954 §6 */
-	return reply >= 500 && reply <= 599 ? MAIL__NEVER : MAIL__AGAIN;
+	return offered && reply >= 500 && reply <= 599 ? MAIL__NEVER : MAIL__AGAIN;
 }
 
 /* Lifetime: mail__smtp, which does not return before the thread has ended. */
@@ -38,6 +38,7 @@ struct sending {
 	CURL *easy;
 	struct sf_str data;
 	size_t at;
+	bool offered;          /* MAIL was said */
 	char words[WORDS_MAX]; /* the server's last complaint */
 	char errors[CURL_ERROR_SIZE];
 	CURLcode code;
@@ -60,16 +61,24 @@ static size_t on_read(char *to, size_t size, size_t n, void *arg) {
 static size_t on_line(char *p, size_t size, size_t n, void *arg) {
 	struct sending *s = arg;
 	struct sf_str line = sf_str_trim((struct sf_str) { p, size * n });
-	bool complaint = line.n && (line.p[0] == '4' || line.p[0] == '5');
-	/* nothing but QUIT follows */
-	if (complaint || s->at == s->data.n) curl_easy_setopt(s->easy, CURLOPT_SERVER_RESPONSE_TIMEOUT, QUIT_S);
-	if (!complaint) return size * n;
+	if (line.n == 0 || (line.p[0] != '4' && line.p[0] != '5')) return size * n;
 	if (line.n >= WORDS_MAX) line.n = WORDS_MAX - 1;
 	memcpy(s->words, line.p, line.n);
 	for (size_t i = 0; i < line.n; i++)
 		if (s->words[i] < ' ' || s->words[i] > '~') s->words[i] = ' ';
 	s->words[line.n] = 0;
 	return size * n;
+}
+
+/* Sees the commands as they are sent. */
+static int on_debug(CURL *easy, curl_infotype type, char *p, size_t n, void *arg) {
+	struct sending *s = arg;
+	if (type != CURLINFO_HEADER_OUT) return 0;
+	struct sf_str command = { p, n };
+	if (sf_str_starts(command, SF_STR("MAIL FROM"))) s->offered = true;
+	if (sf_str_starts(command, SF_STR("QUIT\r\n")))
+		curl_easy_setopt(easy, CURLOPT_SERVER_RESPONSE_TIMEOUT, QUIT_S);
+	return 0;
 }
 
 static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
@@ -128,21 +137,23 @@ static int perform(struct sending *s) {
 
 /* ---- one message --------------------------------------------------------------------------------- */
 
-static struct curl_slist *prepare(struct sending *s, struct sf_arena *a, const char *url,
+static struct curl_slist *prepare(struct sending *s, struct sf_arena *a, const char *url, bool tls,
 								  const struct mail__message *m) {
 	struct curl_slist *to = curl_slist_append(NULL, sf_arena_printf(a, "<" SF_PRI ">", SF_ARG(m->to)).p);
 	const char *ca = sf_config_text("SMTP_CA_FILE");
-	bool tls = ca || strchr(url, '@');
 	CURL *easy = s->easy;
 	curl_easy_setopt(easy, CURLOPT_URL, url);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
-	curl_easy_setopt(easy, CURLOPT_USE_SSL, (long)(tls ? CURLUSESSL_ALL : CURLUSESSL_TRY));
+	curl_easy_setopt(easy, CURLOPT_USE_SSL, (long)(tls ? CURLUSESSL_ALL : CURLUSESSL_NONE));
 	if (ca) curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
 	curl_easy_setopt(easy, CURLOPT_MAIL_FROM, sf_arena_printf(a, "<" SF_PRI ">", SF_ARG(m->from)).p);
 	curl_easy_setopt(easy, CURLOPT_MAIL_RCPT, to);
 	curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
 	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
 	curl_easy_setopt(easy, CURLOPT_READDATA, s);
+	curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
+	curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_debug);
+	curl_easy_setopt(easy, CURLOPT_DEBUGDATA, s);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_line);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, s);
 	curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
@@ -163,19 +174,25 @@ static struct curl_slist *prepare(struct sending *s, struct sf_arena *a, const c
 int mail__smtp(struct sf_arena *a, const char *url, const struct mail__message *m, enum mail__outcome *out,
 			   struct sf_str *why) {
 	struct sf_buf data;
+	const char *wrong = NULL;
+	bool tls = true;
+	int err = mail__tls(url, sf_config_text("SMTP_TLS"), sf_config_text("SMTP_CA_FILE"), &tls, &wrong);
+	if (err) return err;
 	sf_buf_init(&data, a);
 	mail__mime(m, &data);
 	struct sending *s = data.failed ? NULL : sf_arena_zalloc(a, sizeof *s);
 	if (!s || !(s->easy = curl_easy_init())) return SF_ENOMEM;
 	s->data = sf_buf_view(&data);
-	struct curl_slist *to = prepare(s, a, url, m);
-	int err = to ? perform(s) : SF_ENOMEM;
+	struct curl_slist *to = prepare(s, a, url, tls, m);
+	err = to ? perform(s) : SF_ENOMEM;
 	if (!err) {
 		long reply = 0;
 		curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &reply);
-		*out = mail__outcome((int)s->code, reply);
+		*out = mail__outcome((int)s->code, reply, s->offered);
 		bool said = reply >= 400 && s->words[0];
 		*why = said ? sf_str(s->words) : sf_str(s->errors[0] ? s->errors : curl_easy_strerror(s->code));
+		if (s->code == CURLE_USE_SSL_FAILED)
+			*why = sf_arena_printf(a, SF_PRI " (SMTP_TLS asks for STARTTLS)", SF_ARG(*why));
 	}
 	curl_easy_cleanup(s->easy);
 	curl_slist_free_all(to);

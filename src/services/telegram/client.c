@@ -18,6 +18,12 @@ static struct sf_job_new message(struct sf_arena *a, const char *whom, int64_t i
 	return (struct sf_job_new) { .kind = "telegram.send", .payload = sf_buf_view(&b) };
 }
 
+const char *telegram_settings(void) {
+	const char *url = sf_config_text("TELEGRAM_BASE_URL");
+	bool web = url && (strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0);
+	return web ? NULL : "TELEGRAM_BASE_URL must begin with https:// or http://";
+}
+
 int telegram__say(struct sf_dbh *tx, int64_t chat, struct sf_str text, struct sf_str trace) {
 	struct sf_job_new job = message(sf_dbh_arena(tx), "chat", chat, text);
 	job.trace = trace;

@@ -7,6 +7,9 @@
 struct sf_app;
 struct sf_dbh;
 
+/* What is wrong with the settings of telegram, a sentence without its end; NULL: nothing. */
+const char *telegram_settings(void);
+
 struct telegram_note {
 	int64_t user;
 	struct sf_str text;

@@ -21,8 +21,10 @@ enum stall { NOWHERE, GREETING, MESSAGE, QUIT };
 static struct server {
 	int fd, port;
 	pthread_t thread;
-	enum stall at; /* where it says nothing until let_go, or the client is gone */
-	bool refuse;   /* the receiver */
+	enum stall at;  /* where it says nothing until let_go, or the client is gone */
+	bool refuse;    /* the receiver */
+	bool turn_away; /* with its greeting */
+	bool old; /* knows no EHLO, and takes longer over the message than anybody waits for the answer to QUIT */
 	atomic_int stalled, let_go;
 	char heard[16384];
 	size_t n;
@@ -53,9 +55,13 @@ static bool hear(int fd, const char *end) {
 }
 static void converse(int fd) {
 	if (!stall(fd, GREETING)) return;
-	say(fd, "220 here\r\n");
-	if (!hear(fd, "\r\n")) return;
-	say(fd, "250-here\r\n250 8BITMIME\r\n");
+	say(fd, server.turn_away ? "554 not for you\r\n" : "220 here\r\n");
+	if (!hear(fd, "\r\n") || server.turn_away) return;
+	if (server.old) {
+		say(fd, "502 what\r\n");
+		if (!hear(fd, "\r\n")) return;
+	}
+	say(fd, "250-here\r\n250 STARTTLS\r\n");
 	if (!hear(fd, "\r\n")) return;
 	say(fd, "250 sender\r\n");
 	if (!hear(fd, "\r\n")) return;
@@ -66,6 +72,8 @@ static void converse(int fd) {
 		if (!hear(fd, "\r\n")) return;
 		say(fd, "354 go on\r\n");
 		if (!hear(fd, "\r\n.\r\n") || !stall(fd, MESSAGE)) return;
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		if (server.old && poll(&p, 1, 3000) != 0) return;
 		say(fd, "250 taken\r\n");
 	}
 	if (!hear(fd, "\r\n") || !stall(fd, QUIT)) return;
@@ -77,16 +85,19 @@ static void *serve(void *arg) {
 	if (fd >= 0) converse(fd), close(fd);
 	return NULL;
 }
-static void server_start(enum stall at, bool refuse) {
+static void server_listen(struct server how) {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t n = sizeof in;
-	server =
-		(struct server) { .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .at = at, .refuse = refuse };
+	server = how;
+	server.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(server.fd, (struct sockaddr *)&in, n), 0);
 	assert_int_equal(listen(server.fd, 4), 0);
 	assert_int_equal(getsockname(server.fd, (struct sockaddr *)&in, &n), 0);
 	server.port = ntohs(in.sin_port);
 	assert_int_equal(pthread_create(&server.thread, NULL, serve, NULL), 0);
+}
+static void server_start(enum stall at, bool refuse) {
+	server_listen((struct server) { .at = at, .refuse = refuse });
 }
 static void server_stop(void) {
 	pthread_join(server.thread, NULL);
@@ -184,6 +195,24 @@ static void nobody_waits_long_for_the_answer_to_quit(void **state) {
 	}
 }
 
+/* A complaint is not the end, nor a reason to wait less for what follows it: a mail that was taken slowly would be sent again. */
+static void an_early_complaint_hastens_nothing(void **state) {
+	(void)state;
+	server_listen((struct server) { .old = true });
+	run(NULL);
+	assert_int_equal(rig.err, 0);
+	assert_int_equal(rig.outcome, MAIL__SENT);
+}
+
+static void who_is_turned_away_comes_again(void **state) {
+	(void)state;
+	server_listen((struct server) { .turn_away = true });
+	run(NULL);
+	assert_int_equal(rig.err, 0);
+	assert_int_equal(rig.outcome, MAIL__AGAIN);
+	assert_string_equal(rig.why, "554 not for you");
+}
+
 static void cuts(void *arg) {
 	(void)arg;
 	until_stalled();
@@ -213,6 +242,8 @@ int main(void) {
 		cmocka_unit_test(a_mail_is_handed_over),
 		cmocka_unit_test(the_loop_goes_on_while_the_server_thinks),
 		cmocka_unit_test(nobody_waits_long_for_the_answer_to_quit),
+		cmocka_unit_test(an_early_complaint_hastens_nothing),
+		cmocka_unit_test(who_is_turned_away_comes_again),
 		cmocka_unit_test(who_waits_can_be_cut_short),
 		cmocka_unit_test(what_was_taken_before_is_known),
 	};

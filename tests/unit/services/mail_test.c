@@ -278,20 +278,64 @@ static void sealing(void **state) {
 
 static void outcomes(void **state) {
 	(void)state;
-	assert_int_equal(mail__outcome(CURLE_OK, 250), MAIL__SENT);
-	assert_int_equal(mail__outcome(CURLE_COULDNT_CONNECT, 0), MAIL__AGAIN);
-	assert_int_equal(mail__outcome(CURLE_OPERATION_TIMEDOUT, 220), MAIL__AGAIN);
-	assert_int_equal(mail__outcome(CURLE_SEND_ERROR, 451), MAIL__AGAIN);
-	assert_int_equal(mail__outcome(CURLE_RECV_ERROR, 354), MAIL__AGAIN); /* after DATA: nobody knows */
-	assert_int_equal(mail__outcome(CURLE_SEND_ERROR, 550), MAIL__NEVER);
-	assert_int_equal(mail__outcome(CURLE_WEIRD_SERVER_REPLY, 554), MAIL__NEVER);
-	assert_int_equal(mail__outcome(CURLE_LOGIN_DENIED, 535), MAIL__AGAIN); /* our setting, not the mail */
-	assert_int_equal(mail__outcome(CURLE_SEND_ERROR, 530), MAIL__AGAIN);
-	assert_int_equal(mail__outcome(CURLE_SEND_ERROR, 535), MAIL__AGAIN);
-	assert_int_equal(mail__outcome(CURLE_SEND_ERROR, 538), MAIL__AGAIN);
-	assert_int_equal(mail__outcome(CURLE_PEER_FAILED_VERIFICATION, 220), MAIL__AGAIN);
-	assert_int_equal(mail__outcome(CURLE_ABORTED_BY_CALLBACK, 354), MAIL__AGAIN);
-	assert_int_equal(mail__outcome(CURLE_USE_SSL_FAILED, 502), MAIL__AGAIN);
+	assert_int_equal(mail__outcome(CURLE_OK, 250, true), MAIL__SENT);
+	assert_int_equal(mail__outcome(CURLE_COULDNT_CONNECT, 0, true), MAIL__AGAIN);
+	assert_int_equal(mail__outcome(CURLE_OPERATION_TIMEDOUT, 220, true), MAIL__AGAIN);
+	assert_int_equal(mail__outcome(CURLE_SEND_ERROR, 451, true), MAIL__AGAIN);
+	assert_int_equal(mail__outcome(CURLE_RECV_ERROR, 354, true), MAIL__AGAIN); /* after DATA: nobody knows */
+	assert_int_equal(mail__outcome(CURLE_SEND_ERROR, 550, true), MAIL__NEVER);
+	assert_int_equal(mail__outcome(CURLE_WEIRD_SERVER_REPLY, 554, true), MAIL__NEVER);
+	assert_int_equal(mail__outcome(CURLE_LOGIN_DENIED, 535, true),
+					 MAIL__AGAIN); /* our setting, not the mail */
+	assert_int_equal(mail__outcome(CURLE_SEND_ERROR, 530, true), MAIL__AGAIN);
+	assert_int_equal(mail__outcome(CURLE_SEND_ERROR, 535, true), MAIL__AGAIN);
+	assert_int_equal(mail__outcome(CURLE_SEND_ERROR, 538, true), MAIL__AGAIN);
+	assert_int_equal(mail__outcome(CURLE_PEER_FAILED_VERIFICATION, 220, true), MAIL__AGAIN);
+	assert_int_equal(mail__outcome(CURLE_ABORTED_BY_CALLBACK, 354, true), MAIL__AGAIN);
+	assert_int_equal(mail__outcome(CURLE_USE_SSL_FAILED, 502, true), MAIL__AGAIN);
+	/* before the sender was named: of us, not of the mail */
+	assert_int_equal(mail__outcome(CURLE_WEIRD_SERVER_REPLY, 554, false), MAIL__AGAIN);
+	assert_int_equal(mail__outcome(CURLE_REMOTE_ACCESS_DENIED, 550, false), MAIL__AGAIN);
+}
+
+static void tls_settings(void **state) {
+	(void)state;
+	static const struct {
+		const char *url, *choice, *ca_file;
+		int want; /* 1: TLS, 0: none, -1: refused */
+	} rows[] = {
+		{ "smtp://mail.example.com:587", NULL, NULL, 1 },
+		{ "smtp://mail.example.com:25", "auto", NULL, 1 },
+		{ "smtp://mail.example.com:25", "required", NULL, 1 },
+		{ "smtp://mail.example.com:25", "off", NULL, 0 },
+		{ "smtp://10.0.0.5", NULL, NULL, 1 },
+		{ "smtp://localhost.example.com", NULL, NULL, 1 },
+		{ "smtp://127.0.0.1.example.com", NULL, NULL, 1 },
+		{ "smtp://[::2]", NULL, NULL, 1 },
+		{ "smtp://127.0.0.1:25", NULL, NULL, 0 },
+		{ "SMTP://127.9.9.9", "auto", NULL, 0 },
+		{ "smtp://LocalHost/me.example", NULL, NULL, 0 },
+		{ "smtp://[::1]:2525", NULL, NULL, 0 },
+		{ "smtp://127.0.0.1:25", "required", NULL, 1 },
+		{ "smtp://127.0.0.1:25", "off", NULL, 0 },
+		{ "smtp://me:pw@127.0.0.1:25", NULL, NULL, 1 },
+		{ "smtp://127.0.0.1:25", NULL, "/ca.pem", 1 },
+		{ "smtps://127.0.0.1", NULL, NULL, 1 },
+		{ "smtp://me@127.0.0.1:25", "off", NULL, -1 },
+		{ "smtps://127.0.0.1", "off", NULL, -1 },
+		{ "smtp://127.0.0.1:25", "off", "/ca.pem", -1 },
+		{ "127.0.0.1:25", NULL, NULL, -1 },
+		{ "http://127.0.0.1:25", NULL, NULL, -1 },
+		{ "smtp://", NULL, NULL, -1 },
+		{ "smtp://a b", NULL, NULL, -1 },
+	};
+	for (size_t i = 0; i < SF_COUNT(rows); i++) {
+		const char *why = NULL;
+		bool tls = false;
+		int err = mail__tls(rows[i].url, rows[i].choice, rows[i].ca_file, &tls, &why);
+		if ((err ? -1 : tls) != rows[i].want) fail_msg("%s %s", rows[i].url, rows[i].choice);
+		if (err) assert_non_null(strstr(why, "SMTP_"));
+	}
 }
 
 int main(void) {
@@ -303,6 +347,7 @@ int main(void) {
 		cmocka_unit_test_setup_teardown(templates, setup, teardown),
 		cmocka_unit_test_setup_teardown(sealing, setup, teardown),
 		cmocka_unit_test_setup_teardown(outcomes, setup, teardown),
+		cmocka_unit_test_setup_teardown(tls_settings, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
