@@ -121,6 +121,7 @@ int cli_serve(int argc, char **argv) {
 		.port = (int)sf_config_int("PORT"),
 		.workers = workers ? workers : (int)uv_available_parallelism(),
 		.job_workers = (int)sf_config_int("JOB_WORKERS"),
+		.job_nice = (int)sf_config_int("JOB_NICE"),
 		.drain_ms = sf_config_int("DRAIN_TIMEOUT"),
 		.drain_wait_ms = sf_config_int("DRAIN_WAIT"),
 		.argv = cli_argv(),

@@ -65,6 +65,8 @@ const struct sf_config_row sf_config_rows[] = {
 	  .help = "Time that jobs which are over are kept." },
 	{ "JOB_LEASE", "--job-lease", SF_CFG_MSEC, "15s", .min = 500, .max = 10 * MIN,
 	  .help = "Time after which the jobs of a worker that is not heard of are given to another." },
+	{ "JOB_NICE", "--job-nice", SF_CFG_INT, "10", .min = 0, .max = 19,
+	  .help = "Niceness of job workers beside http workers: how far they stand back for the processor." },
 	{ "JOB_QUEUES", "--queues", SF_CFG_TEXT, NULL,
 	  .help = "Queues that the job workers take from, separated by commas; all of them when unset." },
 	{ "JOB_WORKERS", "--job-workers", SF_CFG_INT, "1", .min = 0, .max = 1024,

@@ -196,13 +196,14 @@ void sf_loop__relisten(int fd); /* a socket that was shut down for reading takes
 /* spawn.c */
 char *sf_loop__resolve(const char *argv0); /* path to exec; owned */
 void sf_loop__cloexec(int fd, bool on);
-/* Forks and execs `path argv` with the variables added; fds[] (ends with -1) stay open in it. Returns the pid or an error. */
+/* Forks and execs `path argv` with the variables added and nicer by `nicer`; fds[] (ends with -1) stay open in it. Returns the
+ * pid or an error. */
 struct sf_loop__var {
 	const char *name;
 	int64_t value;
 };
 SF_MUSTCHECK
-int sf_loop__spawn(const char *path, char **argv, const struct sf_loop__var *vars, const int *fds);
+int sf_loop__spawn(const char *path, char **argv, const struct sf_loop__var *vars, const int *fds, int nicer);
 
 /* procs.c: what everybody may know, in shared memory */
 void sf_loop__procs_publish(const struct sf_loop__super *s);

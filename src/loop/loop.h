@@ -123,6 +123,7 @@ struct sf_super_opts {
 	int port;                 /* 0: any free port, printed in the log line "listening" */
 	int workers;              /* that answer requests; 0: none, and nothing is listened on */
 	int job_workers;          /* that run jobs; at least one worker in all */
+	int job_nice;             /* added to the niceness of those that run jobs, 0 to 19 */
 	int64_t drain_ms;         /* time limit for in-flight work */
 	int64_t drain_wait_ms;    /* keep accepting that long after /ready turned 503 */
 	int max_restarts_per_min; /* of one slot before backoff reaches its longest (30 s); 0: 20 */

@@ -197,7 +197,8 @@ void sf_loop__slot_spawn(struct sf_loop__slot *slot) {
 	};
 	/* the list ends with the first -1: a slot without a socket has none to hand on */
 	int pid =
-		sf_loop__spawn(s->path, s->opts->argv, vars, (int[]) { pair[1], s->shm_fd, slot->listen_fd, -1 });
+		sf_loop__spawn(s->path, s->opts->argv, vars, (int[]) { pair[1], s->shm_fd, slot->listen_fd, -1 },
+					   sf_loop__slot_role(slot) == SF_WORKER_JOBS ? s->opts->job_nice : 0);
 	close(pair[1]);
 	if (pid < 0) {
 		close(pair[0]);

@@ -41,7 +41,7 @@ void sf_loop__cloexec(int fd, bool on) {
 
 /* In the child: no handler of ours may run here, for it would speak to the parent's loop. */
 __attribute__((noreturn)) static void child(const char *path, char **argv, const struct sf_loop__var *vars,
-											const int *fds) {
+											const int *fds, int nicer) {
 	for (int sig = 1; sig < NSIG; sig++)
 		if (sig != SIGKILL && sig != SIGSTOP) signal(sig, SIG_DFL);
 	signal(SIGINT, SIG_IGN); /* a terminal's Ctrl-C goes to the whole group; the supervisor decides */
@@ -53,6 +53,7 @@ __attribute__((noreturn)) static void child(const char *path, char **argv, const
 		if (setenv(vars->name, text, 1) != 0) _exit(127);
 	}
 	for (; *fds >= 0; fds++) sf_loop__cloexec(*fds, false);
+	if (nicer) (void)!nice(nicer); /* nobody is refused to ask for less */
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -60,13 +61,14 @@ __attribute__((noreturn)) static void child(const char *path, char **argv, const
 	_exit(127);
 }
 
-int sf_loop__spawn(const char *path, char **argv, const struct sf_loop__var *vars, const int *fds) {
+int sf_loop__spawn(const char *path, char **argv, const struct sf_loop__var *vars, const int *fds,
+				   int nicer) {
 	sigset_t all, before;
 	sigfillset(&all);
 	sf_log_flush(); /* or the child would hold a copy of the lines */
 	sigprocmask(SIG_SETMASK, &all, &before);
 	pid_t pid = fork();
-	if (pid == 0) child(path, argv, vars, fds);
+	if (pid == 0) child(path, argv, vars, fds, nicer);
 	int err = errno;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid > 0) return pid;

@@ -128,7 +128,7 @@ static void trial_start(struct sf_loop__super *s) {
 	const struct sf_loop__var vars[] = { { "SF_TRIAL", SF_LOOP_REEXEC_VERSION },
 										 { "SF_CTRL_FD", pair[1] },
 										 { 0 } };
-	int pid = sf_loop__spawn(s->path, s->opts->argv, vars, (int[]) { pair[1], -1 });
+	int pid = sf_loop__spawn(s->path, s->opts->argv, vars, (int[]) { pair[1], -1 }, 0);
 	close(pair[1]);
 	if (pid < 0) {
 		close(pair[0]);

@@ -125,6 +125,7 @@ static int worker_main(void) {
 
 static int super_main(char **argv) { /* argv: binary, serve, port, workers, drain_wait_ms, job workers */
 	return sf_super_run(&(struct sf_super_opts) {
+		.job_nice = 3,
 		.listen = "127.0.0.1",
 		.port = atoi(argv[2]),
 		.workers = atoi(argv[3]),

@@ -1,6 +1,8 @@
 /* slot: places of workers that run jobs, which have no socket. */
 #include "loop/server.h"
 
+#include <sys/resource.h>
+
 /* The first job worker that is ready, as the others know it: slot, pid, generation, restarts in place of draining. */
 static struct said job_worker(const struct server *s) {
 	struct said j = { .slot = -1 };
@@ -39,6 +41,21 @@ static void a_killed_job_worker_is_replaced(void **state) {
 		assert_int_equal(next.draining, i + 1); /* restarts */
 		j = next;
 	}
+	down(&s);
+}
+
+static void only_job_workers_stand_back_for_the_processor(void **state) {
+	(void)state;
+	struct server s;
+	struct said http;
+	up_with_jobs(&s, 1, 1);
+	int before = getpriority(PRIO_PROCESS, (id_t)s.pid), want = before + 3 < 19 ? before + 3 : 19;
+	struct said j = job_worker(&s);
+	assert_true(ask(&s, "q", &http));
+	assert_int_equal(getpriority(PRIO_PROCESS, (id_t)http.pid), before);
+	assert_int_equal(getpriority(PRIO_PROCESS, (id_t)j.pid), want);
+	assert_int_equal(kill(j.pid, SIGKILL), 0);
+	assert_int_equal(getpriority(PRIO_PROCESS, (id_t)another(&s, j.pid).pid), want);
 	down(&s);
 }
 
@@ -126,6 +143,7 @@ static void job_workers_end_when_the_supervisor_is_gone(void **state) {
 int main(int argc, char **argv) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_killed_job_worker_is_replaced),
+		cmocka_unit_test(only_job_workers_stand_back_for_the_processor),
 		cmocka_unit_test(a_job_worker_ends_its_job_before_the_server_ends),
 		cmocka_unit_test(a_job_that_does_not_end_is_cut_off_by_the_drains_limit),
 		cmocka_unit_test(hup_replaces_job_workers_too),
