@@ -22,7 +22,7 @@ onEachEngine(describe, after, 'letters', (engine) => {
   const mails = async (to) => Object.fromEntries((await onDatabase(s, `SELECT template, count(*) FROM mail_outbox WHERE recipient = '${to}' GROUP BY template`)).map(([t, n]) => [t, Number(n)]));
   const number = async (text) => Number((await onDatabase(s, text))[0][0]);
   const quiet = () => until(async () => (await number('SELECT count(*) FROM booking_letters')) === 0
-    && (await number("SELECT count(*) FROM jobs WHERE kind IN ('email.send', 'coocook.letters')")) === 0, { ms: 60_000, every: 100, what: 'all letters to be sent' });
+    && (await number("SELECT count(*) FROM jobs WHERE kind IN ('email.send', 'email.batch', 'coocook.letters')")) === 0, { ms: 60_000, every: 100, what: 'all letters to be sent' });
 
   test('a payment that is sent again and a cancellation are told once', async () => {
     const chef = await newChef(s), guest = await subscriber(s), b = await book(chef, guest), path = `/api/coocook/bookings/${b.id}`;

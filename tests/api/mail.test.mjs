@@ -5,6 +5,7 @@ import { Server, onEachEngine } from '../lib/server.mjs';
 import { until } from '../lib/proc.mjs';
 import { assertDocumented, assertError } from '../lib/contract.mjs';
 import { day, newChef, onDatabase, subscriber } from '../lib/coocook.mjs';
+import { addMails } from '../lib/jobs.mjs';
 
 onEachEngine(describe, after, 'mail', (engine) => {
   let s, doc, admin;
@@ -50,6 +51,21 @@ onEachEngine(describe, after, 'mail', (engine) => {
     const [[left]] = await onDatabase(s, "SELECT count(*) FROM jobs WHERE kind = 'email.send'");
     assert.equal(Number(left), 0);
     assert.equal((await outbox(guest.email)).length, 1);
+  });
+
+  test('many that were asked for together are kept at once, and what cannot be written is dead by itself', async () => {
+    const to = (i) => `many-${i}-${engine}@example.com`, at = Date.now() * 1000;
+    const mails = Array.from({ length: 20 }, (_, i) => ({ template: 'welcome', to: to(i), at: at + i, data: { email: `"${i}" <b>` } }));
+    const id = await addMails(s, [...mails, { ...mails[0], to: 'nobody at all' }, { ...mails[0], data: {} }, mails[0]], admin.id);
+    const state = async () => Object.fromEntries((await onDatabase(s, `SELECT error, state FROM job_history WHERE id >= ${id} AND state = 'dead'`)).map(([e, st]) => [e, st]));
+    await until(async () => Object.keys(await state()).length === 2, { what: 'two that are dead' });
+    assert.deepEqual(await state(), { '"nobody at all" is not an address that mail can be sent to': 'dead', 'the template "welcome" needs the field "email"': 'dead' });
+    for (let i = 0; i < 20; i++) assert.equal((await mailed(to(i), 1)).length, i ? 1 : 2, to(i));
+    const [one] = await outbox(to(7)), mail = await read(one.id);
+    assert.equal(mail.template, 'welcome');
+    assert.equal(Date.parse(mail.created_at), Math.floor((at + 7) / 1000));
+    assert.match(mail.text, /"7" <b>/);
+    assert.match(mail.message_id, new RegExp(`^job-${id}-7\\.[0-9a-f]{16}@`));
   });
 
   test('the outbox is an administrator\'s', async () => {

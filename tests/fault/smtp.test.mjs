@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { Server, onEachEngine } from '../lib/server.mjs';
 import { until } from '../lib/proc.mjs';
 import { onDatabase } from '../lib/coocook.mjs';
+import { addMails } from '../lib/jobs.mjs';
 import { Smtp, certificates } from '../lib/smtp.mjs';
 
 let n = 0;
@@ -15,7 +16,7 @@ async function ask(s) {
   return email;
 }
 const arrived = (smtp, email, times = 1) => until(() => smtp.to(email).length >= times && smtp.to(email), { what: `mail to ${email}` });
-const waiting = async (s) => Number((await onDatabase(s, "SELECT count(*) FROM jobs WHERE kind = 'email.send'"))[0][0]);
+const waiting = async (s) => Number((await onDatabase(s, "SELECT count(*) FROM jobs WHERE kind LIKE 'email.%'"))[0][0]);
 const over = (s) => until(async () => (await waiting(s)) === 0, { what: 'no mail to be waiting' });
 /** {state, attempts, error} of the only mail that is waiting, once an attempt of it has failed. */
 const failing = (s) => until(async () => {
@@ -81,6 +82,18 @@ onEachEngine(describe, after, 'smtp', (engine) => {
     for (const email of [...slow, quick]) assert.equal(smtp.to(email).length, 1, email);
     const [[most]] = await onDatabase(s, `SELECT max(attempts) FROM job_history WHERE id > (SELECT max(id) - 5 FROM job_history)`);
     assert.equal(Number(most), 1);
+  });
+
+  test('many that were asked for together are sent one by one, each tried by itself', async () => {
+    const to = (i) => `many-${i}@example.com`, mails = Array.from({ length: 20 }, (_, i) => ({ template: 'welcome', to: to(i), at: Date.now() * 1000, data: { email: to(i) } }));
+    smtp.behave({ mode: 'later', at: 'RCPT', times: 1 });
+    const id = await addMails(s, mails);
+    for (const m of mails) await arrived(smtp, m.to);
+    await over(s);
+    assert.equal(Math.max(...mails.map((m) => smtp.to(m.to).length)), 1);
+    const rows = await onDatabase(s, `SELECT kind, state, attempts, count(*) FROM job_history WHERE id >= ${id} GROUP BY kind, state, attempts ORDER BY kind`);
+    assert.deepEqual(rows.map((r) => r.map(String)), [['email.batch', 'done', '1', '1'], ['email.send', 'done', '2', '20']]);
+    smtp.behave({ mode: 'ok' });
   });
 
   test('slow to greet is waited for', async () => {

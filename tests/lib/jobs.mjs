@@ -26,3 +26,11 @@ export async function jobWorkers(server, token) {
   const { body } = await server.get('/api/infrastructure/processes', { token, agent: false });
   return body.processes.filter((p) => p.name.startsWith('job worker') && p.status === 'ready').map((p) => p.pid);
 }
+
+/** Adds the job that hands out mails which were asked for together. mails: payloads of email.send. */
+export async function addMails(server, mails, owner = 0) {
+  const payload = JSON.stringify({ mails: mails.map((mail) => ({ user: owner, mail })) });
+  const [[id]] = await onDatabase(server, `INSERT INTO jobs (kind, queue, lane, priority, run_at, max_attempts, payload, created_at)
+    VALUES ('email.batch', 'mail', 'mail', 5, ${Date.now() * 1000}, 3, '${payload}', ${Date.now() * 1000}) RETURNING id`);
+  return Number(id);
+}

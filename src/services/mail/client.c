@@ -1,4 +1,4 @@
-/* client: a mail as the payload of its job. */
+/* client: a mail as the payload of its job; many at once as the payload of one that hands them out. */
 #include "services/mail/client.h"
 
 #include "core/config.h"
@@ -7,6 +7,12 @@
 #include "db/db.h"
 #include "jobs/jobs.h"
 #include "services/mail/internal.h"
+
+enum {
+	TOGETHER_FROM = 16, /* mails that are added at once: fewer are jobs of their own from the start */
+	TOGETHER_MAX = 200,
+	TOGETHER_BYTES = 256 << 10, /* a job's payload may be 1 MiB */
+};
 
 static struct sf_str data_of(struct sf_arena *a, const struct sf_kv *data) {
 	struct sf_buf b;
@@ -52,6 +58,33 @@ static size_t jobs_of(struct sf_arena *a, const struct mail *m, int64_t now, str
 	return m->nto;
 }
 
+/* Adds n mails' jobs as one, or as few as their bytes need: {mails: [{user, trace, mail}]}. */
+static int send_together(struct sf_dbh *tx, const struct sf_job_new *mails, size_t n) {
+	struct sf_arena *a = sf_dbh_arena(tx);
+	size_t njobs = 0;
+	struct sf_job_new *jobs = sf_arena_zalloc(a, n * sizeof *jobs);
+	for (size_t i = 0; i < n;) {
+		struct sf_buf b;
+		sf_buf_init(&b, a);
+		struct sf_json j = sf_json(&b);
+		sf_json_obj(&j);
+		sf_json_key(&j, "mails");
+		sf_json_arr(&j);
+		for (size_t k = 0; k < TOGETHER_MAX && i < n && b.n < TOGETHER_BYTES; k++, i++) {
+			sf_json_obj(&j);
+			sf_json_add(&j, SF_KV("user", mails[i].owner));
+			if (mails[i].trace.p) sf_json_add(&j, SF_KV("trace", mails[i].trace));
+			sf_json_key(&j, "mail");
+			sf_json_raw(&j, mails[i].payload);
+			sf_json_obj_end(&j);
+		}
+		sf_json_arr_end(&j);
+		sf_json_obj_end(&j);
+		jobs[njobs++] = (struct sf_job_new) { .kind = "email.batch", .payload = sf_buf_view(&b) };
+	}
+	return sf_job_add_many(tx, jobs, njobs, NULL);
+}
+
 int mail_send_all(struct sf_dbh *tx, const struct mail *m, size_t n) {
 	struct sf_arena *a = sf_dbh_arena(tx);
 	int64_t now = sf_time_now();
@@ -60,7 +93,8 @@ int mail_send_all(struct sf_dbh *tx, const struct mail *m, size_t n) {
 	if (most == 0) return 0;
 	struct sf_job_new *jobs = sf_arena_zalloc(a, most * sizeof *jobs);
 	for (size_t i = 0; i < n; i++) njobs += jobs_of(a, &m[i], now, jobs + njobs);
-	return njobs == 1 ? sf_job_add(tx, jobs, NULL) : sf_job_add_many(tx, jobs, njobs, NULL);
+	if (njobs == 1) return sf_job_add(tx, jobs, NULL);
+	return njobs < TOGETHER_FROM ? sf_job_add_many(tx, jobs, njobs, NULL) : send_together(tx, jobs, njobs);
 }
 
 int mail_send(struct sf_dbh *tx, const struct mail *m) {

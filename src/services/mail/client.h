@@ -28,7 +28,7 @@ int mail_send(struct sf_dbh *tx, const struct mail *m);
 const char *mail_settings(void);
 /* True where mails are kept for an administrator to read, for no mail server is set. */
 bool mail_kept(void);
-/* ~ The same of n mails together, one statement for a thousand jobs. */
+/* ~ The same of n mails together, in one statement; many come as one job that hands them out (batch.c). */
 SF_MUSTCHECK
 int mail_send_all(struct sf_dbh *tx, const struct mail *m, size_t n);
 

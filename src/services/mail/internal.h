@@ -1,7 +1,8 @@
 /* Shared inside services/mail/.
  *
  *   client.c       mail_send: payloads of jobs
- *   send.c         the job: renders, then sends or keeps
+ *   batch.c        the job of many mails: hands them out
+ *   send.c         the job of one: renders, then sends or keeps
  *     templates.c    what is written (pure)
  *     mime.c         how a message is put on the wire, RFC 5322 and 2045 to 2047 (pure)
  *     seal.c         data that nobody shall read in the queue
@@ -16,6 +17,7 @@
 
 struct json_t;
 struct sf_job;
+struct sf_json;
 
 /* ---- templates ------------------------------------------------------------------------------------- */
 
@@ -76,13 +78,24 @@ SF_MUSTCHECK
 int mail__smtp(struct sf_arena *a, const char *url, const struct mail__message *m, enum mail__outcome *out,
 			   struct sf_str *why);
 
-int mail__run(struct sf_job *j); /* ~ email.send */
+/* Renders the mail of a payload (pure but for settings); key: names it in Message-ID. SF_EINVAL: it can never be sent;
+ * SF_EUNAVAILABLE: not with the settings as they are. *why, p NULL before, says why, in the arena. */
+SF_MUSTCHECK
+int mail__compose(struct sf_arena *a, const struct json_t *payload, struct sf_str key,
+				  struct mail__message *m, const struct mail__template **t, struct sf_str *why);
+int mail__run(struct sf_job *j);   /* ~ email.send */
+int mail__batch(struct sf_job *j); /* ~ email.batch */
 
 /* ---- outbox ------------------------------------------------------------------------------------------ */
 
 /* ~ Keeps the message within the job's transaction. */
 SF_MUSTCHECK
 int mail__keep(struct sf_dbh *tx, const char *template, const struct mail__message *m);
+/* One message as an object of the array that mail__keep_many takes. */
+void mail__kept_json(struct sf_json *w, const char *template, const struct mail__message *m);
+/* ~ Keeps them all in the transaction. */
+SF_MUSTCHECK
+int mail__keep_many(struct sf_dbh *tx, struct sf_str mails);
 struct mail_outbox_query {
 	struct sf_str to; /* p NULL: all */
 };

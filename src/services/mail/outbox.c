@@ -1,4 +1,6 @@
 /* outbox: where mails are kept when there is no server to send them through, for an administrator to read. */
+#include "core/json.h"
+#include "core/time.h"
 #include "mail.q.h"
 #include "services/mail/internal.h"
 
@@ -14,6 +16,22 @@ int mail__keep(struct sf_dbh *tx, const char *template, const struct mail__messa
 								 .body_html = m->text.html,
 								 .created_at = m->date };
 	int err = mail_q_keep(tx, &in, NULL);
+	return err ? err : mail_q_prune(tx, &(struct mail_q_prune_in) { .keep = KEPT }, NULL);
+}
+
+void mail__kept_json(struct sf_json *w, const char *template, const struct mail__message *m) {
+	char at[32];
+	sf_time_format_sql(m->date, at);
+	sf_json_obj(w);
+	sf_json_add(w, SF_KV("message_id", m->id), SF_KV("template", template), SF_KV("sender", m->from),
+				SF_KV("recipient", m->to), SF_KV("subject", m->text.subject),
+				SF_KV("body_text", m->text.text), SF_KV("body_html", m->text.html),
+				SF_KV("created_at", (const char *)at));
+	sf_json_obj_end(w);
+}
+
+int mail__keep_many(struct sf_dbh *tx, struct sf_str mails) {
+	int err = mail_q_keep_many(tx, &(struct mail_q_keep_many_in) { .mails = mails }, NULL);
 	return err ? err : mail_q_prune(tx, &(struct mail_q_prune_in) { .keep = KEPT }, NULL);
 }
 

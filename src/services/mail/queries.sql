@@ -6,6 +6,20 @@ INSERT INTO mail_outbox (message_id, template, sender, recipient, subject, body_
 VALUES (:message_id, :template, :sender, :recipient, :subject, :body_text, :body_html, :created_at)
 ON CONFLICT (message_id) DO NOTHING;
 
+-- name: keep_many :exec mails: a JSON array of objects; created_at in UTC without a zone, as SQLite keeps it
+-- in: mails text
+INSERT INTO mail_outbox (message_id, template, sender, recipient, subject, body_text, body_html, created_at)
+SELECT message_id, template, sender, recipient, subject, body_text, body_html, CAST(created_at || 'Z' AS timestamptz)
+FROM json_to_recordset(CAST(:mails AS json)) AS m (message_id text, template text, sender text, recipient text, subject text,
+    body_text text, body_html text, created_at text)
+ON CONFLICT (message_id) DO NOTHING;
+-- sqlite:
+INSERT INTO mail_outbox (message_id, template, sender, recipient, subject, body_text, body_html, created_at)
+SELECT value ->> 'message_id', value ->> 'template', value ->> 'sender', value ->> 'recipient', value ->> 'subject',
+    value ->> 'body_text', value ->> 'body_html', value ->> 'created_at'
+FROM json_each(:mails) WHERE true
+ON CONFLICT (message_id) DO NOTHING;
+
 -- name: prune :exec
 -- Keeps the newest.
 -- in: keep int

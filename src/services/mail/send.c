@@ -35,29 +35,34 @@ static struct sf_str message_id(struct sf_arena *a, struct sf_str key, const jso
 						   (unsigned long long)sf_hash64_fixed(whole.p, whole.n), SF_ARG(domain));
 }
 
-/* The message of a job; 0, or what the job ends with. */
-static int compose(struct sf_job *j, struct mail__message *m, const struct mail__template **t) {
-	struct sf_arena *a = sf_job_arena(j);
-	const json_t *payload = sf_job_payload(j), *data = NULL;
-	struct sf_str why = SF_STR_NULL, name = text_of(payload, "template");
+int mail__compose(struct sf_arena *a, const json_t *payload, struct sf_str key, struct mail__message *m,
+				  const struct mail__template **t, struct sf_str *why) {
+	const json_t *data = NULL;
+	struct sf_str field = SF_STR_NULL, name = text_of(payload, "template");
 	const char *sender = sf_config_text("MAIL_FROM");
-	*t = mail__template(name);
-	if (!*t) return sf_job_give_up(j, "there is no template \"" SF_PRI "\"", SF_ARG(name));
+	const struct mail__template *known = mail__template(name);
 	*m = (struct mail__message) { .to = text_of(payload, "to"),
 								  .to_name = text_of(payload, "name"),
 								  .date = json_integer_value(json_object_get(payload, "at")) };
-	if (!mail__address(m->to))
-		return sf_job_give_up(j, "\"" SF_PRI "\" is not an address that mail can be sent to", SF_ARG(m->to));
-	if (mail__mailbox(a, sf_str(sender), &m->from_name, &m->from))
-		return sf_job_fail(j, SF_EINVAL, "MAIL_FROM must be an address, or a name and <an address>");
-	if (data_of(a, *t, payload, &data))
-		return sf_job_give_up(j, "the mail was sealed under another JWT_SECRET");
-	if (mail__render(a, *t, m->to_name, data, &m->text, &why))
-		return sf_job_give_up(j, "the template \"%s\" needs the field \"" SF_PRI "\"", (*t)->name,
-							  SF_ARG(why));
-	m->id = message_id(a, sf_job_key(j), payload, m->from);
-	if (!mail__address(m->id)) return sf_job_fail(j, SF_EINVAL, "the domain of MAIL_FROM is too long");
-	return 0;
+	*t = known;
+	if (!known)
+		*why = sf_arena_printf(a, "there is no template \"" SF_PRI "\"", SF_ARG(name));
+	else if (!mail__address(m->to))
+		*why = sf_arena_printf(a, "\"" SF_PRI "\" is not an address that mail can be sent to", SF_ARG(m->to));
+	else if (data_of(a, known, payload, &data))
+		*why = SF_STR("the mail was sealed under another JWT_SECRET");
+	else if (mail__render(a, known, m->to_name, data, &m->text, &field))
+		*why = sf_arena_printf(a, "the template \"%s\" needs the field \"" SF_PRI "\"", known->name,
+							   SF_ARG(field));
+	if (why->p) return SF_EINVAL;
+	if (mail__mailbox(a, sf_str(sender), &m->from_name, &m->from)) {
+		*why = SF_STR("MAIL_FROM must be an address, or a name and <an address>");
+		return SF_EUNAVAILABLE;
+	}
+	m->id = message_id(a, key, payload, m->from);
+	if (mail__address(m->id)) return 0;
+	*why = SF_STR("the domain of MAIL_FROM is too long");
+	return SF_EUNAVAILABLE;
 }
 
 static int keep(struct sf_job *j, const struct mail__template *t, const struct mail__message *m) {
@@ -74,8 +79,9 @@ int mail__run(struct sf_job *j) {
 	enum mail__outcome outcome = MAIL__AGAIN;
 	struct mail__message m;
 	struct sf_str why = SF_STR_NULL;
-	int err = compose(j, &m, &t);
-	if (err) return err;
+	int err = mail__compose(sf_job_arena(j), sf_job_payload(j), sf_job_key(j), &m, &t, &why);
+	if (err == SF_EINVAL) return sf_job_give_up(j, SF_PRI, SF_ARG(why));
+	if (err) return sf_job_fail(j, SF_EINVAL, SF_PRI, SF_ARG(why));
 	if (mail_kept()) return keep(j, t, &m);
 	err = mail__smtp(sf_job_arena(j), sf_config_text("SMTP_URL"), &m, &outcome, &why);
 	if (err == SF_EDEADLINE) return sf_job_fail(j, err, "the mail server took too long");

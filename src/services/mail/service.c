@@ -1,4 +1,4 @@
-/* service: the rows of mail: one job, and the outbox of demo mode. */
+/* service: the rows of mail: its jobs, and the outbox of demo mode. */
 #include "jobs/jobs.h"
 #include "services/mail/internal.h"
 #include "services/services.h"
@@ -45,6 +45,14 @@ static const struct sf_job_kind jobs[] = {
 	  .backoff_ms = 1000,
 	  .backoff_max_ms = 3600000,
 	  .summary = "Send one mail" },
+	{ .kind = "email.batch",
+	  .run = mail__batch,
+	  .queue = "mail",
+	  .priority = SF_JOB_PRIORITY,
+	  .timeout_ms = 60000,
+	  .max_attempts = 30,
+	  .backoff_ms = 1000,
+	  .summary = "Hand out mails that were asked for together" },
 	{ 0 },
 };
 
