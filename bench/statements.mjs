@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { exec } from '../tests/lib/proc.mjs';
+import { sql } from '../tests/lib/pg.mjs';
+import { exec, until } from '../tests/lib/proc.mjs';
 import { BIN } from '../tests/lib/server.mjs';
 
 export const CHEFS = 10_000;
@@ -44,4 +45,30 @@ export async function bookingScript() {
     booking_date: `${at}::date`, starts_at: at, ends_at: `${at} + interval '1 hour'`, duration_hours: '1', special_requests: 'NULL', created_at: 'now()',
   };
   return `\\set n :n + 1\n\\set chef 200 + :client_id * 150 + :n % 150\n${await statement('platform.subscribed', v)}${await statement('coocook.booking_take', v)}`;
+}
+
+/** The same over HTTP, for wrk: chef by chef, then hour by hour, from a day of its own for each run, also the warming one. */
+export const bookingLua = (token) => `
+  local n = 0
+  local start = os.time() + 86400 * (10 + os.time() % 5000)
+  request = function()
+    n = n + 1
+    local at = os.date("!%Y-%m-%dT%H:00:00Z", start + math.floor(n / ${CHEFS - 200}) * 3600)
+    return wrk.format("POST", "/api/coocook/bookings", {["Content-Type"]="application/json", ["Authorization"]="Bearer ${token}"},
+      string.format('{"chef_id":%d,"booking_date":"%s","duration_hours":1}', 150 + n % ${CHEFS - 200}, at))
+  end`;
+
+/** How many mails the bookings have come to, and how long the last of them takes from now on. */
+export async function mailsSent(url) {
+  const ask = async () => {
+    const text = "SELECT (SELECT count(*) FROM booking_letters) + (SELECT count(*) FROM jobs WHERE kind LIKE 'email.%'), (SELECT coalesce(max(id), 0) FROM mail_outbox)";
+    const [row] = url.startsWith('sqlite') ? [(await exec('sqlite3', ['-cmd', '.timeout 10000', url.slice('sqlite:///'.length), text])).stdout.trim().split('|')] : await sql(url, text);
+    return { wait: Number(row[0]), sent: Number(row[1]) };
+  };
+  const t = Date.now(), first = await ask();
+  const last = await until(async () => {
+    const now = await ask();
+    return now.wait === 0 && now;
+  }, { every: 200, ms: 120_000, what: 'the mails to be sent' });
+  return `Mails when the load ended: ${first.sent.toLocaleString('en')} of ${last.sent.toLocaleString('en')}; the last ${((Date.now() - t) / 1000).toFixed(1)} s later.`;
 }
