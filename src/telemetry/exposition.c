@@ -7,6 +7,8 @@
 #include "jobs/jobs.h"
 #include "loop/loop.h"
 
+enum { PROCS_MOST = 512 };
+
 struct page {
 	struct sf_buf out;
 	size_t series; /* lines with a value */
@@ -113,7 +115,18 @@ static const char *type_of(enum sf_telemetry__kind kind) {
 	return kind == SF_TM_COUNTER ? "counter" : "gauge";
 }
 
-static void workers(struct page *p) {
+/* Of processes that the supervisor has, so that one that publishes nothing any more is there as well: it is the one to see. One that
+ * drains takes no jobs and may well stand still. */
+static void since(struct page *p, size_t metric, const struct sf_proc *procs, size_t n) {
+	const struct sf_telemetry__metric *m = &sf_telemetry__metrics[metric];
+	int64_t ms;
+	for (size_t i = 0; i < n; i++)
+		if (procs[i].slot >= 0 && strcmp(procs[i].state, "ready") == 0 &&
+			sf_telemetry__since(procs[i].pid, metric, &ms))
+			line(p, (double)ms * m->scale, "%s{worker=\"%d\"}", m->name, procs[i].slot);
+}
+
+static void workers(struct page *p, const struct sf_proc *procs, size_t n) {
 	struct sf_telemetry__total t;
 	sf_telemetry__collect(&t);
 	double busy = 0, most = 0;
@@ -122,6 +135,8 @@ static void workers(struct page *p) {
 		head(p, m->name, type_of(m->kind), m->help);
 		if (m->kind == SF_TM_EACH)
 			sf_shm_each(sf_telemetry__prefix(), of_slot, &(struct each_slot) { p, i });
+		else if (m->kind == SF_TM_SINCE)
+			since(p, i, procs, n);
 		else
 			line(p, (double)t.value[i] * m->scale, "%s", m->name);
 		if (strcmp(m->name, "db_connections_busy") == 0) busy = (double)t.value[i];
@@ -133,11 +148,8 @@ static void workers(struct page *p) {
 	histogram(p, "db_query_duration_seconds", "", t.db_bucket, db_le, SF_COUNT(db_le), t.db_us);
 }
 
-static void processes(struct page *p, struct sf_arena *a) {
+static void processes(struct page *p, const struct sf_proc *list, size_t n) {
 	static const char *const states[] = { "starting", "ready", "draining", "backoff" };
-	enum { MOST = 512 };
-	struct sf_proc *list = sf_arena_alloc(a, MOST * sizeof *list);
-	size_t n = sf_super_processes(list, MOST);
 	head(p, "softfactory_workers", "gauge", "Worker processes by state.");
 	for (size_t s = 0; s < SF_COUNT(states); s++) {
 		int count = 0;
@@ -222,9 +234,11 @@ static void jobs(struct page *p, struct sf_arena *a) {
 static int metrics_get(struct sf_req *r) {
 	struct page p = { .app = sf_req_app(r) };
 	sf_buf_init(&p.out, sf_req_arena(r));
+	struct sf_proc *procs = sf_arena_alloc(sf_req_arena(r), PROCS_MOST * sizeof *procs);
+	size_t n = sf_super_processes(procs, PROCS_MOST);
 	routes(&p);
-	workers(&p);
-	processes(&p, sf_req_arena(r));
+	workers(&p, procs, n);
+	processes(&p, procs, n);
 	job_durations(&p);
 	jobs(&p, sf_req_arena(r));
 	head(&p, "softfactory_draining", "gauge", "1 while the server is about to stop.");

@@ -12,6 +12,7 @@ enum sf_telemetry__kind {
 	SF_TM_SUM,     /* a present amount: summed over living workers */
 	SF_TM_MAX,     /* a present amount: the largest of living workers */
 	SF_TM_EACH,    /* a present amount: one series a worker slot */
+	SF_TM_SINCE, /* ms since something: one series a job worker, which goes on growing when the worker stands still */
 };
 enum sf_telemetry__source { SF_TM_HTTP, SF_TM_DB, SF_TM_LOOP, SF_TM_JOBS, SF_TM_PROCESS };
 
@@ -40,7 +41,7 @@ struct sf_telemetry__slot {
 	uint64_t counter[SF_TM_MAX_METRICS];
 	uint64_t db_bucket[SF_TM_DB_BUCKETS], db_us;
 	struct sf_telemetry__live {
-		int64_t pid, at_us;
+		int64_t pid, at_us, jobs; /* jobs: 1 when it runs any */
 		uint64_t value[SF_TM_MAX_METRICS];
 	} live[SF_TM_LIVE];
 };
@@ -53,7 +54,9 @@ struct sf_telemetry__total {
 	uint64_t db_bucket[SF_TM_DB_BUCKETS], db_us;
 };
 void sf_telemetry__collect(struct sf_telemetry__total *out);
-/* Value of metric i in the slot of that area, for SF_TM_EACH; false when nobody lives there. */
+/* Value of metric i in the slot of that area, for SF_TM_EACH; false when nobody lives there whom it is about. */
 bool sf_telemetry__of_slot(const struct sf_telemetry__slot *s, size_t i, uint64_t *out);
+/* ms by metric i, of SF_TM_SINCE, in the process with that pid, and since it last said so; false: it runs no jobs. */
+bool sf_telemetry__since(int64_t pid, size_t i, int64_t *ms);
 
 #endif

@@ -51,7 +51,7 @@ const struct sf_telemetry__metric sf_telemetry__metrics[] = {
 	{ "jobs_rescued_total", "Jobs taken over from a worker whose lease lapsed.", SF_TM_COUNTER, JOBS(rescued), 1 },
 	{ "jobs_refused_total", "Ends refused because the worker had lost its lease.", SF_TM_COUNTER, JOBS(refused), 1 },
 	{ "jobs_running", "Jobs being run, by worker.", SF_TM_EACH, JOBS(running), 1 },
-	{ "jobs_idle_seconds", "Time since a job worker last took, ended or asked in vain for a job.", SF_TM_EACH, JOBS(progress_ms), 1e-3 },
+	{ "jobs_idle_seconds", "Time since a job worker last took, ended or asked in vain for a job.", SF_TM_SINCE, JOBS(progress_ms), 1e-3 },
 	{ "jobs_start_lag_seconds", "Longest time from due to start, in the last second.", SF_TM_MAX, JOBS(lag_ms_max), 1e-3 },
 	{ "process_cpu_seconds_total", "Processor time used by the workers.", SF_TM_COUNTER, PROCESS(cpu_us), 1e-6 },
 	{ "process_resident_memory_bytes", "Resident memory of a worker.", SF_TM_EACH, PROCESS(rss_bytes), 1 },

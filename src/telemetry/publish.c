@@ -116,7 +116,7 @@ static struct sf_telemetry__live *claim(struct sf_telemetry__slot *slot, int64_t
 		if (l->pid == getpid()) return l;
 		if (l->at_us < oldest->at_us) oldest = l;
 	}
-	oldest->pid = getpid(), oldest->at_us = now;
+	oldest->pid = getpid(), oldest->at_us = now, oldest->jobs = 0;
 	return oldest;
 }
 
@@ -146,6 +146,7 @@ static void on_timer(uv_timer_t *t) {
 
 void sf_telemetry_jobs(struct sf_jobs *jobs) {
 	publisher.jobs = jobs;
+	__atomic_store_n(&publisher.live->jobs, jobs != NULL, __ATOMIC_RELAXED);
 }
 
 void sf_telemetry_start(const struct sf_telemetry_opts *opts) {
@@ -184,14 +185,47 @@ static bool alive(const struct sf_telemetry__live *l, int64_t now) {
 bool sf_telemetry__of_slot(const struct sf_telemetry__slot *s, size_t i, uint64_t *out) {
 	int64_t now = sf_time_now();
 	uint64_t sum = 0;
-	bool any = false;
+	bool any = false, of_jobs = sf_telemetry__metrics[i].source == SF_TM_JOBS;
 	for (int k = 0; k < SF_TM_LIVE; k++)
-		if (alive(&s->live[k], now)) {
+		if (alive(&s->live[k], now) && (!of_jobs || s->live[k].jobs)) {
 			sum += __atomic_load_n(&s->live[k].value[i], __ATOMIC_RELAXED);
 			any = true;
 		}
 	if (any) *out = sum;
 	return any;
+}
+
+struct since {
+	int64_t pid, ms;
+	size_t metric;
+	bool found;
+};
+
+static void since_of_slot(const char *name, void *p, size_t n, void *arg) {
+	(void)name;
+	const struct sf_telemetry__slot *s = p;
+	struct since *w = arg;
+	if (n != sizeof *s) return;
+	for (int k = 0; k < SF_TM_LIVE; k++) {
+		const struct sf_telemetry__live *l = &s->live[k];
+		if (l->pid != w->pid || !l->jobs) continue;
+		int64_t silent = (sf_time_now() - __atomic_load_n(&l->at_us, __ATOMIC_ACQUIRE)) / 1000;
+		w->ms = (int64_t)__atomic_load_n(&l->value[w->metric], __ATOMIC_RELAXED) + (silent > 0 ? silent : 0);
+		w->found = true;
+	}
+}
+
+bool sf_telemetry__since(int64_t pid, size_t i, int64_t *ms) {
+	struct since w = { .pid = pid, .metric = i };
+	sf_shm_each(sf_telemetry__prefix(), since_of_slot, &w);
+	if (w.found) *ms = w.ms;
+	return w.found;
+}
+
+bool sf_telemetry_jobs_idle(int64_t pid, int64_t *ms) {
+	for (size_t i = 0; i < sf_telemetry__nmetrics; i++)
+		if (sf_telemetry__metrics[i].kind == SF_TM_SINCE) return sf_telemetry__since(pid, i, ms);
+	return false;
 }
 
 static void collect_slot(const char *name, void *p, size_t n, void *arg) {

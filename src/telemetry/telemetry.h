@@ -6,6 +6,9 @@
 #ifndef SF_TELEMETRY_TELEMETRY_H
 #define SF_TELEMETRY_TELEMETRY_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #define SF_VERSION "0.1.0" /* of the program */
 
 struct sf_db;
@@ -27,6 +30,10 @@ void sf_telemetry_start(const struct sf_telemetry_opts *opts);
 void sf_telemetry_jobs(struct sf_jobs *jobs);
 void sf_telemetry_stop(
 	void); /* publishes a last time and closes the timer; before the objects go. Fine when not started. */
+
+/* How long ago the job worker with that pid last took, ended or asked for a job, in ms; it goes on growing when the process stands still.
+ * False: it is none, or has not begun. */
+bool sf_telemetry_jobs_idle(int64_t pid, int64_t *ms);
 
 extern const struct sf_service telemetry_service; /* GET /metrics */
 

@@ -226,6 +226,29 @@ onEachEngine(describe, after, 'jobs', (engine) => {
     assert.equal(runs('dead'), 1);
     assert.match(text, /^job_duration_seconds_bucket\{kind="platform\.prune",outcome="done",le="\+Inf"\} [1-9]/m);
   });
+
+  test('a job worker that stands still, and the queue behind it, are seen', { skip: engine !== 'sqlite' && 'the same on every engine' }, async () => {
+    const [pid] = await jobWorkers(s, admin);
+    const idle = async () => (await s.get('/api/infrastructure/processes', { token: admin })).body.processes.find((p) => p.pid === pid).idle_seconds;
+    const behind = async () => (await s.get('/api/ops/jobs/counts', { token: admin })).body.queues;
+    let id;
+    assert.equal((await s.get('/api/infrastructure/processes', { token: admin })).body.processes[0].idle_seconds, null, 'the supervisor runs no jobs');
+    process.kill(pid, 'SIGSTOP');
+    try {
+      [id] = await addJobs(s, 1);
+      await until(async () => (await idle()) >= 6, { ms: 60_000, what: 'the process to be shown as standing still' }); // figures are stale after 5 s
+      assert.match((await s.get('/metrics')).text, /^jobs_idle_seconds\{worker="1"\} ([6-9]|\d\d)/m);
+      const [queue, ...others] = await behind();
+      assert.deepEqual([queue.queue, queue.due, queue.estimated, others], ['upkeep', 1, false, []]);
+      assert.ok(queue.oldest_seconds >= 1);
+      assert.match((await cli('counts')).stdout, /^upkeep +1 +\d+\.\d s$/m);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await done(id);
+    assert.deepEqual(await behind(), []);
+    await until(async () => (await idle()) < 6, { what: 'the process to be at work again' });
+  });
 });
 
 test('a service with a database of its own has its jobs there: they run, and are seen by its name', async () => {

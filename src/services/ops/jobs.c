@@ -1,6 +1,7 @@
 /* jobs: following one's own job, and the queue as an administrator sees and steers it. */
 #include "services/ops/internal.h"
 
+#include "core/time.h"
 #include "db/db.h"
 
 /* The database that holds the jobs asked for; 400 for a service that there is not. */
@@ -90,6 +91,31 @@ int ops_job_list(struct sf_req *r) {
 	return 0;
 }
 
+static int64_t oldest_of(const struct sf_job_counts *c, struct sf_str queue) {
+	for (size_t i = 0; i < c->nages; i++)
+		if (sf_str_eq(c->ages[i].queue, queue)) return c->ages[i].oldest_us;
+	return 0;
+}
+
+/* How far each queue with jobs that could run now is behind; the depths stand by queue. */
+static void lag(struct sf_json *j, const struct sf_job_counts *c) {
+	sf_json_key(j, "queues");
+	sf_json_arr(j);
+	for (size_t i = 0; i < c->ndepths;) {
+		struct sf_str queue = c->depths[i].queue;
+		int64_t due = 0;
+		bool estimated = false;
+		for (; i < c->ndepths && sf_str_eq(c->depths[i].queue, queue); i++)
+			due += c->depths[i].due, estimated |= c->depths[i].estimated;
+		if (!due) continue;
+		sf_json_obj(j);
+		sf_json_add(j, SF_KV("queue", queue), SF_KV("due", due), SF_KV("estimated", estimated),
+					SF_KV("oldest_seconds", oldest_of(c, queue) / SF_USEC));
+		sf_json_obj_end(j);
+	}
+	sf_json_arr_end(j);
+}
+
 int ops_job_counts(struct sf_req *r) {
 	struct sf_job_counts c;
 	struct sf_dbh *h;
@@ -108,6 +134,7 @@ int ops_job_counts(struct sf_req *r) {
 		sf_json_obj_end(j);
 	}
 	sf_json_arr_end(j);
+	lag(j, &c);
 	sf_json_obj_end(j);
 	return 0;
 }

@@ -98,8 +98,16 @@ static const struct sf_field count_out[] = {
 	SF_OUT(estimated, SF_F_BOOL, .required = true),
 	{ 0 },
 };
+static const struct sf_field lag_out[] = {
+	SF_OUT(queue, SF_F_TEXT, .required = true),
+	SF_OUT(due, SF_F_INT, .required = true, .help = "jobs that could run now"),
+	SF_OUT(estimated, SF_F_BOOL, .required = true),
+	SF_OUT(oldest_seconds, SF_F_INT, .required = true, .help = "how long the oldest of them has been due"),
+	{ 0 },
+};
 static const struct sf_field counts_out[] = {
 	SF_OUT(counts, SF_F_ARRAY, .required = true, .sub = count_out),
+	SF_OUT(queues, SF_F_ARRAY, .required = true, .sub = lag_out, .help = "those with jobs that are due"),
 	{ 0 },
 };
 static const struct sf_field acted_out[] = {

@@ -3,6 +3,7 @@
 #include "loop/loop.h"
 #include "services/platform/internal.h"
 #include "services/services.h"
+#include "telemetry/telemetry.h"
 
 static struct {
 	const char *not_ready; /* static text, NULL: nothing of ours stands against it */
@@ -75,6 +76,12 @@ int platform_processes(struct sf_req *r) {
 					SF_KV("generation", p->generation), SF_KV("restarts", p->restarts));
 		sf_json_key(j, "started_at");
 		sf_json_time(j, p->started);
+		sf_json_key(j, "idle_seconds");
+		int64_t ms;
+		if (p->role == SF_WORKER_JOBS && sf_telemetry_jobs_idle(p->pid, &ms))
+			sf_json_int(j, ms / 1000);
+		else
+			sf_json_null(j);
 		sf_json_obj_end(j);
 	}
 	sf_json_arr_end(j);

@@ -155,6 +155,9 @@ static const struct sf_field process_out[] = {
 	SF_OUT(generation, SF_F_INT, .required = true, .help = "upgrades since the start"),
 	SF_OUT(restarts, SF_F_INT, .required = true),
 	SF_OUT(started_at, SF_F_TIME, .required = true),
+	SF_OUT(idle_seconds, SF_F_INT, .required = true, .nullable = true,
+		   .help =
+			   "of a job worker: since it last took, ended or asked for a job, or stood still; else null"),
 	{ 0 },
 };
 static const struct sf_field processes_out[] = {
