@@ -289,6 +289,13 @@ struct sf_str sf_arena_str(struct sf_arena *a, struct sf_str s) {
 	return (struct sf_str) { sf_arena_cstr(a, s), s.n };
 }
 
+struct sf_str sf_arena_line(struct sf_arena *a, struct sf_str s) {
+	char *p = sf_arena_cstr(a, s);
+	for (size_t i = 0; i < s.n; i++)
+		if (p[i] == '\n' || p[i] == '\r') p[i] = ' ';
+	return (struct sf_str) { p, s.n };
+}
+
 struct sf_str sf_arena_printf(struct sf_arena *a, const char *fmt, ...) {
 	char small[256];
 	va_list args;

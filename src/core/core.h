@@ -136,6 +136,8 @@ __attribute__((returns_nonnull)) void *sf_arena_zalloc(struct sf_arena *a, size_
 void *sf_arena_try(struct sf_arena *a, size_t n);
 struct sf_str sf_arena_str(struct sf_arena *a, struct sf_str s); /* copy, NUL-terminated */
 char *sf_arena_cstr(struct sf_arena *a, struct sf_str s);
+/* The text on one line: each line break is a space. What a user wrote must not look like lines of ours. */
+struct sf_str sf_arena_line(struct sf_arena *a, struct sf_str s);
 SF_PRINTF(2, 3) struct sf_str sf_arena_printf(struct sf_arena *a, const char *fmt, ...);
 /* Runs fn(arg) when the arena is freed or reset: for things that are not memory. */
 void sf_arena_defer(struct sf_arena *a, void (*fn)(void *arg), void *arg);

@@ -22,8 +22,8 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     await api?.stop();
   });
   const message = (id, text, type = 'private') => ({ message_id: 1, date: 1, chat: { id, type }, from: { id }, text });
-  const say = async (id, text, n = ++update) => {
-    const r = await s.post(HOOK, { update_id: n, message: message(id, text) });
+  const say = async (id, text, n = ++update, headers = {}) => {
+    const r = await s.post(HOOK, { update_id: n, message: message(id, text) }, { headers });
     assert.equal(r.status, 200, r.text);
     assertDocumented(doc, 'POST', HOOK, r);
     return n;
@@ -72,7 +72,7 @@ onEachEngine(describe, after, 'telegram', (engine) => {
   });
 
   test('a code links a chat, once', async () => {
-    const user = await s.user({ name: '김예약' });
+    const user = await s.user({ name: '김\n예약' });
     const here = ++chat;
     assert.match(await answer(here, '/status'), /not linked/);
     const first = await code(user);
@@ -84,7 +84,7 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     const second = await code(user);
     assert.match(await answer(here, first.command), /not valid/, 'a new code ends the one before');
     assert.match(await answer(here, second.command), /linked to your account/);
-    assert.match(await answer(here, '/status'), new RegExp(`김예약 \\(${user.email}\\)`));
+    assert.match(await answer(here, '/status'), new RegExp(`김 예약 \\(${user.email}\\)`));
     assert.equal((await code(user)).linked, true);
     const state = await s.get('/api/telegram', { token: user.token });
     assertDocumented(doc, 'GET', '/api/telegram', state);
@@ -104,14 +104,16 @@ onEachEngine(describe, after, 'telegram', (engine) => {
 
   test('commands', async () => {
     const guest = await subscriber(s);
-    const chef = await newChef(s, { name: '최셰프' });
+    const chef = await newChef(s, { name: '*최*_<b>셰프\n[x](http://x.kr)' }), named = '*최*_<b>셰프 [x](http://x.kr)'; // no markup, no second line
     const here = ++chat;
     await answer(here, (await code(guest)).command);
     assert.match(await answer(here, '/bookings'), /no bookings ahead/);
     const r = await s.post('/api/coocook/bookings', { chef_id: chef.id, booking_date: `${day(20)}T09:00:00Z`, duration_hours: 3 }, { token: guest.token });
     assert.equal(r.status, 201, r.text);
-    await hears(here, 3, 'word of the booking');
-    assert.match(await answer(here, '/bookings'), new RegExp(`${day(20)} 18:00, 3 h: 최셰프, pending`));
+    const word = await hears(here, 3, 'word of the booking');
+    assert.ok(word.includes(` has asked chef ${named} for a booking.`), word);
+    assert.deepEqual((await answer(here, '/bookings')).split('\n').slice(1), [`${day(20)} 18:00, 3 h: ${named}, pending`]);
+    assert.ok(api.sent.every((m) => !('parse_mode' in m) && !('entities' in m)));
     assert.match(await answer(here, '/posts'), /does not publish posts/);
     for (const text of ['/nothing', 'hello', '/help', '/start']) {
       const help = await answer(here, text);
@@ -151,13 +153,14 @@ onEachEngine(describe, after, 'telegram', (engine) => {
   });
 
   test('an update is applied once, and what is no message is left alone', async () => {
-    const here = ++chat;
-    const n = await say(here, '/status');
+    const here = ++chat, trace = '4bf92f3577b34da6a3ce929d0e0e4736';
+    const n = await say(here, '/status', ++update, { traceparent: `00-${trace}-00f067aa0ba902b7-01` });
     await Promise.all(Array.from({ length: 8 }, () => say(here, '/status', n)));
     await say(here, '/posts');
     await until(() => api.to(here).some((t) => t.includes('posts')), { ms: 60_000, what: 'the later answer' });
     await until(async () => (await onDatabase(s, "SELECT count(*) FROM jobs WHERE kind = 'telegram.send'"))[0][0] === '0', { ms: 60_000, what: 'the queue to be empty' });
     assert.equal(api.to(here).length, 2);
+    assert.match(api.asked.find((a) => a.message.chat_id === here).headers.traceparent, new RegExp(`^00-${trace}-`));
     for (const body of [{ update_id: ++update, edited_message: message(here, '/status') }, { update_id: ++update, message: message(-77, '/status', 'group') },
       { update_id: ++update, message: { chat: 3, text: [] } }, { update_id: ++update, message: 7 }, { update_id: ++update, message: { ...message(here, ''), text: undefined, photo: [] } }])
       assert.equal((await s.post(HOOK, body)).status, 200, JSON.stringify(body));

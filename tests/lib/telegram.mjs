@@ -21,7 +21,7 @@ export class BotApi {
     const parts = [];
     for await (const part of req) parts.push(part);
     const message = parts.length ? JSON.parse(Buffer.concat(parts)) : {};
-    this.asked.push({ method: req.method, url: req.url, message, at: Date.now() });
+    this.asked.push({ method: req.method, url: req.url, headers: req.headers, message, at: Date.now() });
     const reply = (status, body) => {
       res.writeHead(status, { 'Content-Type': 'application/json' });
       res.end(JSON.stringify(body));

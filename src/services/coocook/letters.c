@@ -136,11 +136,12 @@ static struct mail mail_of(struct letter *l) {
 
 static struct sf_str message_of(struct sf_arena *a, const struct letter *l) {
 	char at[32];
+	struct sf_str guest = sf_arena_line(a, guest_of(l)), chef = sf_arena_line(a, l->b->chef_name);
 	sf_time_format_sql(l->b->starts_at + KOREA_USEC, at); /* its first 16 characters go to the minute */
-	return sf_arena_printf(
-		a, "%s" SF_PRI "%s" SF_PRI "%s\nBooking %lld: %.16s (time of Korea), %d h, %lld KRW",
-		l->event->before, SF_ARG(guest_of(l)), l->event->between, SF_ARG(l->b->chef_name), l->event->after,
-		(long long)l->b->id, at, (int)l->b->duration_hours, (long long)l->b->total_price);
+	return sf_arena_printf(a,
+						   "%s" SF_PRI "%s" SF_PRI "%s\nBooking %lld: %.16s (time of Korea), %d h, %lld KRW",
+						   l->event->before, SF_ARG(guest), l->event->between, SF_ARG(chef), l->event->after,
+						   (long long)l->b->id, at, (int)l->b->duration_hours, (long long)l->b->total_price);
 }
 
 /* ~ Adds the jobs that tell both sides. */

@@ -180,27 +180,16 @@ static void escape(struct sf_buf *b, struct sf_str s) {
 		}
 }
 
-/* What a user wrote stays on one line, so that nobody writes paragraphs into our mail. */
-static void one_line(struct sf_buf *b, struct sf_str s) {
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '\n')
-			sf_buf_char(b, ' ');
-		else
-			sf_buf_char(b, s.p[i]);
-	}
-}
-
 /* Text with its {fields} replaced. */
 static struct sf_str fill(struct page *p, const char *text, int lang) {
 	struct sf_buf b;
 	struct sf_str rest = sf_str(text), head;
 	sf_buf_init(&b, p->a);
 	while (sf_str_cut(rest, '{', &head, &rest)) {
-		struct sf_str name, v;
+		struct sf_str name;
 		sf_buf_str(&b, head);
 		sf_str_cut(rest, '}', &name, &rest);
-		v = value(p, name, lang);
-		one_line(&b, v);
+		sf_buf_str(&b, sf_arena_line(p->a, value(p, name, lang)));
 	}
 	sf_buf_str(&b, head);
 	return sf_buf_view(&b);
@@ -242,7 +231,7 @@ static void greeting(struct page *p, struct sf_str name, int lang, struct sf_buf
 		sf_buf_cstr(b, hello[lang]);
 	} else {
 		if (lang == EN) sf_buf_cstr(b, by_name[lang]);
-		one_line(b, name);
+		sf_buf_str(b, sf_arena_line(p->a, name));
 		sf_buf_cstr(b, lang == EN ? "," : by_name[lang]);
 	}
 	paragraph(text, html, sf_buf_view(b));

@@ -27,8 +27,9 @@ static int bookings(struct sf_req *r, int64_t user, struct sf_str *text) {
 	sf_buf_cstr(&b, "Your next bookings (times of Korea):");
 	for (size_t i = 0; i < n; i++) {
 		char at[32];
+		struct sf_str chef = sf_arena_line(sf_req_arena(r), next[i].chef);
 		sf_time_format_sql(next[i].starts_at + KOREA_USEC, at); /* its first 16 characters go to the minute */
-		sf_buf_printf(&b, "\n%.16s, %d h: " SF_PRI ", " SF_PRI, at, (int)next[i].hours, SF_ARG(next[i].chef),
+		sf_buf_printf(&b, "\n%.16s, %d h: " SF_PRI ", " SF_PRI, at, (int)next[i].hours, SF_ARG(chef),
 					  SF_ARG(next[i].status));
 	}
 	*text = sf_buf_view(&b);
@@ -39,9 +40,10 @@ static int status(struct sf_req *r, int64_t user, struct sf_str *text) {
 	struct platform_user who;
 	int err = platform_user(r, user, &who);
 	if (err) return err;
+	struct sf_str name = sf_arena_line(sf_req_arena(r), who.name);
 	*text = sf_arena_printf(sf_req_arena(r),
 							"The platform is up. This chat is linked to " SF_PRI " (" SF_PRI ").",
-							SF_ARG(who.name), SF_ARG(who.email));
+							SF_ARG(name), SF_ARG(who.email));
 	return 0;
 }
 
