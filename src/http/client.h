@@ -39,13 +39,14 @@ struct sf_client__breaker {
 	int64_t second[10]; /* which second a bucket is of */
 	uint32_t good[10], bad[10];
 };
-/* May a request go now? Takes the probe's place when it is half open: each true is followed by one of the two below. */
-bool sf_client__breaker_take(struct sf_client__breaker *b, int64_t now_ms);
+/* May a request go now? *probe: as the one that is let through while half open. Each true is followed by one of the two below, which are
+ * told the same. */
+bool sf_client__breaker_take(struct sf_client__breaker *b, int64_t now_ms, bool *probe);
 /* As take, without taking: to refuse early. */
 bool sf_client__breaker_lets(const struct sf_client__breaker *b, int64_t now_ms);
-void sf_client__breaker_note(struct sf_client__breaker *b, int64_t now_ms, bool good);
-void sf_client__breaker_forget(
-	struct sf_client__breaker *b); /* ended without saying anything about the host */
+void sf_client__breaker_note(struct sf_client__breaker *b, int64_t now_ms, bool probe, bool good);
+/* It ended without saying anything about the host. */
+void sf_client__breaker_forget(struct sf_client__breaker *b, bool probe);
 
 /* ---- repeats (client_retry.c) ------------------------------------------------------------------- */
 

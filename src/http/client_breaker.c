@@ -5,7 +5,7 @@
  *        └──────────────────────────── the probe succeeds ────────────────────┼─────────────────────┤
  *                                                                             └──── it fails ───────┘
  *
- * The pause is 2 s and doubles with each failed probe up to a minute. What ends while it is open (requests that were under
+ * The pause is 2 s and doubles with each failed probe up to a minute. What ends while it is open or half open (requests that were under
  * way when it opened) changes nothing: only the probe decides. */
 #include "http/client.h"
 
@@ -31,11 +31,10 @@ bool sf_client__breaker_lets(const struct sf_client__breaker *b, int64_t now_ms)
 	return false;
 }
 
-bool sf_client__breaker_take(struct sf_client__breaker *b, int64_t now_ms) {
+bool sf_client__breaker_take(struct sf_client__breaker *b, int64_t now_ms, bool *probe) {
 	if (!sf_client__breaker_lets(b, now_ms)) return false;
-	if (b->state == SF_BREAKER_CLOSED) return true;
-	b->state = SF_BREAKER_HALF_OPEN;
-	b->probing = true;
+	*probe = b->state != SF_BREAKER_CLOSED;
+	if (*probe) b->state = SF_BREAKER_HALF_OPEN, b->probing = true;
 	return true;
 }
 
@@ -47,10 +46,9 @@ static bool mostly_bad(const struct sf_client__breaker *b, int64_t second) {
 	return good + bad >= LEAST && bad > good;
 }
 
-void sf_client__breaker_note(struct sf_client__breaker *b, int64_t now_ms, bool good) {
-	if (b->state == SF_BREAKER_OPEN) return;
-	if (b->state == SF_BREAKER_HALF_OPEN) {
-		if (!b->probing) return;
+void sf_client__breaker_note(struct sf_client__breaker *b, int64_t now_ms, bool probe, bool good) {
+	if (b->state != SF_BREAKER_CLOSED) {
+		if (!probe) return;
 		if (good)
 			close_it(b);
 		else
@@ -67,6 +65,6 @@ void sf_client__breaker_note(struct sf_client__breaker *b, int64_t now_ms, bool 
 	if (b->row >= ROW || (!good && mostly_bad(b, second))) open_for(b, now_ms, PAUSE_MS);
 }
 
-void sf_client__breaker_forget(struct sf_client__breaker *b) {
-	b->probing = false;
+void sf_client__breaker_forget(struct sf_client__breaker *b, bool probe) {
+	if (probe) b->probing = false;
 }

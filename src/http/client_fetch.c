@@ -64,7 +64,7 @@ static int leave_alone(struct fetch *f) {
 	return SF_EUNAVAILABLE;
 }
 
-static void note(struct fetch *f, int err) {
+static void note(struct fetch *f, int err, bool probe) {
 	int64_t now = sf_loop_now(f->t.c->loop);
 	int status = f->t.status;
 	bool bad = err == SF_EUNAVAILABLE || err == SF_EDEADLINE ||
@@ -72,24 +72,26 @@ static void note(struct fetch *f, int err) {
 	if (bad) f->t.c->stats.failures++;
 	if (err == SF_EFORBIDDEN) f->t.c->stats.forbidden++;
 	if (bad || !err || err == SF_ETOOLARGE)
-		sf_client__breaker_note(&f->host->breaker, now, !bad);
+		sf_client__breaker_note(&f->host->breaker, now, probe, !bad);
 	else
-		sf_client__breaker_forget(&f->host->breaker);
+		sf_client__breaker_forget(&f->host->breaker, probe);
 }
 
 static int exchange(struct fetch *f) {
 	struct sf_client *c = f->t.c;
 	struct sf_client__breaker *b = &f->host->breaker;
+	bool probe = false;
 	if (!sf_client__breaker_lets(b, sf_loop_now(c->loop))) return leave_alone(f);
 	if (left_ms(f) <= 0) return SF_EDEADLINE;
 	int err = sf_client__turn_take(&c->hosts, f->host, left_ms(f));
 	if (err) return err;
 	if (left_ms(f) <= 0)
 		err = SF_EDEADLINE;
-	else if (!sf_client__breaker_take(b, sf_loop_now(c->loop))) /* it may have opened while we waited */
+	else if (!sf_client__breaker_take(b, sf_loop_now(c->loop),
+									  &probe)) /* it may have opened while we waited */
 		err = leave_alone(f);
 	else
-		note(f, err = sf_client__try(&f->t, f->host, left_ms(f), f->a, f->why));
+		note(f, err = sf_client__try(&f->t, f->host, left_ms(f), f->a, f->why), probe);
 	sf_client__turn_give(&c->hosts, f->host);
 	return err;
 }

@@ -5,6 +5,7 @@ import { Server, onEachEngine } from '../lib/server.mjs';
 import { until } from '../lib/proc.mjs';
 import { assertDocumented, assertError } from '../lib/contract.mjs';
 import { day, newChef, onDatabase, subscriber } from '../lib/coocook.mjs';
+import { certificates } from '../lib/smtp.mjs';
 import { BotApi } from '../lib/telegram.mjs';
 
 const SECRET = 'the-secret-of-the-webhook';
@@ -205,4 +206,18 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     await until(async () => !(await code(user)).linked, { ms: 60_000, what: 'the link to end' });
     assert.ok(!s.daemon.lines.some((l) => l.includes(api.token)), 'the token is in no log line');
   });
+});
+
+test('a Bot API whose certificate does not hold is told nothing, the token least of all', async (t) => {
+  const certs = await certificates();
+  t.after(() => certs.remove());
+  const api = await BotApi.start(certs.good);
+  t.after(() => api.stop());
+  const s = await Server.start({ env: { TELEGRAM_BASE_URL: api.url, TELEGRAM_TOKEN: api.token, TELEGRAM_WEBHOOK_SECRET: SECRET } });
+  t.after(() => s.stop());
+  assert.equal((await s.post(HOOK, { update_id: 1, message: { chat: { id: 7, type: 'private' }, text: '/status' } })).status, 200);
+  const error = await until(async () => (await onDatabase(s, "SELECT error FROM jobs WHERE kind = 'telegram.send' AND error <> ''"))[0]?.[0], { ms: 60_000, what: 'an attempt that failed' });
+  assert.match(error, /^the Bot API did not answer/);
+  assert.equal(api.asked.length, 0);
+  assert.ok(!s.daemon.lines.some((l) => l.includes(api.token)), 'the token is in no log line');
 });

@@ -1,13 +1,17 @@
 // A Bot API server of our own, as the bot's messages find it: it keeps what was sent, and answers what a test has prepared.
 import http from 'node:http';
+import https from 'node:https';
+import { readFileSync } from 'node:fs';
 
 export class BotApi {
-  static async start(token = '123456:a-token-of-tests') {
+  /** tls: {cert, key}, files; without it HTTP is spoken. */
+  static async start(tls, token = '123456:a-token-of-tests') {
     const api = new BotApi();
     Object.assign(api, { token, sent: [], asked: [], prepared: [] });
-    api.server = http.createServer((req, res) => api.answer(req, res));
+    const answer = (req, res) => api.answer(req, res);
+    api.server = tls ? https.createServer({ cert: readFileSync(tls.cert), key: readFileSync(tls.key) }, answer) : http.createServer(answer);
     await new Promise((done) => api.server.listen(0, '127.0.0.1', done));
-    api.url = `http://127.0.0.1:${api.server.address().port}`;
+    api.url = `http${tls ? 's' : ''}://127.0.0.1:${api.server.address().port}`;
     return api;
   }
   /** Next answers, in order: {status, body}, or 'reset' for a connection that breaks, 'lost' for one that breaks after the message was taken. */

@@ -407,6 +407,8 @@ static void test_files(void **state) {
 	assert_null(strstr(answer_header(&w, req, "Content-Security-Policy"), "unsafe"));
 	assert_string_equal(answer_header(&w, req, "Cross-Origin-Opener-Policy"), "same-origin");
 	assert_non_null(answer_header(&w, req, "Strict-Transport-Security"));
+	assert_string_equal(answer_header(&w, call(&w, SF_POST, "/api/cookie", NULL, NULL), "Set-Cookie"),
+						"sf_session=abc; Path=/; SameSite=Lax; Max-Age=3600; HttpOnly; Secure");
 	assert_holds(call(&w, SF_GET, "/docs", NULL, NULL), "docs.html");
 	assert_null(answer_header(&w, call(&w, SF_GET, "/plain.txt", NULL, NULL), "Content-Security-Policy"));
 	const char *etag = answer_header(&w, call(&w, SF_GET, "/404.html", NULL, NULL), "ETag");

@@ -172,6 +172,29 @@ static void broken_connections_are_unavailable(void **state) {
 	rig_run(broken);
 }
 
+/* A host that takes no more connections leaves the next one unanswered: as a host that is away does. */
+static void unanswered(void) {
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof(in);
+	int full = socket(AF_INET, SOCK_STREAM, 0), waits[4];
+	assert_int_equal(bind(full, (struct sockaddr *)&in, n), 0);
+	assert_int_equal(listen(full, 0), 0);
+	assert_int_equal(getsockname(full, (struct sockaddr *)&in, &n), 0);
+	for (size_t i = 0; i < SF_COUNT(waits); i++) {
+		waits[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)!connect(waits[i], (struct sockaddr *)&in, n);
+	}
+	struct sf_str to = sf_arena_printf(rig.arena, "http://127.0.0.1:%d/", ntohs(in.sin_port));
+	assert_int_equal(fetch(&(struct sf_fetch) { .url = to, .connect_ms = 150, .timeout_ms = 20000 }),
+					 SF_EUNAVAILABLE);
+	for (size_t i = 0; i < SF_COUNT(waits); i++) close(waits[i]);
+	close(full);
+}
+static void connecting_has_a_time_of_its_own(void **state) {
+	(void)state;
+	rig_run(unanswered);
+}
+
 static void repeats(void) {
 	assert_int_equal(FETCH("/flaky?2", .retries = 2), 0);
 	assert_int_equal(rig.got.status, 200);
@@ -202,6 +225,15 @@ static void repeats(void) {
 static void only_what_is_safe_is_repeated(void **state) {
 	(void)state;
 	rig_run(repeats);
+}
+
+static void budget(void) {
+	for (int i = 0; i < 7; i++) assert_int_equal(FETCH("/status?429", .retries = 2), 0);
+	assert_int_equal(stats().repeats, 10); /* of 14 that were asked for */
+}
+static void repeats_have_a_budget(void **state) {
+	(void)state;
+	rig_run(budget);
 }
 
 static void retry_after(void) {
@@ -265,6 +297,22 @@ static void a_host_that_fails_is_left_alone(void **state) {
 	rig_run(breaker);
 }
 
+/* A host that answers more than was wanted is well. */
+static void spoken(void) {
+	for (int i = 0; i < 9; i++)
+		if (i == 4)
+			assert_int_equal(FETCH("/big?1000", .body_max = 10), SF_ETOOLARGE);
+		else
+			assert_int_equal(FETCH("/reset"), SF_EUNAVAILABLE);
+	assert_int_equal(stats().open, 0);
+	assert_int_equal(FETCH("/reset"), SF_EUNAVAILABLE);
+	assert_int_equal(stats().open, 1);
+}
+static void an_answer_that_is_too_large_is_no_failure(void **state) {
+	(void)state;
+	rig_run(spoken);
+}
+
 /* ---- redirects -------------------------------------------------------------------------------------------- */
 
 static void redirects(void) {
@@ -316,17 +364,23 @@ static void redirects_change_methods_as_rfc_9110_says(void **state) {
 static void credentials(void) {
 	struct sf_http_header h[] = { { SF_STR("Authorization"), SF_STR("Bearer sesame") },
 								  { SF_STR("Cookie"), SF_STR("a=sesame") },
+								  { SF_STR("Proxy-Authorization"), SF_STR("Basic sesame") },
 								  { SF_STR("X-Kept"), SF_STR("1") } };
 	char path[64];
-	assert_int_equal(FETCH("/to?302=/echo", .redirects = 1, .headers = h, .nheaders = 3), 0);
+	assert_int_equal(FETCH("/to?302=/echo", .redirects = 1, .headers = h, .nheaders = 4), 0);
 	assert_true(has(rig.got.body, "Authorization: Bearer sesame") && has(rig.got.body, "a=sesame"));
 	snprintf(path, sizeof(path), "/to?302=http://localhost:%d/echo", server.port);
-	assert_int_equal(FETCH(path, .redirects = 1, .headers = h, .nheaders = 3), 0);
+	assert_int_equal(FETCH(path, .redirects = 1, .headers = h, .nheaders = 4), 0);
+	assert_true(has(rig.got.body, "X-Kept") && !has(rig.got.body, "sesame"));
+	/* and from there to itself: the other host still has no right to them */
+	snprintf(path, sizeof(path), "/to?302=http://localhost:%d/to?302=/echo", server.port);
+	assert_int_equal(FETCH(path, .redirects = 2, .headers = h, .nheaders = 4), 0);
 	assert_true(has(rig.got.body, "X-Kept") && !has(rig.got.body, "sesame"));
 	struct sf_str with = sf_arena_printf(rig.arena, "http://me:pw@127.0.0.1:%d/to?302=/echo", server.port);
 	assert_int_equal(fetch(&(struct sf_fetch) { .url = with, .redirects = 1 }), 0);
 	assert_true(has(rig.got.body, "Authorization: Basic bWU6cHc="));
 	assert_false(has(rig.got.url, "pw"));
+	snprintf(path, sizeof(path), "/to?302=http://localhost:%d/echo", server.port);
 	with = sf_arena_printf(rig.arena, "http://me:pw@127.0.0.1:%d%s", server.port, path);
 	assert_int_equal(fetch(&(struct sf_fetch) { .url = with, .redirects = 1 }), 0);
 	assert_false(has(rig.got.body, "Authorization"));
@@ -424,10 +478,13 @@ int main(void) {
 		T(slow_answers_end_at_the_deadline),
 		T(large_answers_are_cut_off),
 		T(broken_connections_are_unavailable),
+		T(connecting_has_a_time_of_its_own),
 		T(only_what_is_safe_is_repeated),
+		T(repeats_have_a_budget),
 		T(retry_after_is_honoured_within_the_deadline),
 		T(an_unsafe_request_is_never_written_twice),
 		T(a_host_that_fails_is_left_alone),
+		T(an_answer_that_is_too_large_is_no_failure),
 		T(redirects_are_followed_up_to_the_limit),
 		T(redirects_change_methods_as_rfc_9110_says),
 		T(credentials_stay_with_their_host),
