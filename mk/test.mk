@@ -13,7 +13,7 @@ $(B)/tests/%: tests/unit/%.c $(LINK) Makefile mk/test.mk
 
 # tests/unit/<folder>/<file>_test.c mirrors src/<folder>/<file>.c; UNIT=json runs those whose path holds it
 check: $(if $(UNIT),$(foreach t,$(UNIT_BIN),$(if $(findstring $(UNIT),$(t)),$(t))),$(UNIT_BIN))
-	@fail=0; for t in $^; do $$t || { echo "FAILED: $$t"; fail=1; }; done; exit $$fail
+	@tests/unit/run.sh $^
 
 NODE_TEST := node tests/run.mjs
 api: $(B)/softfactory
@@ -21,8 +21,8 @@ api: $(B)/softfactory
 web-test: $(B)/softfactory web
 	SF_BIN=$(abspath $(B))/softfactory SF_WEB=$(abspath $(B))/web $(NODE_TEST) $(sort $(wildcard tests/web/*$(T)*.test.mjs))
 fault: $(B)/softfactory $(B)/tests/jobworker
-	SF_BIN=$(abspath $(B))/softfactory SF_JOBWORKER=$(abspath $(B))/tests/jobworker $(NODE_TEST) $(sort $(wildcard tests/fault/*$(T)*.test.mjs))
-	$(if $(T),,SF_JOBS_VIA=rabbitmq SF_ENGINES=postgres SF_BIN=$(abspath $(B))/softfactory $(NODE_TEST) tests/api/jobs.test.mjs tests/fault/jobs_workers.test.mjs)
+	SF_BIN=$(abspath $(B))/softfactory SF_JOBWORKER=$(abspath $(B))/tests/jobworker $(NODE_TEST) $(sort $(wildcard tests/fault/*$(T)*.test.mjs)) \
+	  $(if $(T),,--through-rabbitmq tests/api/jobs.test.mjs tests/fault/jobs_workers.test.mjs)
 chaos: $(B)/tests/jobworker
 	CHAOS_JOBS=$${CHAOS_JOBS:-200000} CHAOS_KILLS=$${CHAOS_KILLS:-30} CHAOS_DUE=20000 CHAOS_CUTS=20 SF_JOBWORKER=$(abspath $(B))/tests/jobworker RABBIT_CUTS=20 RABBIT_KILLS=5 $(NODE_TEST) tests/fault/queue.test.mjs tests/fault/rabbit.test.mjs
 

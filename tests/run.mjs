@@ -1,23 +1,70 @@
-// Runs test files with one private PostgreSQL for all of them. Usage: node tests/run.mjs FILE...
-// With SF_JOBS_VIA=rabbitmq their jobs go through a private RabbitMQ.
+// Runs test files, as many at once as there are processors, with one private PostgreSQL for all of them.
+//   node tests/run.mjs FILE... [--through-rabbitmq FILE...]
+// Jobs of the files after --through-rabbitmq go through a private RabbitMQ; they share its queues, so they run one after another.
+// A file that says `// alone: why` at the start of a line runs when nothing else does.
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { Postgres } from './lib/pg.mjs';
 import { Rabbit } from './lib/rabbit.mjs';
 
-const files = process.argv.slice(2);
-if (files.length === 0) {
+const SLOTS = Math.min(Math.max(availableParallelism(), 2), 4); // a browser and its servers take half a gigabyte
+const LONG = ['explain', 'rabbit', 'smtp', 'accounts', 'ops', 'trouble', 'telegram', 'jobs_workers']; // begin first, so that none is left at the end
+const COUNT = /^(?:ℹ|#) (tests|suites|pass|fail|cancelled|skipped|todo) (\d+)$/;
+
+const args = process.argv.slice(2), at = args.indexOf('--through-rabbitmq');
+const files = at < 0 ? args : args.slice(0, at), brokered = at < 0 ? [] : args.slice(at + 1);
+if (files.length + brokered.length === 0) {
   console.error('no test file matches');
   process.exit(1);
 }
-const pg = await Postgres.start();
-const rabbit = process.env.SF_JOBS_VIA === 'rabbitmq' ? await Rabbit.start() : null;
-const child = spawn(process.execPath, ['--test', '--test-reporter=spec', ...files], {
-  stdio: 'inherit', env: { ...process.env, SF_PG_URL: pg.url(), ...(rabbit && { AMQP_URL: rabbit.url() }) },
+
+const running = new Set(), sum = new Map();
+let failed = false, stopped = false;
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {
+  stopped = true;
+  for (const child of running) child.kill(signal);
 });
-const stop = (signal) => child.kill(signal);
-process.on('SIGINT', stop);
-process.on('SIGTERM', stop);
-const code = await new Promise((resolve) => child.on('close', (c) => resolve(c ?? 1)));
+
+/** Runs one file; its output comes in one piece, without the counts, which are added up. */
+async function run(file, env) {
+  if (stopped) return;
+  const began = Date.now();
+  const child = spawn(process.execPath, ['--test', '--test-reporter=spec', file], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  let text = '';
+  running.add(child);
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (part) => (text += part));
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  running.delete(child);
+  failed ||= code !== 0;
+  const lines = text.trimEnd().split('\n').filter((line) => {
+    const [, what, n] = COUNT.exec(line) ?? [];
+    if (what) sum.set(what, (sum.get(what) ?? 0) + Number(n));
+    return !what && !/^(ℹ|#) duration_ms/.test(line);
+  });
+  console.log(`${lines.join('\n')}\n   ${file}: ${((Date.now() - began) / 1000).toFixed(1)} s${code === 0 ? '' : `, FAILED with ${code}`}\n`);
+}
+
+/** Runs tasks, SLOTS at once. */
+async function pool(tasks) {
+  await Promise.all(Array.from({ length: SLOTS }, async () => {
+    while (tasks.length > 0) await tasks.shift()();
+  }));
+}
+
+const rank = (file) => (LONG.some((name) => file.endsWith(`/${name}.test.mjs`)) ? 0 : 1);
+const wantsAlone = (file) => /^\/\/ alone: /m.test(readFileSync(file, 'utf8'));
+const together = files.filter((f) => !wantsAlone(f)).sort((a, b) => rank(a) - rank(b)), alone = files.filter(wantsAlone);
+
+const pg = await Postgres.start();
+const env = { SF_PG_URL: pg.url() };
+const throughRabbit = async () => {
+  const rabbit = await Rabbit.start();
+  for (const file of brokered) await run(file, { ...env, SF_JOBS_VIA: 'rabbitmq', SF_ENGINES: 'postgres', AMQP_URL: rabbit.url() });
+  await rabbit.stop();
+};
+await pool([...(brokered.length > 0 ? [throughRabbit] : []), ...together.map((file) => () => run(file, env))]);
+for (const file of alone) await run(file, env);
 await pg.stop();
-await rabbit?.stop();
-process.exit(code);
+for (const [what, n] of sum) console.log(`ℹ ${what} ${n}`);
+process.exit(failed || stopped ? 1 : 0);

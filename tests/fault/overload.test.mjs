@@ -1,6 +1,7 @@
 // Three times what the server can do or more, for ten seconds: what it accepts it finishes, the rest is refused at once, and afterwards all is
 // as before [APP-2]. Requests that cost the generator little: logins, where the processor is what there is too little of, and bookings
 // in a database that takes 20 ms for each, where it is connections.
+// alone: the capacity before, in and after the flood is compared
 import { after, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import http from 'node:http';

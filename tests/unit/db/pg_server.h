@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/hash.h"
 #include "core/log.h"
 #include "core/time.h"
 #include "db/db.h"
@@ -44,14 +45,20 @@ static inline int pg_shell(const char *fmt, ...) {
 	return system(line);
 }
 
+/* Below the range that the system gives to outgoing connections: those of another test would take it away before it is listened on. */
 static inline int pg_free_port(void) {
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t n = sizeof(a);
-	assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&a, n) == 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
-	close(fd);
-	return ntohs(a.sin_port);
+	for (;;) {
+		uint16_t pick = 0;
+		sf_random(&pick, sizeof pick);
+		struct sockaddr_in a = { .sin_family = AF_INET,
+								 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+								 .sin_port = htons((uint16_t)(20000 + pick % 12000)) };
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+		assert_true(fd >= 0);
+		bool is_free = bind(fd, (struct sockaddr *)&a, sizeof a) == 0;
+		close(fd);
+		if (is_free) return ntohs(a.sin_port);
+	}
 }
 
 static inline int pg_server_up(struct pg_server *s) {
