@@ -87,6 +87,8 @@ static int beat(struct sf_jobs__src *s, struct sf_arena *a) {
 	}
 	s->beats++;
 	renewed(s, asked, row.now);
+	/* a claim that was given up may happen after it was asked for in vain, and nobody would ever run what it took */
+	if (row.held > (int64_t)s->nruns) s->doubt = true, sf_jobs__signal(&s->pump);
 	return row.cancel ? sf_jobs__look_for_cancels(s, a) : 0;
 }
 
@@ -249,15 +251,19 @@ int sf_jobs__reconcile(struct sf_jobs__src *s, struct sf_arena *a) {
 	if (!ids) return SF_ENOMEM;
 	for (size_t i = 0; i < rows.n; i++) {
 		bool known = false;
-		int64_t id = SF_ROW(rows, jobs_q_mine, i)->id;
-		for (struct sf_node *at = s->runs.next; at != &s->runs && !known; at = at->next)
-			known = SF_CONTAINER(at, struct sf_job, all)->id == id;
-		if (!known) ids[n++] = id;
+		const struct jobs_q_mine_row *row = SF_ROW(rows, jobs_q_mine, i);
+		for (struct sf_node *at = s->runs.next; at != &s->runs && !known; at = at->next) {
+			const struct sf_job *j = SF_CONTAINER(at, struct sf_job, all);
+			known =
+				j->id == row->id && j->fence == row->fence; /* else an older run, whose end is on its way */
+		}
+		if (!known) ids[n++] = row->id;
 	}
 	if (n)
 		err = jobs_q_give_back(h, &(struct jobs_q_give_back_in) { .worker = s->worker, .ids = { ids, n } },
 							   NULL);
 	if (err) return err;
-	s->doubt = false, s->full_at_ms = 0;
+	s->doubt = false;
+	if (n) s->full_at_ms = 0;
 	return 0;
 }

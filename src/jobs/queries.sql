@@ -53,15 +53,17 @@ RETURNING id, jobs_now() AS now;
 -- sqlite:
 INSERT INTO job_workers (name, beat_at, expires_at) VALUES (:name, :now, :now + :lease) RETURNING id, :now AS now;
 
--- name: worker_beat :one no row: the lease was taken away. cancel: how many of its jobs are asked to stop
+-- name: worker_beat :one no row: the lease was taken away. held: how many jobs it runs; cancel: how many of them are asked to stop
 -- in: id int, now int, lease int
--- out: now int, cancel int
+-- out: now int, held int, cancel int
 UPDATE job_workers SET beat_at = jobs_now(), expires_at = jobs_now() + :lease + 0 * :now WHERE id = :id
 RETURNING jobs_now() AS now,
+          (SELECT count(*) FROM jobs WHERE worker = :id AND state = 'running') AS held,
           (SELECT count(*) FROM jobs WHERE worker = :id AND state = 'running' AND cancel_requested = 1) AS cancel;
 -- sqlite:
 UPDATE job_workers SET beat_at = :now, expires_at = :now + :lease WHERE id = :id
 RETURNING :now AS now,
+          (SELECT count(*) FROM jobs WHERE worker = :id AND state = 'running') AS held,
           (SELECT count(*) FROM jobs WHERE worker = :id AND state = 'running' AND cancel_requested = 1) AS cancel;
 
 -- name: worker_list :many
