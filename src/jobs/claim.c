@@ -13,7 +13,8 @@
  *     was rolled back) is found by a claim without floors. Those come every FULL_MS, but never take more than
  *     1/FULL_SHARE of the time, however much there is to step over.
  *
- * SQLite leaves no dead entries, has one writer, and no LATERAL: there, claims take one lane after the other.
+ * SQLite leaves no dead entries, has one writer, and no LATERAL: there, claims take one lane after the other. On both, each
+ * claim begins with the next lane, so that a queue with a long line does not keep the others (of its priority).
  *
  * Kinds with limits have lanes of their own, so that the rest is claimed without a thought of them. Theirs are claimed in a
  * transaction that holds the kind's row in job_limits: how many run is counted, and when the rate allows the next start is
@@ -31,6 +32,7 @@
 #define FLOOR_US   (3 * SF_USEC)
 #define FULL_MS    1000
 #define FULL_SHARE 50
+#define LOOK_MS    50
 
 /* ---- lanes -------------------------------------------------------------------------------------------------- */
 
@@ -159,7 +161,7 @@ void sf_jobs__take(struct sf_jobs__src *s, const struct sf_rows *rows) {
 		else if (!j->kind)
 			unknown(s, j, row[i].kind);
 		else
-			sf_list_push(&s->ready, &j->node), s->nready++;
+			sf_list_push(j->kind->limited ? s->ready.next : &s->ready, &j->node), s->nready++;
 	}
 	if (rows->n) sf_jobs__progressed(js);
 }
@@ -176,7 +178,11 @@ static void write_lane(struct sf_json *w, const struct sf_jobs__lane *l, int pri
 	sf_json_obj_end(w);
 }
 
-/* The lanes that `which` says, as a claim on PostgreSQL takes them: by priority, then by name. */
+static struct sf_jobs__lane *lane_in_turn(struct sf_jobs__src *s, size_t i) {
+	return &s->lane[(s->turn + i) % s->nlane];
+}
+
+/* The lanes that `which` says, as a claim on PostgreSQL takes them: by priority, then in turn. */
 static struct sf_str lanes_text(struct sf_jobs__src *s, struct sf_arena *a,
 								bool (*which)(const struct sf_jobs__lane *l), bool full) {
 	struct sf_buf b;
@@ -184,8 +190,10 @@ static struct sf_str lanes_text(struct sf_jobs__src *s, struct sf_arena *a,
 	struct sf_json w = sf_json(&b);
 	sf_json_arr(&w);
 	for (int p = 0; p < SF_JOBS__PRIORITIES; p++)
-		for (size_t i = 0; i < s->nlane; i++)
-			if (which(&s->lane[i])) write_lane(&w, &s->lane[i], p, full ? 0 : s->lane[i].floor[p]);
+		for (size_t i = 0; i < s->nlane; i++) {
+			const struct sf_jobs__lane *l = lane_in_turn(s, i);
+			if (which(l)) write_lane(&w, l, p, full ? 0 : l->floor[p]);
+		}
 	sf_json_arr_end(&w);
 	return sf_buf_view(&b);
 }
@@ -193,6 +201,7 @@ static bool is_open(const struct sf_jobs__lane *l) {
 	return !l->kind && !l->suspects;
 }
 struct sf_str sf_jobs__open_lanes(struct sf_jobs__src *s, struct sf_arena *a, bool full) {
+	s->turn++;
 	return lanes_text(s, a, is_open, full);
 }
 static bool is_suspect(const struct sf_jobs__lane *l) {
@@ -241,7 +250,7 @@ static int claim_pg(struct sf_jobs__src *s, struct sf_arena *a, int64_t n, size_
 	int64_t now = sf_jobs__now(s), ns = sf_clock_ns();
 	bool full = sf_jobs__look_at_all(s);
 	struct sf_rows rows;
-	int err = ask(s, handle(s, a), lanes_text(s, a, is_open, full), n, now, &rows);
+	int err = ask(s, handle(s, a), sf_jobs__open_lanes(s, a, full), n, now, &rows);
 	if (err) return err;
 	if (full) sf_jobs__looked_at_all(s, (sf_clock_ns() - ns) / 1000000);
 	sf_jobs__take(s, &rows); /* which puts them in order */
@@ -255,10 +264,12 @@ static int claim_pg(struct sf_jobs__src *s, struct sf_arena *a, int64_t n, size_
 }
 
 static int claim_lite(struct sf_jobs__src *s, struct sf_arena *a, int64_t n, size_t *got) {
+	s->turn++;
 	for (size_t i = 0; i < s->nlane && n > 0; i++) {
+		const struct sf_jobs__lane *l = lane_in_turn(s, i);
 		struct sf_rows rows;
-		if (!is_open(&s->lane[i])) continue;
-		int err = ask(s, handle(s, a), s->lane[i].name, n, sf_jobs__now(s), &rows);
+		if (!is_open(l)) continue;
+		int err = ask(s, handle(s, a), l->name, n, sf_jobs__now(s), &rows);
 		if (err) return err;
 		sf_jobs__take(s, &rows);
 		*got += rows.n, n -= (int64_t)rows.n;
@@ -357,22 +368,60 @@ out:
 	return err;
 }
 
+/* ~ Keeps the next slot that gets free for a job with limits, if one is due and may run. */
+static int look_for_limited(struct sf_jobs__src *s, struct sf_arena *a) {
+	int64_t now = sf_jobs__now(s);
+	struct jobs_q_due_row due;
+	if (sf_loop_now(s->js->loop) < s->limited_at_ms) return 0;
+	s->limited_at_ms = sf_loop_now(s->js->loop) + LOOK_MS;
+	for (size_t i = 0; i < s->nlane && !s->keep_slot; i++) {
+		const struct sf_jobs__lane *l = &s->lane[i];
+		if (!l->kind || l->suspects || l->free_at > now) continue;
+		int err = jobs_q_due(handle(s, a), &(struct jobs_q_due_in) { .lane = l->name, .now = now, .most = 1 },
+							 &due);
+		if (err) return err;
+		s->keep_slot = due.n > 0;
+	}
+	return 0;
+}
+
+static int64_t free_slots(const struct sf_jobs__src *s) {
+	int64_t line = s->keep_slot ? 0 : (int64_t)s->nready; /* which waits for the one that is kept */
+	return s->js->o.concurrency - (int64_t)s->js->running - line;
+}
+
+/* A rate is one of starts, and who lies about counts as running: so none is claimed but for a slot that is free. Where open lanes
+ * always fill them all, one is kept, or such jobs would wait until those lanes are empty. */
+int sf_jobs__claim_limited(struct sf_jobs__src *s, struct sf_arena *a) {
+	int err = 0;
+	if (!s->keep_slot && free_slots(s) <= 0) err = look_for_limited(s, a);
+	int64_t slots = free_slots(s);
+	if (err || slots <= 0) return err;
+	s->turn++;
+	for (size_t i = 0; i < s->nlane && slots > 0 && !err; i++) {
+		struct sf_jobs__lane *l = lane_in_turn(s, i);
+		struct sf_rows rows;
+		if (!l->kind || l->suspects) continue;
+		err = claim_limited(s, a, l, slots, &rows);
+		if (err) break;
+		sf_jobs__take(s, &rows);
+		slots -= (int64_t)rows.n;
+	}
+	s->keep_slot = false;
+	return err;
+}
+
+void sf_jobs__limit_freed(struct sf_jobs__src *s, const struct sf_jobs__kind *k) {
+	if (k->row->max_running <= 0) return;
+	for (size_t i = 0; i < s->nlane; i++)
+		if (s->lane[i].kind == k && k->row->max_per_s <= 0) s->lane[i].free_at = 0;
+	sf_jobs__signal(&s->pump);
+}
+
 /* ---- the face of it ------------------------------------------------------------------------------------------------ */
 
 int sf_jobs__claim(struct sf_jobs__src *s, struct sf_arena *a, int n, size_t *got) {
-	size_t slots = (size_t)s->js->o.concurrency;
 	*got = 0;
-	for (size_t i = 0; i < s->nlane; i++) {
-		struct sf_jobs__lane *l = &s->lane[i];
-		struct sf_rows rows;
-		size_t busy = s->js->running + s->nready;
-		if (!l->kind || l->suspects || busy >= slots)
-			continue; /* a rate is one of starts: none is claimed to lie about */
-		int err = claim_limited(s, a, l, (int64_t)(slots - busy), &rows);
-		if (err) return err;
-		sf_jobs__take(s, &rows);
-		*got += rows.n;
-	}
 	if (sf_jobs__amqp_up(s)) {
 		int err = sf_jobs__amqp_claim(s, a, n, got);
 		if (err || !sf_jobs__amqp_quiet(s)) return err;
@@ -380,10 +429,10 @@ int sf_jobs__claim(struct sf_jobs__src *s, struct sf_arena *a, int n, size_t *go
 	return sf_db_engine(s->db) == SF_PG ? claim_pg(s, a, n, got) : claim_lite(s, a, n, got);
 }
 
-/* The suspect that sf_jobs__take has put at the end of the line runs alone. */
+/* The suspect that sf_jobs__take has just put in line runs alone. */
 static void set_alone(struct sf_jobs__src *s) {
 	if (!s->nready) return;
-	struct sf_job *j = SF_CONTAINER(s->ready.prev, struct sf_job, node);
+	struct sf_job *j = SF_CONTAINER(s->runs.prev, struct sf_job, all);
 	sf_list_del(&j->node), s->nready--;
 	s->js->alone = j, s->js->alone_ms = sf_loop_now(s->js->loop);
 }

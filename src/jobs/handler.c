@@ -232,6 +232,17 @@ static void run(struct sf_job *j) {
 	sf_jobs__timed(j, outcome(j), (sf_clock_ns() - ns) / 1000);
 }
 
+/* Whether the slot that has just got free is not for whoever is next in line. */
+static bool slot_is_kept(struct sf_jobs *js) {
+	bool kept = false;
+	for (size_t i = 0; i < js->nsrc; i++) {
+		if (!js->src[i].keep_slot) continue;
+		sf_jobs__signal(&js->src[i].pump);
+		kept = true;
+	}
+	return kept;
+}
+
 static struct sf_job *next_ready(struct sf_jobs *js) {
 	struct sf_job *j = js->alone;
 	if (j) {
@@ -239,6 +250,7 @@ static struct sf_job *next_ready(struct sf_jobs *js) {
 		js->alone_runs = true;
 		return j;
 	}
+	if (slot_is_kept(js)) return NULL;
 	for (size_t i = 0; i < js->nsrc; i++) {
 		struct sf_jobs__src *s = &js->src[js->turn++ % js->nsrc];
 		if (!s->nready) continue;
@@ -267,7 +279,7 @@ void sf_jobs__run_some(void *arg) {
 		sf_jobs__progressed(js);
 		sf_jobs__ended(j);
 		if (alone || (limited && !s->nready)) sf_jobs__signal(&s->pump);
-		if (alone || sf_co_canceled(co) || sf_clock_ns() > until) break;
+		if (slot_is_kept(js) || alone || sf_co_canceled(co) || sf_clock_ns() > until) break;
 	}
 	js->coroutines--;
 	sf_jobs__dispatch(js);
@@ -279,6 +291,7 @@ void sf_jobs__run_free(struct sf_job *j) {
 	sf_list_del(&j->node);
 	sf_list_del(&j->all);
 	j->src->nruns--;
+	if (j->kind && j->kind->limited) sf_jobs__limit_freed(j->src, j->kind);
 	free((char *)j->why.p);
 	free((char *)j->result.p);
 	free(j);

@@ -116,6 +116,9 @@ struct sf_jobs__src { /* one database of a runner; lifetime: the runner */
 	int64_t next_at;    /* µs: the earliest job that is known to come due; 0: unknown */
 	int64_t next_asked_ms;
 	int64_t suspects_at_ms; /* when suspects are looked for again */
+	size_t turn;            /* the lane that claims begin with: one queue's line does not keep the others */
+	bool keep_slot;         /* a job with limits is due: the next slot that gets free is for it */
+	int64_t limited_at_ms;  /* when such jobs are looked for again while there is no free slot */
 	/* the rest */
 	struct sf_jobs__signal end, keep, tidy;
 	uint64_t beats; /* renewals in a row that succeeded */
@@ -171,6 +174,10 @@ void sf_jobs__progressed(struct sf_jobs *js);
 int sf_jobs__lanes(struct sf_jobs__src *s); /* builds them from queues and kinds; SF_EINVAL: no such queue */
 /* ~ Claims at most n jobs of the open lanes into s->ready; *got. */
 int sf_jobs__claim(struct sf_jobs__src *s, struct sf_arena *a, int n, size_t *got);
+/* ~ Claims jobs of kinds with limits, to the head of s->ready, as many as can begin now. */
+int sf_jobs__claim_limited(struct sf_jobs__src *s, struct sf_arena *a);
+/* A run has ended that may have counted for its kind's max_running. */
+void sf_jobs__limit_freed(struct sf_jobs__src *s, const struct sf_jobs__kind *k);
 /* ~ One suspect, into js->alone. */
 int sf_jobs__claim_suspect(struct sf_jobs__src *s, struct sf_arena *a);
 /* ~ When the next job comes due after `since`, a time no later than that of the last claim, or what came due in
@@ -178,7 +185,7 @@ int sf_jobs__claim_suspect(struct sf_jobs__src *s, struct sf_arena *a);
 int sf_jobs__ask_next(struct sf_jobs__src *s, struct sf_arena *a, int64_t since);
 /* ~ At the start: limits' rows; lanes that no declaration knows any more are taken into those that are. */
 int sf_jobs__prepare_lanes(struct sf_jobs__src *s, struct sf_arena *a);
-/* Rows of a claim, which are put in order, become runs, at the end of s->runs. */
+/* Rows of a claim, which are put in order, become runs, at the end of s->runs and, but for those with limits, of s->ready. */
 void sf_jobs__take(struct sf_jobs__src *s, const struct sf_rows *rows);
 /* The open lanes as a claim on PostgreSQL takes them, above their floors or in full. */
 struct sf_str sf_jobs__open_lanes(struct sf_jobs__src *s, struct sf_arena *a, bool full);

@@ -52,8 +52,15 @@ static int round_of(struct sf_jobs__src *s, struct sf_arena *a, int64_t *claimed
 	int err = 0;
 	if (s->doubt) err = sf_jobs__reconcile(s, a);
 	if (!err) err = suspects(s, a);
+	if (!err) err = sf_jobs__claim_limited(s, a);
+	if (err) s->keep_slot = false;
+	sf_jobs__dispatch(s->js); /* also for a suspect that has waited for long enough */
 	if (err) return err;
-	if (s->nready >= (size_t)(s->batch + 1) / 2) return 0; /* woken for nothing */
+	if (s->nready >=
+		(size_t)(s->batch + 1) / 2) { /* woken for nothing: what is there is enough for every slot */
+		if (s->js->running >= (size_t)s->js->o.concurrency) sf_jobs__progressed(s->js);
+		return 0;
+	}
 	int64_t before = sf_loop_now(l),
 			since = sf_jobs__now(s); /* what comes due from here on is the next, also while we claim */
 	int asked = s->batch - (int)s->nready;

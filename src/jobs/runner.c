@@ -63,9 +63,12 @@ void sf_jobs_stats(struct sf_jobs *js, struct sf_jobs_stats *out) {
 /* ---- dispatch ---------------------------------------------------------------------------------------------------- */
 
 static bool any_ready(const struct sf_jobs *js) {
-	for (size_t i = 0; i < js->nsrc; i++)
-		if (js->src[i].nready) return true;
-	return false;
+	bool any = false;
+	for (size_t i = 0; i < js->nsrc; i++) {
+		if (js->src[i].keep_slot) return false;
+		any = any || js->src[i].nready;
+	}
+	return any;
 }
 
 /* Whether another run may begin now: a suspect has the worker to itself, as far as patience goes. */

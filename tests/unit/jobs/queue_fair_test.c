@@ -1,0 +1,125 @@
+/* The queue on both engines: nothing waits for ever, whatever else there is to do. */
+#include "jobs/queue.h"
+
+/* ---- kinds ----------------------------------------------------------------------------------------------- */
+
+static int run_note(struct sf_job *j) { /* {"n":3}: remembers the order */
+	shared->order[shared->norder++ % 4096] = payload_int(j, "n");
+	return 0;
+}
+static int run_nap(struct sf_job *j) { /* the same, a moment later */
+	int err = sf_sleep(3);
+	return err ? err : run_note(j);
+}
+static int run_wait(struct sf_job *j) { /* until the test says so */
+	(void)j;
+	shared->begun++;
+	while (!shared->over) {
+		int err = sf_sleep(20);
+		if (err) return err;
+	}
+	return 0;
+}
+static const struct sf_job_kind table[] = {
+	{ .kind = "note", .run = run_note },
+	{ .kind = "nap", .run = run_nap },
+	{ .kind = "nap.other", .run = run_nap, .queue = "other" },
+	{ .kind = "rate", .run = run_note, .max_per_s = 500 },
+	{ .kind = "one", .run = run_note, .max_running = 1 },
+	{ .kind = "wait", .run = run_wait },
+	{ 0 },
+};
+static const struct sf_job_kind *const kinds[] = { table, NULL };
+
+static void declare(void) {
+	struct sf_str why;
+	shared_new();
+	OK(sf_jobs_declare(kinds, NULL, &why));
+}
+
+static void add_n(struct rig *r, const char *kind, int n) {
+	struct sf_job_new *jobs = sf_arena_zalloc(r->a, (size_t)n * sizeof *jobs);
+	for (int i = 0; i < n; i++) jobs[i] = (struct sf_job_new) { .kind = kind };
+	OK(sf_job_add_many(db(r), jobs, (size_t)n, NULL));
+}
+
+/* ---- tests ------------------------------------------------------------------------------------------------ */
+
+/* A claim that was given up in vain happened after all, and after the look at what it may have taken. */
+static void taken_unheard(struct rig *r) {
+	declare();
+	runner(r, (struct sf_jobs_opts) { .lease_ms = 600 });
+	WAIT_FOR(number(r, "SELECT count(*) FROM job_workers") == 1);
+	OK(sf_job_add(db(r), &(struct sf_job_new) { .kind = "note", .run_at = sf_time_now() + 3600 * SF_USEC },
+				  NULL));
+	sql(r, "UPDATE jobs SET state = 'running', fence = fence + 1, attempts = attempts + 1, "
+		   "run_at = 0, worker = (SELECT id FROM job_workers)");
+	WAIT_FOR(shared->norder == 1);
+	WAIT_FOR(number(r, "SELECT count(*) FROM job_history WHERE state = 'done' AND attempts = 1") == 1);
+}
+BOTH(taken_unheard)
+
+/* A job that is suspected of having killed a worker wants to run alone, but waits for a long one only for a while, and does
+ * not keep the line behind it. */
+static void a_suspect_beside_a_long_one(struct rig *r) {
+	declare();
+	runner(r, (struct sf_jobs_opts) { 0 });
+	int64_t waits = add(r, "wait", "{}"), suspect;
+	WAIT_FOR(shared->begun == 1);
+	OK(sf_job_add(db(r), &(struct sf_job_new) { .kind = "note", .run_at = sf_time_now() + 3600 * SF_USEC },
+				  &suspect));
+	sql(r, "UPDATE jobs SET lane = lane || '!', crashes = 1, run_at = 1 WHERE kind = 'note'");
+	WAIT_FOR(is(r, suspect, "running"));
+	add_n(r, "nap", 100);
+	WAIT_FOR(number(r, "SELECT count(*) FROM job_history WHERE state = 'done'") == 101);
+	assert_true(is(r, waits, "running"));
+	shared->over = 1;
+}
+BOTH(a_suspect_beside_a_long_one)
+
+/* Where a job of that number stands in the order in which they ran. */
+static int place_of(int n) {
+	for (int i = 0; i < shared->norder; i++)
+		if (shared->order[i] == n) return i;
+	return -1;
+}
+
+/* A long line of one queue does not keep another queue's jobs, whichever is declared first. */
+static void queues_beside_each_other(struct rig *r) {
+	enum { N = 2000 };
+	const char *const line[] = { "nap", "nap.other" };
+	for (int i = 0; i < 2; i++) {
+		declare();
+		add_n(r, line[i], N);
+		add(r, line[1 - i], "{\"n\":7}");
+		runner(r, (struct sf_jobs_opts) { 0 });
+		WAIT_FOR(shared->norder == N + 1);
+		assert_in_range(place_of(7), 0, N / 2);
+		drain(r, 1000);
+	}
+}
+BOTH(queues_beside_each_other)
+
+/* Nor those of a kind with a limit, although it must have a free slot to begin. */
+static void limits_beside_a_long_line(struct rig *r) {
+	enum { N = 2000 };
+	declare();
+	add_n(r, "nap", N);
+	runner(r, (struct sf_jobs_opts) { 0 });
+	WAIT_FOR(shared->norder > 50);
+	add(r, "rate", "{\"n\":7}"), add(r, "one", "{\"n\":8}");
+	WAIT_FOR(shared->norder == N + 2);
+	assert_in_range(place_of(7), 0, N - 200);
+	assert_in_range(place_of(8), 0, N - 200);
+}
+BOTH(limits_beside_a_long_line)
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		TWO(taken_unheard),
+		TWO(a_suspect_beside_a_long_one),
+		TWO(queues_beside_each_other),
+		TWO(limits_beside_a_long_line),
+	};
+	return cmocka_run_group_tests(tests, server_up, server_gone);
+}
