@@ -10,7 +10,6 @@
 #include "jobs/jobs.h"
 #include "services/services.h"
 
-#define PORTION  1000
 #define LIST_MAX 1000
 
 struct asked {
@@ -180,7 +179,7 @@ static int act(const struct asked *q, struct sf_dbh *h) {
 	enum sf_job_action action = strcmp(q->what, "retry") == 0    ? SF_JOB_RETRY
 								: strcmp(q->what, "cancel") == 0 ? SF_JOB_CANCEL
 																 : SF_JOB_DISCARD;
-	int64_t n = 0, total = 0;
+	int64_t n = 0;
 	if (q->id) {
 		int err = sf_job_act(h, q->id, action);
 		if (err) return failed(err);
@@ -188,19 +187,16 @@ static int act(const struct asked *q, struct sf_dbh *h) {
 		return 0;
 	}
 	if (!q->yes) return preview(q, h, action);
-	do {
-		int err = sf_job_act_many(h, &q->filter, action, false, PORTION, &n);
-		if (err) {
-			cli_wrong("%s: %lld %s until it failed; the same command does the rest", q->what,
-					  (long long)total, jobs_of(total));
-			return failed(err);
-		}
-		total += n;
-	} while (n == PORTION);
+	/* one sweep over the ids, in portions: a job that fails again meanwhile is not met twice */
+	int err = sf_job_act_many(h, &q->filter, action, false, INT64_MAX, &n);
+	if (err) {
+		cli_wrong("%s was cut short; what it had done stands, and the same command does the rest", q->what);
+		return failed(err);
+	}
 	if (q->json)
-		printf("{\"action\":\"%s\",\"preview\":false,\"count\":%lld}\n", q->what, (long long)total);
+		printf("{\"action\":\"%s\",\"preview\":false,\"count\":%lld}\n", q->what, (long long)n);
 	else
-		printf("%s: %lld %s\n", q->what, (long long)total, jobs_of(total));
+		printf("%s: %lld %s\n", q->what, (long long)n, jobs_of(n));
 	return 0;
 }
 

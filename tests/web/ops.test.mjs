@@ -30,11 +30,13 @@ describe('operations', () => {
     test(`every tab, ${viewport.width} px, ${dark ? 'dark' : 'light'}`, async () => {
       const p = await browser.person({ viewport, dark });
       await p.signIn('admin@softfactory.com', 'admin123');
-      for (const path of ['/ops', '/ops?tab=mails', '/ops/outbox?to=nobody@example.com', '/ops?state=dead', '/ops?state=cancelled&kind=telegram.send', '/ops?tab=processes']) {
+      for (const path of ['/ops', '/ops?tab=mails', '/ops/outbox?to=nobody@example.com', '/ops?state=dead', '/ops?state=cancelled&kind=telegram.send', '/ops?tab=processes', '/ops?job=1']) {
         await p.open(path);
         await p.fits(path);
         await p.accessible(path);
       }
+      const hidden = await p.page.getByRole('dialog').evaluate((d) => d.scrollWidth - d.clientWidth);
+      assert.ok(hidden <= 0, `the dialog of a job is ${hidden} px wider than it shows`);
       await p.leave();
     });
   }
@@ -52,17 +54,68 @@ describe('operations', () => {
     const dialog = p.page.getByRole('dialog');
     await dialog.getByText(/400: chat (one|two) not found/).waitFor();
     await p.accessible('the dialog of a job');
+    await dialog.getByText(/^[A-Z][a-z]{2} \d+, \d{4}, \d\d:\d\d:\d\d [A-Z]+/).first().waitFor(); // when, with its zone
     await dialog.getByRole('button', { name: 'Retry' }).click();
     await p.hasText('The job will be run.');
     await dialog.getByRole('button', { name: 'Close' }).click();
     await until(() => api.sent.length === 1, { what: 'the message to be sent after all' });
-    await p.button('Refresh').click();
+    await row.nth(1).waitFor({ state: 'detached' }); // without a reload
     await p.button('Retry all').click();
     await dialog.getByText('Retry 1 job?').waitFor();
-    await dialog.getByRole('button', { name: 'Retry them' }).click();
+    await dialog.getByText('All that the filter names: state dead.').waitFor();
+    await dialog.getByRole('button', { name: 'Retry it' }).click();
+    await p.hasText('1 job will be run.');
     await until(() => api.sent.length === 2, { what: 'the other one' });
-    await p.button('Refresh').click();
     await p.hasText('No such jobs');
+    await p.page.getByLabel('State', { exact: true }).selectOption('');
+    await p.hasText('Choose a state to act on all of its jobs.');
+    for (const name of ['Retry all', 'Cancel all', 'Discard all']) assert.equal(await p.button(name).count(), 0, name);
+    await p.leave();
+  });
+
+  test('what is asked for follows the filter; a page of none is not the end; a queue that is behind is said', async () => {
+    const p = await browser.person();
+    await p.signIn('admin@softfactory.com', 'admin123');
+    const asked = [];
+    const job = (id) => ({ id, kind: 'email.send', state: 'dead', attempts: 1, max_attempts: 30, created_at: new Date().toISOString(), error: 'the needle' });
+    let behind = [{ queue: 'mail', due: 12_345, estimated: true, oldest_seconds: 600 }];
+    await p.page.route('**/api/ops/jobs/counts', (route) => route.fulfill({ json: { counts: [{ kind: 'email.send', state: 'dead', count: 12_345, estimated: false }], queues: behind } }));
+    await p.page.route('**/api/ops/jobs?*', (route) => {
+      const query = Object.fromEntries(new URL(route.request().url()).searchParams);
+      asked.push(query);
+      return route.fulfill({ json: query.before ? { jobs: [job(7)], next: null } : { jobs: [], next: 900 } });
+    });
+    await p.open('/ops');
+    await p.hasText('The queue mail is behind: about 12,345 jobs due, the oldest for 10 min.');
+    await p.hasText('None so far');
+    const [search, refresh] = [await p.page.getByRole('searchbox').boundingBox(), await p.button('Refresh').boundingBox()];
+    assert.deepEqual([refresh.y, refresh.height], [search.y, search.height], 'the button stands beside the field');
+    await p.button(/^email\.send 12,345/).click();
+    await p.page.getByLabel('Added', { exact: true }).selectOption('Last hour');
+    await p.page.getByRole('searchbox').pressSequentially('needle', { delay: 20 });
+    await until(() => asked.at(-1).error, { what: 'the list of the error' });
+    assert.deepEqual([...new Set(asked.map((q) => q.error ?? ''))], ['', 'needle'], 'a word, not each of its letters');
+    const { from, ...rest } = asked.at(-1);
+    assert.deepEqual(rest, { state: 'dead', kind: 'email.send', error: 'needle', limit: '25' });
+    assert.ok(Math.abs(Date.now() - 3_600_000 - Date.parse(from)) < 600_000, from);
+    await p.button('Look further back').click();
+    await p.hasText('email.send 7');
+    assert.equal(asked.at(-1).before, '900');
+    await p.button('The newest').click();
+    await p.hasText('None so far');
+    behind = [];
+    await p.page.getByText('is behind').waitFor({ state: 'detached' }); // without a reload
+    await p.leave();
+  });
+
+  test('a job worker that stands still is said among the processes', async () => {
+    const p = await browser.person();
+    await p.signIn('admin@softfactory.com', 'admin123');
+    const one = (name, pid, idle_seconds) => ({ name, pid, status: 'ready', generation: 0, restarts: 1200, started_at: new Date().toISOString(), idle_seconds });
+    await p.page.route('**/api/infrastructure/processes', (route) => route.fulfill({ json: { processes: [one('worker 0', 11, null), one('job worker 0', 12, 300)], total_count: 2 } }));
+    await p.open('/ops?tab=processes');
+    await p.page.getByRole('row', { name: /job worker 0 12 took or ended nothing for 5 min .* 1,200/ }).waitFor();
+    await p.page.getByRole('row', { name: /^worker 0 11 ready/ }).waitFor();
     await p.leave();
   });
 
@@ -123,9 +176,9 @@ describe('operations', () => {
     await p.button('Refresh').click();
     await p.heading('No mail is kept').waitFor();
     await p.accessible('an empty outbox');
+    p.expect(500, '/api/ops/outbox');
     await p.page.unroute('**/api/ops/outbox?*');
     await p.page.route('**/api/ops/outbox?*', (route) => route.fulfill({ status: 500, json: { error: 'Something broke.', code: 'internal', request_id: 'r1' } }));
-    p.expect(500, '/api/ops/outbox');
     await p.button('Refresh').click();
     await p.heading('The mails did not load').waitFor();
     await p.accessible('an outbox in trouble');

@@ -5,7 +5,9 @@ const dayLong = new Intl.DateTimeFormat('en', { weekday: 'long', month: 'long', 
 const dayShort = new Intl.DateTimeFormat('en', { weekday: 'short', month: 'short', day: 'numeric', timeZone: 'UTC' });
 const dayYear = new Intl.DateTimeFormat('en', { month: 'short', day: 'numeric', year: 'numeric', timeZone: 'UTC' });
 const monthYear = new Intl.DateTimeFormat('en', { month: 'long', year: 'numeric', timeZone: 'UTC' });
-const moment = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });
+const OF_DAY = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23', timeZoneName: 'short' };
+const moment = new Intl.DateTimeFormat('en', { year: 'numeric', month: 'short', day: 'numeric', ...OF_DAY });
+const ofDay = new Intl.DateTimeFormat('en', OF_DAY);
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 
 export const money = (amount) => won.format(amount ?? 0);
@@ -19,7 +21,9 @@ export const day = (iso) => dayLong.format(asUtc(iso));
 export const shortDay = (iso) => dayShort.format(asUtc(iso));
 export const dayOfYear = (iso) => dayYear.format(asUtc(iso));
 export const month = (iso) => monthYear.format(asUtc(iso));
+/* To the second and with the zone of the reader: what is compared with logs. */
 export const time = (iso) => moment.format(new Date(iso));
+export const timeOfDay = (ms) => ofDay.format(new Date(ms));
 
 export const isoDay = (date) => date.toISOString().slice(0, 10);
 export const addDays = (iso, n) => isoDay(new Date(asUtc(iso).getTime() + n * 86_400_000));
@@ -46,6 +50,13 @@ export function ago(iso) {
   if (Math.abs(minutes) < 60) return relative.format(minutes, 'minute');
   if (Math.abs(minutes) < 48 * 60) return relative.format(Math.round(minutes / 60), 'hour');
   return relative.format(Math.round(minutes / 1440), 'day');
+}
+
+/** "42 s", "3 min", "2 h", "5 days" of a number of seconds. */
+export function lasting(seconds) {
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${count(Math.round(seconds / 86_400))} days`;
 }
 
 export const clock = (hour) => `${String(hour % 24).padStart(2, '0')}:00`;

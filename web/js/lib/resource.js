@@ -3,29 +3,56 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 
 /**
- * load(signal) → promise. Returns { data, error, loading, reload, setData }. While loading anew, `data` is what was
- * there before, so that a list does not flicker when a filter changes. load null: nothing to load yet.
+ * load(signal) → promise. Returns { data, error, loading, at, reload, refresh, setData }. While loading anew, `data` is what was
+ * there before, so that a list does not flicker when a filter changes. refresh() loads anew without a sign of it and keeps
+ * what is there when that fails; `at` is when data last came (ms). load null: nothing to load yet.
  */
 export function useResource(load, deps) {
-  const [state, setState] = useState({ data: null, error: null, loading: Boolean(load) });
+  const [state, setState] = useState({ data: null, error: null, loading: Boolean(load), at: 0 });
   const [turn, setTurn] = useState(0);
   const latest = useRef(load);
+  const pending = useRef(false); // a slow answer is waited for, not asked for again
+  const quiet = useRef(false);
   latest.current = load;
 
   useEffect(() => {
-    if (!latest.current) { setState({ data: null, error: null, loading: false }); return undefined; }
+    const silent = quiet.current;
+    quiet.current = false;
+    if (!latest.current) { setState({ data: null, error: null, loading: false, at: 0 }); return undefined; }
     const abort = new AbortController();
-    setState((s) => ({ ...s, loading: true }));
+    pending.current = true;
+    if (!silent) setState((s) => ({ ...s, loading: true }));
     latest.current(abort.signal).then(
-      (data) => { if (!abort.signal.aborted) setState({ data, error: null, loading: false }); },
-      (error) => { if (!abort.signal.aborted) setState({ data: null, error, loading: false }); },
+      (data) => { if (!abort.signal.aborted) { pending.current = false; setState({ data, error: null, loading: false, at: Date.now() }); } },
+      (error) => {
+        if (abort.signal.aborted) return;
+        pending.current = false;
+        if (!silent) setState({ data: null, error, loading: false, at: 0 });
+      },
     );
     return () => abort.abort();
   }, [...deps, turn]);
 
-  const reload = useCallback(() => setTurn((t) => t + 1), []);
+  const reload = useCallback(() => { quiet.current = false; setTurn((t) => t + 1); }, []);
+  const refresh = useCallback(() => {
+    if (pending.current) return;
+    quiet.current = true;
+    setTurn((t) => t + 1);
+  }, []);
   const setData = useCallback((next) => setState((s) => ({ ...s, data: typeof next === 'function' ? next(s.data) : next })), []);
-  return { ...state, reload, setData };
+  return { ...state, reload, refresh, setData };
+}
+
+/** Runs fn every `ms` while the page is looked at, and when it is looked at again. */
+export function useEvery(ms, fn) {
+  const latest = useRef(fn);
+  latest.current = fn;
+  useEffect(() => {
+    const run = () => { if (document.visibilityState === 'visible') latest.current(); };
+    const timer = setInterval(run, ms);
+    document.addEventListener('visibilitychange', run);
+    return () => { clearInterval(timer); document.removeEventListener('visibilitychange', run); };
+  }, [ms]);
 }
 
 /** `value`, but only once it has stood still for `ms`. */

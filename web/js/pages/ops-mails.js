@@ -3,11 +3,12 @@ import { useEffect, useState } from 'preact/hooks';
 import { html } from '../lib/html.js';
 import { get } from '../lib/api.js';
 import { ago, plural, time } from '../lib/format.js';
-import { useResource, useSettled } from '../lib/resource.js';
+import { useEvery, useResource, useSettled } from '../lib/resource.js';
 import { useLocation, useQuery } from '../lib/router.js';
 import { Button } from '../ui/button.js';
 import { Dialog } from '../ui/dialog.js';
 import { SearchField } from '../ui/field.js';
+import { AsOf, LOOK_MS } from '../ui/ops-parts.js';
 import { Pager } from '../ui/pager.js';
 import { Empty, Loaded, Skeleton } from '../ui/states.js';
 import { Tabs } from '../ui/tabs.js';
@@ -44,6 +45,7 @@ export function Mails() {
   useEffect(() => { if (settled !== (to ?? '')) change({ to: settled || null, page: null }, { replace: true }); }, [settled]);
   useEffect(() => { if ((to ?? '') !== settled) setText(to ?? ''); }, [to]);
   const list = useResource((signal) => get(OUTBOX, { to, page, per_page: PER_PAGE }, { signal }), [to, page]);
+  useEvery(LOOK_MS, () => { if (page === 1 && !list.error) list.refresh(); });
   const href = (n) => `${path}?${new URLSearchParams({ ...(params.tab && { tab: params.tab }), ...(to && { to }), page: n })}`;
   return html`
     <div class="ops__filters">
@@ -52,7 +54,7 @@ export function Mails() {
     </div>
     <${Loaded} resource=${list} skeleton=${html`<${Skeleton} shape="row" count=${5} />`} title="The mails did not load">
       ${(data) => (data.mails.length ? html`
-        <p class="admin__count" role="status">${plural(data.total, 'mail')}, kept here because no mail server is set</p>
+        <div class="ops__bulk"><p role="status">${plural(data.total, 'mail')}, kept here because no mail server is set</p><${AsOf} at=${list.at} still=${page !== 1} /></div>
         <div class="table-card"><table class="table table--stack"><caption class="visually-hidden">Mails, the newest first</caption>
           <thead><tr><th scope="col">Subject</th><th scope="col">To</th><th scope="col">Kind</th><th scope="col">Written</th></tr></thead>
           <tbody>${data.mails.map((m) => html`<tr key=${m.id}>
