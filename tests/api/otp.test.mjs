@@ -92,14 +92,21 @@ onEachEngine(describe, after, 'otp', (engine) => {
     assert.equal((await ask('/auth/forgot-password', email)).status, 202);
     const otp = await code(email, 3);
     assertError(await use('/auth/verify-otp', email, otp), 400, { field: 'otp' }); // of another purpose
-    const done = await use('/auth/reset-password', email, otp, 'long enough 2');
-    assert.equal(done.status, 200, done.text);
+    const many = await Promise.all(Array.from({ length: 4 }, () => use('/auth/reset-password', email, otp, 'long enough 2')));
+    assert.deepEqual(many.map((r) => r.status).sort(), [200, 400, 400, 400], 'one code sets one password');
+    const [[live]] = await onDatabase(s, `SELECT count(*) FROM refresh_tokens WHERE user_id = ${login.body.user.id} AND NOT revoked`);
+    assert.equal(Number(live), 0, 'longer than memory lasts');
     assertError(await s.get('/api/auth/me', { cookie }), 401);
     assertError(await s.get('/api/auth/me', { token: login.body.access_token }), 401);
     assertError(await s.post('/api/auth/refresh', { refresh_token: login.body.refresh_token }), 401);
     assertError(await s.post('/auth/login', { email, password: PASSWORD }), 401);
     assert.equal((await s.post('/auth/login', { email, password: 'long enough 2' })).status, 200);
     assertError(await use('/auth/reset-password', email, otp, 'long enough 3'), 400, { field: 'otp' }); // used
+    await until(async () => (await mails(email)).length === 4, { what: 'word of the change' });
+    await longAgo(email); // and it can be forgotten again
+    assert.equal((await ask('/auth/forgot-password', email)).status, 202);
+    assert.equal((await use('/auth/reset-password', email, await code(email, 5), 'long enough 3')).status, 200);
+    assert.equal((await s.post('/auth/login', { email, password: 'long enough 3' })).status, 200);
   });
 
   test('nobody learns who has an account', async () => {
@@ -216,7 +223,12 @@ onEachEngine(describe, after, 'otp', (engine) => {
 
   test('who was locked out stays out: a code sets the password, not the account', async () => {
     const email = await registered();
-    const { id } = (await s.post('/auth/login', { email, password: PASSWORD })).body.user;
+    const login = await s.post('/auth/login', { email, password: PASSWORD }), { id } = login.body.user;
+    const cookie = [login.headers['set-cookie']].flat().map((c) => c.split(';')[0]).join('; ');
+    const active = (is) => onDatabase(s, `UPDATE users SET is_active = ${is} WHERE id = ${id}`);
+    await active(false); // whoever did it
+    assertError(await s.get('/api/auth/me', { cookie }), 401);
+    await active(true);
     const locked = await s.request('PUT', `/api/platform/admin/users/${id}`, { token: admin.token, body: { is_active: false } });
     assert.equal(locked.status, 200, locked.text);
     await until(async () => (await mails(email)).length === 2, { what: 'the welcome' });

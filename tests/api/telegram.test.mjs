@@ -98,6 +98,14 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     assert.match(await answer(here, '/status'), /not linked/, 'the newer chat takes the place of the older');
     assert.match(await answer(other, '/stop'), /no longer linked/);
     assert.match(await answer(other, '/stop'), /was not linked/);
+    assert.match(await answer(other, (await code(user)).command), /linked to your account/);
+    await onDatabase(s, `UPDATE users SET is_active = false WHERE id = ${user.id}`);
+    assert.match(await answer(other, '/status'), /not linked/, 'an account that is closed is told nothing');
+    await onDatabase(s, `UPDATE users SET is_active = true WHERE id = ${user.id}`);
+    const guest = await s.user();
+    assert.match(await answer(other, (await code(guest)).command), /linked to your account/, 'a chat is one user\'s');
+    assert.match(await answer(other, '/status'), new RegExp(guest.email));
+    assert.equal((await s.get('/api/telegram', { token: user.token })).body.linked, false);
     const late = await code(user);
     await onDatabase(s, `UPDATE telegram_codes SET expires_at = '2020-01-01 00:00:00.000000'`);
     assert.match(await answer(other, late.command), /not valid/, 'its time is over');
@@ -163,10 +171,20 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     assert.equal(api.to(here).length, 2);
     assert.match(api.asked.find((a) => a.message.chat_id === here).headers.traceparent, new RegExp(`^00-${trace}-`));
     for (const body of [{ update_id: ++update, edited_message: message(here, '/status') }, { update_id: ++update, message: message(-77, '/status', 'group') },
-      { update_id: ++update, message: { chat: 3, text: [] } }, { update_id: ++update, message: 7 }, { update_id: ++update, message: { ...message(here, ''), text: undefined, photo: [] } }])
+      { update_id: ++update, message: { chat: 3, text: [] } }, { update_id: ++update, message: { chat: { type: 'private' }, text: '/status' } }, { update_id: ++update, message: 7 }, { update_id: ++update, message: { ...message(here, ''), text: undefined, photo: [] } }])
       assert.equal((await s.post(HOOK, body)).status, 200, JSON.stringify(body));
     assertError(await s.post(HOOK, { message: message(here, '/status') }), 400, { field: 'update_id' });
     assert.equal((await onDatabase(s, "SELECT count(*) FROM jobs WHERE kind = 'telegram.send'"))[0][0], '0');
+  });
+
+  test('numbers of updates are kept for as long as Telegram repeats them', async () => {
+    await onDatabase(s, "INSERT INTO telegram_updates (update_id, received_at) VALUES (1, '2020-01-01 00:00:00.000000')");
+    const here = ++chat;
+    await say(here, '/status', 64 * 1000);
+    await hears(here, 1, 'the answer');
+    const [[old, fresh]] = await onDatabase(s, 'SELECT sum(CASE WHEN update_id = 1 THEN 1 ELSE 0 END), count(*) FROM telegram_updates');
+    assert.equal(Number(old), 0);
+    assert.ok(Number(fresh) > 20, `${fresh} updates`);
   });
 
   test('5xx, a broken connection and an answer that is lost are tried again', async () => {
@@ -183,11 +201,25 @@ onEachEngine(describe, after, 'telegram', (engine) => {
   test('429 waits as long as it says and counts no attempt', async () => {
     const here = ++chat;
     api.prepare({ status: 429, body: { ok: false, error_code: 429, description: 'Too Many Requests', parameters: { retry_after: 2 } } });
-    await answer(here, '/status');
+    await say(here, '/status');
+    await until(async () => /wait for 2000 ms/.test((await job(`"chat":${here}`))?.[2]), { ms: 60_000, what: 'the message to wait' });
+    await hears(here, 1, 'the message');
     const [refused, taken] = api.asked.filter((a) => a.message.chat_id === here);
     assert.ok(taken.at - refused.at >= 1900, `${taken.at - refused.at} ms`);
     const [state, attempts] = await until(async () => { const j = await job(`"chat":${here}`); return j?.[0] === 'done' && j; }, { ms: 60_000, what: 'done' });
     assert.deepEqual([state, attempts], ['done', '1']);
+  });
+
+  test('a message that waits is not sent when the link has ended meanwhile', async () => {
+    const guest = await subscriber(s), chef = await newChef(s), here = ++chat;
+    await answer(here, (await code(guest)).command);
+    api.prepare({ status: 429, body: { ok: false, error_code: 429, parameters: { retry_after: 2 } } });
+    const b = await s.post('/api/coocook/bookings', { chef_id: chef.id, booking_date: `${day(23)}T09:00:00Z`, duration_hours: 1 }, { token: guest.token });
+    await until(() => api.asked.some((a) => a.message.text.includes(`Booking ${b.body.id}:`)), { ms: 60_000, what: 'the message' });
+    assert.equal((await s.request('DELETE', '/api/telegram/link', { token: guest.token })).status, 200);
+    const asked = api.asked.length;
+    await until(async () => (await job(`Booking ${b.body.id}:`))?.[0] === 'done', { ms: 60_000, what: 'the job to be over' });
+    assert.equal(api.asked.length, asked);
   });
 
   test('4xx gives up at once, and 403 ends the link', async () => {

@@ -220,9 +220,11 @@ static void templates(void **state) {
 	struct sf_str why = SF_STR_NULL;
 	static const char *const names[] = { "booking_created", "booking_confirmed", "booking_cancelled",
 										 "booking_paid" };
+	static const char *const says[] = { "has been requested", "is confirmed", "is cancelled", "is paid" };
 	for (size_t i = 0; i < SF_COUNT(names); i++) {
 		assert_int_equal(render(a, names[i], "김철수", BOOKING, &t, &why), 0);
 		const char *text = CSTR(t.text), *html = CSTR(t.html);
+		assert_non_null(strstr(CSTR(t.subject), says[i]));
 		assert_non_null(strstr(text, "김철수님, 안녕하세요."));
 		assert_non_null(strstr(text, "Hello 김철수,"));
 		assert_non_null(strstr(text, "₩1,360,000"));
@@ -239,13 +241,19 @@ static void templates(void **state) {
 	assert_non_null(strstr(CSTR(t.text), "012345"));
 	assert_null(strstr(CSTR(t.subject), "012345"));
 	assert_non_null(strstr(CSTR(t.text), "Hello,"));
-	assert_int_equal(render(a, "welcome", "Kim", "{\"email\":\"kim@x.kr\"}", &t, &why), 0);
+	assert_non_null(strstr(CSTR(t.html), "<b>012345</b>"));
+	assert_int_equal(render(a, "welcome", "Kim\n\nSend money", "{\"email\":\"kim@x.kr\"}", &t, &why), 0);
+	assert_non_null(strstr(CSTR(t.text), "Hello Kim  Send money,"));
+	assert_non_null(strstr(CSTR(t.html), "sign in as kim@x.kr"));
 	assert_int_equal(
 		render(a, "password_changed", "Kim", "{\"changed_at\":\"2026-12-01T09:30:00Z\"}", &t, &why), 0);
 	assert_int_equal(
 		render(a, "campaign_result", "Kim", "{\"campaign\":\"차\",\"result\":\"approved\"}", &t, &why), 0);
-	assert_non_null(strstr(CSTR(t.text), "선정"));
-	assert_non_null(strstr(CSTR(t.text), "approved"));
+	assert_non_null(strstr(CSTR(t.text), "‘선정’"));
+	assert_non_null(strstr(CSTR(t.html), "approved"));
+	assert_int_equal(
+		render(a, "campaign_result", "Kim", "{\"campaign\":\"차\",\"result\":\"rejected\"}", &t, &why), 0);
+	assert_non_null(strstr(CSTR(t.text), "‘미선정’"));
 	assert_int_equal(render(a, "welcome", "Kim", "{}", &t, &why), SF_EINVAL);
 	assert_string_equal(CSTR(why), "email");
 	assert_null(mail__template(SF_STR("nothing")));
