@@ -1,9 +1,10 @@
-// docs/configuration.md names each setting there is, with its flag and default, and none that is not.
+// docs/configuration.md names each setting there is, with its flag and default, and none that is not; the job that docs/jobs.md writes compiles.
 import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { BIN } from '../lib/server.mjs';
-import { exec } from '../lib/proc.mjs';
+import { exec, tempDir } from '../lib/proc.mjs';
 
 const page = (name) => readFileSync(new URL(`../../docs/${name}.md`, import.meta.url), 'utf8');
 
@@ -26,4 +27,42 @@ describe('the documentation of settings', () => {
     for (const name of ['configuration', 'operations'])
       for (const [, word] of page(name).matchAll(/\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b/g)) assert.ok(names.has(word), `docs/${name}.md: ${word} is no setting`);
   });
+});
+
+test('the job of docs/jobs.md compiles where the page puts it', { timeout: 120_000 }, async () => {
+  const text = page('jobs');
+  const writing = text.slice(text.indexOf('## Writing a job'), text.indexOf('## What is guaranteed'));
+  const [sql, handler, declared, kind, route, out, cron, ...rest] = [...writing.matchAll(/^ {3}```\w+\n(.*?)^ {3}```$/gms)].map((m) => m[1].replace(/^ {3}/gm, ''));
+  assert.equal(rest.length, 1, 'and a block of shell');
+  const dir = tempDir();
+  try {
+    const root = new URL('../..', import.meta.url).pathname;
+    const src = join(dir.path, 'src');
+    const gen = join(dir.path, 'gen');
+    const service = (file) => join(src, 'services/coocook', file);
+    const edit = (file, change) => writeFileSync(service(file), change(readFileSync(service(file), 'utf8')));
+    const into = (table, row) => (code) => {
+      assert.ok(code.includes(`${table} = {\n`), table);
+      return code.replace(`${table} = {\n`, (head) => head + row);
+    };
+    cpSync(join(root, 'src'), src, { recursive: true });
+    mkdirSync(gen);
+    edit('queries.sql', (queries) => `${queries}\n${sql}`);
+    writeFileSync(service('closing.c'), handler);
+    edit('internal.h', (code) => code.replace(/#endif\s*$/, () => `${declared}\n#endif\n`));
+    edit('service.c', into('static const struct sf_job_kind jobs[]', kind));
+    edit('service.c', into('static const struct sf_cron crons[]', cron));
+    edit('service.c', into('static const struct sf_route routes[]', route));
+    edit('service.c', (code) => code.replace('static const struct sf_route routes[]', (table) => out + table));
+    const run = async (...args) => {
+      const r = await exec(args[0], args.slice(1), { cwd: dir.path, env: { PATH: process.env.PATH }, timeout: 60_000 });
+      assert.equal(r.code, 0, r.stderr);
+    };
+    await run('cc', '-std=gnu17', '-D_GNU_SOURCE', '-o', 'sqlgen', join(root, 'tools/sqlgen.c'));
+    await run('./sqlgen', gen, ...['app', 'jobs', 'services/coocook'].map((owner) => join(src, owner)));
+    for (const file of ['closing.c', 'service.c'])
+      await run('cc', '-std=gnu17', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-Wno-missing-field-initializers', '-fsyntax-only', `-I${src}`, `-I${gen}`, service(file));
+  } finally {
+    dir.remove();
+  }
 });

@@ -60,11 +60,6 @@ export class Server {
       }
     });
   }
-  /** Pids of the workers that serve now. */
-  async workers() {
-    const { body } = await this.get('/api/infrastructure/processes', { token: 'demo_admin' });
-    return body?.processes ?? [];
-  }
   async stop(signal = 'SIGTERM') {
     const exit = await this.daemon.stop(signal, 20_000);
     this.agent?.destroy();
