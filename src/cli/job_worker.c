@@ -68,6 +68,7 @@ static void start_jobs(void *arg) {
 		.amqp_ca_file = sf_config_text("AMQP_CA_FILE"),
 		.amqp_prefetch = (int)sf_config_int("AMQP_PREFETCH"),
 		.amqp_heartbeat_s = (int)(sf_config_int("AMQP_HEARTBEAT") / 1000),
+		.crash_dir = sf_config_text("JOB_CRASH_DIR"),
 		.schedule = true,
 		.context = worker.app,
 	};

@@ -61,6 +61,8 @@ const struct sf_config_row sf_config_rows[] = {
 	  .help = "Longest time a request may be worked on." },
 	{ "JOB_CONCURRENCY", "--job-concurrency", SF_CFG_INT, "16", .min = 1, .max = 1000,
 	  .help = "Jobs that a job worker runs at once." },
+	{ "JOB_CRASH_DIR", "--job-crash-dir", SF_CFG_TEXT, "/dev/shm",
+	  .help = "Folder, in memory, where job workers note what they run, for those who find them dead." },
 	{ "JOB_KEEP_DONE", "--job-keep-done", SF_CFG_MSEC, "7d", .min = DAY, .max = 3650 * DAY,
 	  .help = "Time that jobs which are over are kept." },
 	{ "JOB_LEASE", "--job-lease", SF_CFG_MSEC, "15s", .min = 500, .max = 10 * MIN,

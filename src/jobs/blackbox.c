@@ -2,7 +2,7 @@
  *
  * A worker takes other jobs down with it when it dies, up to hundreds that it holds and a few that it runs. Which of them
  * was it? The database cannot know, short of a write for each job that begins. So the process notes it in a page of memory that
- * outlives it, a file in /dev/shm: the jobs whose handlers have begun, the one whose code the loop is executing at this
+ * outlives it, a file in JOB_CRASH_DIR (/dev/shm): the jobs whose handlers have begun, the one whose code the loop is executing at this
  * moment, and the fatal signal if there was one. That costs a few stores a job. From it follows what is to blame:
  *
  *  1. It died in the midst of a job's code, by whatever means (a fault, exit, the kernel for want of memory), or its lease
@@ -16,26 +16,34 @@
  * three times for one job is left to those who retry dead jobs.
  *
  * The page can be read by the same user on the same host only. Without it (the host is gone, or the whole container) every
- * job that the worker held may have been it. */
+ * job that the worker held may have been it.
+ *
+ * Whoever takes the last row of a dead process away removes its page. A page to which no row leads any more (the database was
+ * dropped, or the rescuer was on another host) is removed by a worker that starts a day after one has first found it so:
+ * its owner holds a lock on the file for as long as it lives, in whatever container. */
 #include "jobs/internal.h"
 
 #include "core/hash.h"
 #include "core/log.h"
+#include "core/time.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DIR_NAME  "/dev/shm"
 #define PREFIX    "softfactory-jobs-"
-#define MAGIC     0x6a626231u /* another layout has another number */
+#define MAGIC     0x6a626232u /* another layout has another number */
 #define TOKEN     32          /* hexadecimal digits */
 #define ALT_STACK 65536       /* for faults of a stack that is full */
+#define KEEP_MS   86400000    /* pages of the dead, for those who rescue their jobs */
 
 struct slot {
 	volatile int64_t worker, job; /* worker 0: free */
@@ -49,12 +57,15 @@ struct page {
 	volatile int32_t signal;
 	volatile uint32_t
 		elsewhere; /* the signal came in a thread that is not the loop's, which goes on meanwhile */
+	volatile int64_t dead_us; /* since when nobody is known to live in it; 0: somebody does */
 	struct slot slot[];
 };
 struct sf_jobs__box { /* lifetime: the runner */
 	struct sf_jobs__box *next;
 	struct page *page;
+	const char *dir;
 	size_t bytes;
+	int fd;                /* locked */
 	char token[TOKEN + 1]; /* empty: the page is private memory, nobody will find it */
 	uint32_t nfree, *free;
 };
@@ -153,35 +164,37 @@ static void catch_fatal(void) {
 
 /* ---- our own ------------------------------------------------------------------------------------------------------ */
 
-static void path_of(char out[128], const char *token) {
-	snprintf(out, 128, DIR_NAME "/" PREFIX "%.*s", TOKEN, token);
+static void path_of(char out[PATH_MAX], const char *dir, const char *token) {
+	snprintf(out, PATH_MAX, "%s/" PREFIX "%.*s", dir, TOKEN, token);
 }
 
 /* Memory that others can find by its token, or none. */
-static struct page *page_new(char *token, size_t bytes) {
+static struct page *page_new(struct sf_jobs__box *b) {
 	unsigned char random[TOKEN / 2];
-	char path[128];
+	char path[PATH_MAX];
 	sf_random(random, sizeof random);
-	sf_hex(random, sizeof random, token);
-	path_of(path, token);
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	sf_hex(random, sizeof random, b->token);
+	path_of(path, b->dir, b->token);
+	b->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	void *p = MAP_FAILED;
-	if (fd >= 0 && posix_fallocate(fd, 0, (off_t)bytes) == 0) /* a full /dev/shm shows here, not as SIGBUS */
-		p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED && fd >= 0) unlink(path);
-	if (fd >= 0) close(fd);
-	return p == MAP_FAILED ? NULL : p;
+	if (b->fd >= 0 && flock(b->fd, LOCK_EX | LOCK_NB) == 0 &&
+		posix_fallocate(b->fd, 0, (off_t)b->bytes) == 0) /* a full /dev/shm shows here, not as SIGBUS */
+		p = mmap(NULL, b->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, b->fd, 0);
+	if (p != MAP_FAILED) return p;
+	if (b->fd >= 0) unlink(path), close(b->fd);
+	return NULL;
 }
 
-struct sf_jobs__box *sf_jobs__box_new(struct sf_loop *l, int concurrency) {
+struct sf_jobs__box *sf_jobs__box_new(struct sf_loop *l, const char *dir, int concurrency) {
 	struct sf_jobs__box *b = sf_calloc(1, sizeof *b);
 	uint32_t n = (uint32_t)concurrency;
 	b->bytes = sizeof *b->page + n * sizeof *b->page->slot;
-	b->page = page_new(b->token, b->bytes);
+	b->dir = dir;
+	sf_jobs__box_sweep(dir, KEEP_MS);
+	b->page = page_new(b);
 	if (!b->page) {
-		sf_log(SF_WARN,
-			   "there is no " DIR_NAME " to tell of a crash; all jobs of a dead worker are suspected",
-			   SF_KV("error", (const char *)strerror(errno)));
+		sf_log(SF_WARN, "nothing will tell of a crash: all jobs of a dead worker are suspected",
+			   SF_KV("folder", dir), SF_KV("error", (const char *)strerror(errno)));
 		b->token[0] = 0;
 		b->page = sf_calloc(1, b->bytes);
 	}
@@ -197,7 +210,7 @@ struct sf_jobs__box *sf_jobs__box_new(struct sf_loop *l, int concurrency) {
 }
 
 void sf_jobs__box_free(struct sf_loop *l, struct sf_jobs__box *b) {
-	char path[128];
+	char path[PATH_MAX];
 	if (!b) return;
 	sf_loop_watch(l, NULL);
 	for (struct sf_jobs__box **at = &process.boxes; *at; at = &(*at)->next)
@@ -205,10 +218,11 @@ void sf_jobs__box_free(struct sf_loop *l, struct sf_jobs__box *b) {
 			*at = b->next;
 			break;
 		}
-	path_of(path, b->token);
+	path_of(path, b->dir, b->token);
 	if (b->token[0]) {
 		munmap(b->page, b->bytes);
 		unlink(path);
+		close(b->fd);
 	} else {
 		free(b->page);
 	}
@@ -239,18 +253,15 @@ void sf_jobs__box_end(struct sf_jobs__box *b, uint32_t mark) {
 
 /* ---- others' -------------------------------------------------------------------------------------------------------- */
 
-/* The page at path, NULL: there is none that could be trusted. *bytes to unmap. */
-static struct page *page_open(const char *path, size_t *bytes) {
+/* The page in an open file, NULL: there is none that could be trusted. *bytes to unmap. */
+static struct page *page_map(int fd, size_t *bytes) {
 	struct stat st;
-	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	struct page *p = MAP_FAILED;
-	if (fd < 0) return NULL;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
 		(size_t)st.st_size >= sizeof *p) {
 		*bytes = (size_t)st.st_size;
 		p = mmap(NULL, *bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	}
-	close(fd);
 	if (p == MAP_FAILED) return NULL;
 	if (p->magic == MAGIC && p->nslot <= (*bytes - sizeof *p) / sizeof *p->slot &&
 		memchr(p->name, 0, sizeof p->name))
@@ -260,7 +271,8 @@ static struct page *page_open(const char *path, size_t *bytes) {
 }
 
 /* The page that a row's name leads to. path and *src are set if there is one. */
-static struct page *page_find(struct sf_str name, char path[128], unsigned *src, size_t *bytes) {
+static struct page *page_find(const struct sf_jobs__box *b, struct sf_str name, char path[PATH_MAX],
+							  unsigned *src, size_t *bytes) {
 	char text[256], host[128], token[TOKEN + 1];
 	host_name(host);
 	if (name.n >= sizeof text || strchr(host, '?')) return NULL;
@@ -269,15 +281,19 @@ static struct page *page_find(struct sf_str name, char path[128], unsigned *src,
 	if (strncmp(text, host, strlen(host)) != 0 || !at || sscanf(at, " %32[0-9a-f].%u", token, src) != 2 ||
 		strlen(token) != TOKEN)
 		return NULL;
-	path_of(path, token);
-	return page_open(path, bytes);
+	path_of(path, b->dir, token);
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	struct page *p = fd < 0 ? NULL : page_map(fd, bytes);
+	if (fd >= 0) close(fd);
+	return p;
 }
 
-void sf_jobs__box_look(struct sf_str name, int64_t worker, struct sf_arena *a, struct sf_jobs__death *out) {
-	char path[128];
+void sf_jobs__box_look(const struct sf_jobs__box *b, struct sf_str name, int64_t worker, struct sf_arena *a,
+					   struct sf_jobs__death *out) {
+	char path[PATH_MAX];
 	unsigned src;
 	size_t bytes, blamed = 0;
-	const struct page *p = page_find(name, path, &src, &bytes);
+	const struct page *p = page_find(b, name, path, &src, &bytes);
 	*out = (struct sf_jobs__death) { .known = p != NULL };
 	if (!p) return;
 	uint32_t current = p->signal && p->elsewhere ? 0 : p->current;
@@ -294,12 +310,35 @@ void sf_jobs__box_look(struct sf_str name, int64_t worker, struct sf_arena *a, s
 	munmap((void *)p, bytes);
 }
 
-void sf_jobs__box_done(struct sf_str name, bool gone) {
-	char path[128];
+void sf_jobs__box_done(const struct sf_jobs__box *b, struct sf_str name, bool gone) {
+	char path[PATH_MAX];
 	unsigned src;
 	size_t bytes;
-	struct page *p = page_find(name, path, &src, &bytes);
+	struct page *p = page_find(b, name, path, &src, &bytes);
 	if (!p) return;
 	if (atomic_fetch_sub(&p->rows, 1) <= 1 && gone) unlink(path);
 	munmap(p, bytes);
+}
+
+/* One page of the folder at fd: nothing, or since when its process is dead, or its end. */
+static void sweep_one(int dir, const char *name, int64_t keep_ms) {
+	size_t bytes;
+	int fd = openat(dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	struct page *p = fd < 0 ? NULL : page_map(fd, &bytes);
+	int64_t now = sf_time_now();
+	if (p && flock(fd, LOCK_EX | LOCK_NB) != 0)
+		p->dead_us = 0;
+	else if (p && !p->dead_us)
+		p->dead_us = now;
+	if (p && p->dead_us && now - p->dead_us >= keep_ms * 1000) unlinkat(dir, name, 0);
+	if (p) munmap(p, bytes);
+	if (fd >= 0) close(fd);
+}
+
+void sf_jobs__box_sweep(const char *path, int64_t keep_ms) {
+	DIR *d = opendir(path);
+	if (!d) return;
+	for (struct dirent *e; (e = readdir(d));)
+		if (strncmp(e->d_name, PREFIX, strlen(PREFIX)) == 0) sweep_one(dirfd(d), e->d_name, keep_ms);
+	closedir(d);
 }

@@ -215,7 +215,8 @@ int64_t sf_jobs__backoff_ms(const struct sf_jobs__kind *k, int64_t attempt);
 
 /* ---- what a dead worker leaves behind (blackbox.c) ---------------------------------------------------------------- */
 
-struct sf_jobs__box *sf_jobs__box_new(struct sf_loop *l, int concurrency);
+/* dir outlives the box. */
+struct sf_jobs__box *sf_jobs__box_new(struct sf_loop *l, const char *dir, int concurrency);
 void sf_jobs__box_free(struct sf_loop *l, struct sf_jobs__box *b);
 /* The name of a worker's row: the process and where its box is. src: index of the source. */
 void sf_jobs__box_name(const struct sf_jobs__box *b, size_t src, char out[256]);
@@ -230,10 +231,13 @@ struct sf_jobs__death {
 	bool certain; /* else one of ids */
 };
 /* What is to blame for the end of the worker whose row has that name and number. */
-void sf_jobs__box_look(struct sf_str name, int64_t worker, struct sf_arena *a, struct sf_jobs__death *out);
+void sf_jobs__box_look(const struct sf_jobs__box *b, struct sf_str name, int64_t worker, struct sf_arena *a,
+					   struct sf_jobs__death *out);
 void sf_jobs__box_row(struct sf_jobs__box *b); /* such a row is there now */
 /* Such a row was taken away by somebody else. With the last one of a process that is gone its box goes, too. */
-void sf_jobs__box_done(struct sf_str name, bool gone);
+void sf_jobs__box_done(const struct sf_jobs__box *b, struct sf_str name, bool gone);
+/* Removes boxes whose process was first found dead keep_ms ago. */
+void sf_jobs__box_sweep(const char *dir, int64_t keep_ms);
 /* Whether the process of that name was on this host, and is no more. */
 bool sf_jobs__process_gone(struct sf_str name);
 

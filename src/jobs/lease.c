@@ -143,10 +143,11 @@ void sf_jobs__keeper(void *src) {
 /* ---- others' ------------------------------------------------------------------------------------------------------- */
 
 /* ~ Which of the worker's jobs are to blame for its end, as far as can be told. */
-static int look_into(struct sf_dbh *tx, struct sf_str name, int64_t worker, struct sf_jobs__death *d) {
+static int look_into(struct sf_jobs__src *s, struct sf_dbh *tx, struct sf_str name, int64_t worker,
+					 struct sf_jobs__death *d) {
 	struct sf_arena *a = sf_dbh_arena(tx);
 	struct sf_rows rows;
-	sf_jobs__box_look(name, worker, a, d);
+	sf_jobs__box_look(s->js->box, name, worker, a, d);
 	if (d->known) return 0;
 	int err = jobs_q_mine(tx, &(struct jobs_q_mine_in) { .worker = worker }, &rows);
 	if (err) return err;
@@ -195,13 +196,13 @@ static int rescue_one(struct sf_jobs__src *s, struct sf_arena *a, int64_t worker
 	err = jobs_q_worker_lock(tx, &(struct jobs_q_worker_lock_in) { .id = worker }, &row);
 	if (err) goto out; /* SF_ENOTFOUND: somebody was faster */
 	if (!gone && row.expires_at >= sf_jobs__now(s)) goto out;
-	err = look_into(tx, name, worker, &d);
+	err = look_into(s, tx, name, worker, &d);
 	if (!err && d.n) err = blame(s, tx, worker, &d, &dead, &blamed);
 	if (!err) err = jobs_q_rescue(tx, &(struct jobs_q_rescue_in) { .worker = worker }, &rest);
 	if (!err) err = jobs_q_worker_gone(tx, &(struct jobs_q_worker_gone_in) { .id = worker }, NULL);
 	if (!err) err = sf_tx_commit(tx);
 	if (err) goto out;
-	sf_jobs__box_done(name, gone);
+	sf_jobs__box_done(s->js->box, name, gone);
 	s->js->stats.rescued += (uint64_t)(blamed + rest), s->js->stats.dead += (uint64_t)dead;
 	sf_log(SF_WARN, "jobs of a dead worker were rescued", SF_KV("worker", worker),
 		   SF_KV("jobs", blamed + rest), SF_KV("suspects", blamed), SF_KV("dead", dead),

@@ -101,6 +101,7 @@ void sf_jobs__dispatch(struct sf_jobs *js) {
 
 static void defaults(struct sf_jobs_opts *o) {
 	if (o->concurrency <= 0) o->concurrency = 16;
+	if (!o->crash_dir) o->crash_dir = "/dev/shm";
 	if (o->lease_ms <= 0) o->lease_ms = 15000;
 	if (o->poll_ms <= 0) o->poll_ms = 1000;
 	if (o->keep_done_ms <= 0) o->keep_done_ms = INT64_C(7) * 86400 * 1000;
@@ -159,7 +160,7 @@ int sf_jobs_start(struct sf_loop *l, const struct sf_jobs_opts *o, struct sf_job
 		sf_jobs_free(js);
 		return err;
 	}
-	js->box = sf_jobs__box_new(l, js->o.concurrency);
+	js->box = sf_jobs__box_new(l, js->o.crash_dir, js->o.concurrency);
 	sf_jobs__wake_add(js);
 	js->dispatching = true; /* until they run */
 	sf_loop_later(l, begin_all, js);

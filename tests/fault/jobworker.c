@@ -362,6 +362,7 @@ int main(int argc, char **argv) {
 	struct sf_jobs_opts jobs = { .lease_ms = number(argc, argv, "lease", 0),
 								 .poll_ms = number(argc, argv, "poll", 0),
 								 .concurrency = (int)number(argc, argv, "concurrency", 0),
+								 .crash_dir = option(argc, argv, "pages", NULL),
 								 .amqp_url = option(argc, argv, "amqp", NULL),
 								 .amqp_ca_file = option(argc, argv, "ca", NULL) };
 	W.kind = option(argc, argv, "kind", "ledger.write");

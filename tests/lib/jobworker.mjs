@@ -44,7 +44,7 @@ export class Queue {
   }
   /** A process that runs jobs. */
   worker(options = {}, url) {
-    return this.daemon('work', { outside: this.outside, ...options }, url);
+    return this.daemon('work', { outside: this.outside, pages: this.dir.path, ...options }, url);
   }
   /** A process that adds jobs. */
   adder(options = {}, url) {

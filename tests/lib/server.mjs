@@ -1,6 +1,7 @@
 // The real binary as tests see it: started on a free port with a database of its own, asked over HTTP, ended by pid.
 import http from 'node:http';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Daemon, tempDir, until } from './proc.mjs';
 import { endOwn, freshDatabase } from './pg.mjs';
@@ -12,7 +13,7 @@ export const SECRET = 'a secret of thirty-two bytes or more, for tests only';
 /** Limits are off, so that one address may ask as often as it likes; tests of limits set them. */
 const BASE_ENV = {
   LISTEN: '127.0.0.1', PORT: '0', WORKERS: '2', JWT_SECRET: SECRET, DEMO_MODE: '0', LOG_LEVEL: 'info',
-  RATE_LIMIT_API: '0', RATE_LIMIT_AUTH: '0', RATE_LIMIT_WRITES: '0', DRAIN_TIMEOUT: '10s',
+  RATE_LIMIT_API: '0', RATE_LIMIT_AUTH: '0', RATE_LIMIT_WRITES: '0', DRAIN_TIMEOUT: '10s', JOB_CRASH_DIR: tmpdir(),
 };
 
 export class Server {

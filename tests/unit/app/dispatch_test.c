@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "scratch.h"
 #include "auth/auth.h"
 #include "core/config.h"
 
@@ -392,8 +393,8 @@ static void put(const char *folder, const char *name, const char *text) {
 
 static void test_files(void **state) {
 	(void)state;
-	char folder[] = "/tmp/sf-app-files-XXXXXX", path[64];
-	assert_non_null(mkdtemp(folder));
+	char folder[64], path[128];
+	assert_true(scratch_folder(folder, sizeof folder, "sf-app"));
 	static const char *const names[] = { "index.html", "404.html", "docs.html", "plain.txt" };
 	for (size_t i = 0; i < SF_COUNT(names); i++) put(folder, names[i], names[i]);
 	struct sf_static *files = NULL;

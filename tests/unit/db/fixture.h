@@ -14,6 +14,7 @@
 
 #include "db/db.h"
 #include "loop/loop.h"
+#include "scratch.h"
 
 struct world {
 	struct sf_loop *l;
@@ -92,8 +93,7 @@ static inline void world_run(struct world *w, void (*body)(struct world *w)) {
 static inline int world_setup(void **state) {
 	struct world *w = calloc(1, sizeof *w);
 	if (!w) return -1;
-	strcpy(w->dir, "/tmp/sf-db-test-XXXXXX");
-	if (!mkdtemp(w->dir)) return -1;
+	if (!scratch_folder(w->dir, sizeof w->dir, "sf-db")) return -1;
 	snprintf(w->path, sizeof w->path, "%s/data/test.db", w->dir);
 	snprintf(w->url, sizeof w->url, "sqlite:///%s", w->path);
 	*state = w;

@@ -23,6 +23,7 @@
 #include "core/time.h"
 #include "db/db.h"
 #include "loop/loop.h"
+#include "scratch.h"
 
 #define PG_BIN "/usr/lib/postgresql/15/bin"
 
@@ -77,8 +78,7 @@ static inline bool pg_server_start(struct pg_server *s) {
 		print_message("SKIPPED: no PostgreSQL 15 server programs in " PG_BIN "\n");
 		return false;
 	}
-	strcpy(s->dir, "/tmp/sf-pg-XXXXXX");
-	assert_non_null(mkdtemp(s->dir));
+	assert_true(scratch_folder(s->dir, sizeof s->dir, "sf-pg"));
 	if (geteuid() == 0) {
 		char cmd[128];
 		snprintf(cmd, sizeof(cmd), "chown postgres %s", s->dir);

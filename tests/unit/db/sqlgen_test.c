@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "scratch.h"
 
 struct fixture {
 	char dir[64], tool[PATH_MAX + 32];
@@ -34,9 +35,11 @@ static int setup(void **state) {
 	exe[n] = 0;
 	for (int i = 0; i < 3; i++) *strrchr(exe, '/') = 0; /* B/tests/db/sqlgen_test → B */
 	snprintf(f->tool, sizeof f->tool, "%s/tools/sqlgen", exe);
-	strcpy(f->dir, "/tmp/sqlgen-test-XXXXXX");
 	*state = f;
-	return mkdtemp(f->dir) && shell("mkdir -p %s/shop/migrations %s/out", f->dir, f->dir) == 0 ? 0 : -1;
+	return scratch_folder(f->dir, sizeof f->dir, "sqlgen") &&
+				   shell("mkdir -p %s/shop/migrations %s/out", f->dir, f->dir) == 0
+			   ? 0
+			   : -1;
 }
 
 static int teardown(void **state) {

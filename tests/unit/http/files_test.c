@@ -1,9 +1,10 @@
 /* Static files: what is found, what is never served, validators, ranges and encodings. */
 #include "rig.h"
+#include "scratch.h"
 
 #include <sys/stat.h>
 
-static char dir[] = "/tmp/sf-files-XXXXXX";
+static char dir[64];
 
 static void write_file(const char *name, const char *text, size_t n) {
 	char path[512];
@@ -18,7 +19,7 @@ static void write_file(const char *name, const char *text, size_t n) {
 static int make_files(void **state) {
 	(void)state;
 	char path[512], big[70000];
-	assert_non_null(mkdtemp(dir));
+	assert_true(scratch_folder(dir, sizeof dir, "sf-files"));
 	static const char *const folders[] = { "sub", ".git", "sub/deep" };
 	for (size_t i = 0; i < SF_COUNT(folders); i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, folders[i]);

@@ -73,7 +73,7 @@ static inline void rig_true(void *flag) {
 /* A runner on r's database; fields of o that are set count. */
 static inline void runner(struct rig *r, struct sf_jobs_opts o) {
 	struct sf_db *dbs[] = { r->db, NULL };
-	o.dbs = dbs;
+	o.dbs = dbs, o.crash_dir = r->dir;
 	o.context = o.context ? o.context : r;
 	OK(sf_jobs_start(r->loop, &o, &r->js));
 }
@@ -123,6 +123,7 @@ static inline void rig_migrate(struct rig *r) {
 static inline void rig_up(struct rig *r, bool pg) {
 	static int count;
 	*r = (struct rig) { .pg = pg };
+	assert_true(scratch_folder(r->dir, sizeof r->dir, "sf-jobs"));
 	if (pg) {
 		char cmd[64];
 		snprintf(cmd, sizeof cmd, "CREATE DATABASE q%d_%d", (int)getpid(), ++count);
@@ -130,15 +131,12 @@ static inline void rig_up(struct rig *r, bool pg) {
 		snprintf(r->url, sizeof r->url, "postgresql://test@127.0.0.1:%d/q%d_%d", server.port, (int)getpid(),
 				 count);
 	} else {
-		strcpy(r->dir, "/tmp/sf-jobs-XXXXXX");
-		assert_non_null(mkdtemp(r->dir));
 		snprintf(r->url, sizeof r->url, "sqlite:///%s/q.db", r->dir);
 	}
 	rig_loop(r, rig_migrate);
 }
 static inline void rig_down(struct rig *r) {
 	char cmd[96];
-	if (!r->dir[0]) return;
 	snprintf(cmd, sizeof cmd, "rm -rf %s", r->dir);
 	assert_int_equal(system(cmd), 0);
 }

@@ -32,7 +32,8 @@ static struct sf_jobs *scheduler(struct rig *r) {
 	struct sf_db *dbs[] = { r->db, NULL };
 	struct sf_jobs *js = NULL;
 	OK(sf_jobs_start(r->loop,
-					 &(struct sf_jobs_opts) { .dbs = dbs, .lease_ms = 600, .poll_ms = 50, .schedule = true },
+					 &(struct sf_jobs_opts) {
+						 .dbs = dbs, .crash_dir = r->dir, .lease_ms = 600, .poll_ms = 50, .schedule = true },
 					 &js));
 	return js;
 }

@@ -31,6 +31,7 @@
 #include "core/log.h"
 #include "core/time.h"
 #include "loop/loop.h"
+#include "scratch.h"
 
 #define PATIENCE_MS 60000
 
@@ -178,8 +179,8 @@ static inline void wait_log(const struct server *s, const char *what) {
 }
 
 static inline void start_with(struct server *s, int port, int workers, int wait_ms, int job_workers) {
-	*s = (struct server) { .dir = "/tmp/sf-super-XXXXXX" };
-	assert_non_null(mkdtemp(s->dir));
+	*s = (struct server) { 0 };
+	assert_true(scratch_folder(s->dir, sizeof s->dir, "sf-super"));
 	char bin[128], log[128], texts[4][16];
 	path_in(s, "bin", bin);
 	path_in(s, "log", log);

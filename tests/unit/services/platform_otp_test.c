@@ -150,7 +150,9 @@ static void keeps(struct world *w) {
 	IS(ASK(w, "/auth/register", "kept@example.com"), 202);
 	const char *otp = NULL;
 	last_mail(w, &otp);
-	OK(sf_jobs_start(w->l, &(struct sf_jobs_opts) { .dbs = dbs, .kinds = kinds, .context = w->app }, &js));
+	OK(sf_jobs_start(
+		w->l, &(struct sf_jobs_opts) { .dbs = dbs, .kinds = kinds, .crash_dir = w->dir, .context = w->app },
+		&js));
 	for (int i = 0; i < 500 && !*sql_text(w, "SELECT subject FROM mail_outbox"); i++) OK(sf_sleep(10));
 	assert_string_equal(sql_text(w, "SELECT recipient FROM mail_outbox"), "kept@example.com");
 	assert_non_null(strstr(sql_text(w, "SELECT body_text FROM mail_outbox"), otp));

@@ -19,6 +19,7 @@
 #include "core/time.h"
 #include "jobs/jobs.h"
 #include "loop/loop.h"
+#include "scratch.h"
 #include "services/services.h"
 
 struct world;
@@ -80,8 +81,7 @@ static inline void world_run_in(const struct setup *setup, void (*body)(struct w
 	struct sf_str why = SF_STR_NULL;
 	assert_non_null(w);
 	w->setup = setup, w->body = body;
-	strcpy(w->dir, "/tmp/sf-service-test-XXXXXX");
-	assert_non_null(mkdtemp(w->dir));
+	assert_true(scratch_folder(w->dir, sizeof w->dir, "sf-service"));
 	snprintf(w->url, sizeof(w->url), "sqlite:///%s/test.db", w->dir);
 	sf_log_setup(SF_ERROR, 2);
 	w->l = sf_loop_new(NULL);
