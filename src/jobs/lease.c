@@ -24,15 +24,26 @@ enum { RETRY_MS = 200 };
 
 /* ---- our own ------------------------------------------------------------------------------------------------------ */
 
-static void renewed(struct sf_jobs__src *s, int64_t asked_ms, int64_t db_now) {
-	s->skew_us = sf_db_engine(s->db) == SF_PG ? db_now - sf_time_now() : 0;
-	s->lease_until_ms = asked_ms + s->js->o.lease_ms;
+struct asked {      /* when the database was asked for the lease */
+	int64_t ms, us; /* sf_loop_now, sf_time_now */
+};
+static struct asked asking(const struct sf_jobs__src *s) {
+	return (struct asked) { sf_loop_now(s->js->loop), sf_time_now() };
+}
+
+/* The database looked at its clock at some time between our asking and now, which is after a commit. So its clock is ahead by `least` to `most`;
+ * what was believed before, at first that the clocks agree, stands as long as it lies between. If the answer alone were
+ * believed, jobs would come due as much later as it took. */
+static void renewed(struct sf_jobs__src *s, struct asked asked, int64_t db_now) {
+	int64_t least = db_now - sf_time_now(), most = db_now - asked.us;
+	if (sf_db_engine(s->db) == SF_PG && (s->skew_us < least || s->skew_us > most)) s->skew_us = least;
+	s->lease_until_ms = asked.ms + s->js->o.lease_ms;
 }
 
 int sf_jobs__register(struct sf_jobs__src *s, struct sf_arena *a) {
 	char name[256];
 	struct jobs_q_worker_add_row row;
-	int64_t asked = sf_loop_now(s->js->loop);
+	struct asked asked = asking(s);
 	sf_jobs__box_name(s->js->box, (size_t)(s - s->js->src), name);
 	int err =
 		jobs_q_worker_add(sf_db_auto(s->db, a, SF_READ_PRIMARY, "jobs.lease"),
@@ -74,7 +85,8 @@ static void lost(struct sf_jobs__src *s) {
 }
 
 static int beat(struct sf_jobs__src *s, struct sf_arena *a) {
-	int64_t asked = sf_loop_now(s->js->loop), worker = s->worker;
+	struct asked asked = asking(s);
+	int64_t worker = s->worker;
 	struct jobs_q_worker_beat_row row;
 	int err = jobs_q_worker_beat(sf_db_auto(s->db, a, SF_READ_PRIMARY, "jobs.lease"),
 								 &(struct jobs_q_worker_beat_in) {
