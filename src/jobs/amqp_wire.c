@@ -8,6 +8,8 @@
 #include <amqp_framing.h>
 #include <amqp_ssl_socket.h>
 #include <amqp_tcp_socket.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +20,8 @@ enum {
 	FRAME_MAX = 131072,
 	CONNECT_MS = 2000,
 	RPC_MS = 3000,
+	SEND_MS =
+		5000, /* how long a peer may leave what we write unread, or unanswered, before the socket fails */
 	DROP_MS = 10000,      /* the broker waits 5 s for a leader before it deletes by force */
 	DELIVERIES_MAX = 100, /* of one message, then the broker puts it with the dead */
 };
@@ -27,23 +31,23 @@ static int fail(struct sf_jobs__wire *w, const char *doing, const char *why) {
 	return SF_EUNAVAILABLE;
 }
 
-/* The broker's answer to a call; its reason if it refused. */
-static int answered(struct sf_jobs__wire *w, const char *doing, amqp_rpc_reply_t r) {
+/* The broker closes the connection or the channel, and says why: too long an acknowledgement, a policy, an operator. */
+static int closed(struct sf_jobs__wire *w, const char *doing, const amqp_method_t *m) {
+	amqp_bytes_t text =
+		m->id == AMQP_CONNECTION_CLOSE_METHOD ? ((amqp_connection_close_t *)m->decoded)->reply_text
+		: m->id == AMQP_CHANNEL_CLOSE_METHOD  ? ((amqp_channel_close_t *)m->decoded)->reply_text
+											  : amqp_cstring_bytes("the broker refused");
 	char why[160];
+	snprintf(why, sizeof why, "%.*s", (int)text.len, (const char *)text.bytes);
+	return fail(w, doing, why);
+}
+
+/* The broker's answer to a call. */
+static int answered(struct sf_jobs__wire *w, const char *doing, amqp_rpc_reply_t r) {
 	if (r.reply_type == AMQP_RESPONSE_NORMAL) return 0;
 	if (r.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION)
 		return fail(w, doing, amqp_error_string2(r.library_error));
-	if (r.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION && r.reply.id == AMQP_CONNECTION_CLOSE_METHOD) {
-		const amqp_connection_close_t *m = r.reply.decoded;
-		snprintf(why, sizeof why, "%.*s", (int)m->reply_text.len, (const char *)m->reply_text.bytes);
-		return fail(w, doing, why);
-	}
-	if (r.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION && r.reply.id == AMQP_CHANNEL_CLOSE_METHOD) {
-		const amqp_channel_close_t *m = r.reply.decoded;
-		snprintf(why, sizeof why, "%.*s", (int)m->reply_text.len, (const char *)m->reply_text.bytes);
-		return fail(w, doing, why);
-	}
-	return fail(w, doing, "the broker refused");
+	return closed(w, doing, &r.reply);
 }
 
 /* ---- connecting --------------------------------------------------------------------------------------------------- */
@@ -69,7 +73,12 @@ static int open_socket(struct sf_jobs__wire *w, const struct amqp_connection_inf
 	amqp_socket_t *s = at->ssl ? tls_socket(w) : amqp_tcp_socket_new(w->conn);
 	if (!s) return fail(w, "connecting", at->ssl ? "the CA file cannot be read" : "no memory");
 	int status = amqp_socket_open_noblock(s, at->host, at->port, &connect);
-	return status == AMQP_STATUS_OK ? 0 : fail(w, "connecting", amqp_error_string2(status));
+	if (status != AMQP_STATUS_OK) return fail(w, "connecting", amqp_error_string2(status));
+	/* librabbitmq waits without limit for room to write; a broker that is gone without a word would hold the thread */
+	unsigned ms = SEND_MS;
+	if (setsockopt(amqp_socket_get_sockfd(s), IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms))
+		return fail(w, "connecting", "the time limit of writing cannot be set");
+	return 0;
 }
 
 static int log_in(struct sf_jobs__wire *w, const struct amqp_connection_info *at) {
@@ -191,12 +200,12 @@ int sf_jobs__wire_publish(struct sf_jobs__wire *w, const struct sf_jobs__letter 
 	static const char *const types[] = {
 		[SF_JOBS__JOB] = "job", [SF_JOBS__NOTICE] = "dead", [SF_JOBS__PROBE] = PROBE
 	};
-	char body[512] = "{}", name[128], id[48];
+	char body[1024] = "{}", name[128], id[48];
 	bool dead = l->what == SF_JOBS__NOTICE;
 	int err = l->what == SF_JOBS__PROBE ? 0 : sf_jobs__letter_write(l, body, sizeof body);
 	if (err) return err;
 	queue_name(name, l->queue);
-	snprintf(id, sizeof id, "job-%lld", (long long)l->id);
+	snprintf(id, sizeof id, "job-%lld", (long long)l->job[0].id);
 	amqp_basic_properties_t p = { ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG |
 											AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TYPE_FLAG,
 								  .content_type = amqp_cstring_bytes("application/json"),
@@ -243,7 +252,7 @@ static int read_other(struct sf_jobs__wire *w, struct sf_jobs__wire_event *e) {
 	}
 	case AMQP_BASIC_RETURN_METHOD: return fail(w, "publishing", "a queue is gone");
 	case AMQP_BASIC_CANCEL_METHOD: return fail(w, "consuming", "a queue is gone");
-	default: return fail(w, "reading", "the broker closes the channel");
+	default: return closed(w, "reading", &f.payload.method);
 	}
 }
 
