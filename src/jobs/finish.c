@@ -5,6 +5,7 @@
  * is not to be taken for a lost lease. */
 #include "jobs/internal.h"
 
+#include "core/hash.h"
 #include "core/log.h"
 #include "core/time.h"
 #include <stdlib.h>
@@ -13,11 +14,17 @@
 
 enum { BATCH = 1000, RETRY_MS = 100, RETRY_MAX_MS = 2000 };
 
+int64_t sf_jobs__jitter(int64_t bound) {
+	uint64_t n; /* not of rand(), whose numbers are the same in all workers */
+	sf_random(&n, sizeof n);
+	return 1 + (int64_t)(n % (uint64_t)bound);
+}
+
 int64_t sf_jobs__backoff_ms(const struct sf_jobs__kind *k, int64_t attempt) {
 	int64_t bound = k->backoff_ms;
 	for (int64_t i = 1; i < attempt && bound < k->backoff_max_ms; i++) bound *= 2;
 	if (bound > k->backoff_max_ms) bound = k->backoff_max_ms;
-	return 1 + (int64_t)((double)bound * ((double)rand() / ((double)RAND_MAX + 1)));
+	return sf_jobs__jitter(bound);
 }
 
 void sf_jobs__ended(struct sf_job *j) {

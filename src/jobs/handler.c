@@ -185,7 +185,7 @@ static void judge(struct sf_job *j, int err, int canceled, bool timed_out) {
 	else if (j->verdict == SF_JOBS__LATER)
 		back(j, j->later_ms, true);
 	else if (not_to_blame(j, err))
-		explain(j, sf_err_symbol(err)), back(j, 50 + rand() % SOON_MS, true);
+		explain(j, sf_err_symbol(err)), back(j, 50 + sf_jobs__jitter(SOON_MS), true);
 	else
 		failed(j, err, timed_out);
 }

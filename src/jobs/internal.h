@@ -208,8 +208,9 @@ void sf_jobs__timing_reset(void); /* the declaration has changed */
 
 /* ---- ends (finish.c) -------------------------------------------------------------------------------------------- */
 
-void sf_jobs__ended(struct sf_job *j); /* j->end says how */
-void sf_jobs__ender(void *src);        /* ~ */
+void sf_jobs__ended(struct sf_job *j);  /* j->end says how */
+void sf_jobs__ender(void *src);         /* ~ */
+int64_t sf_jobs__jitter(int64_t bound); /* evenly in 1 … bound */
 /* Full jitter: evenly between 0 and the exponential bound of the attempt, at least 1 ms. */
 int64_t sf_jobs__backoff_ms(const struct sf_jobs__kind *k, int64_t attempt);
 
