@@ -16,21 +16,29 @@ enum sf_jobs__letter_what {
 	SF_JOBS__REJECT
 };
 
-struct sf_jobs__letter { /* heap; its one owner is the list it is in */
+enum { SF_JOBS__LETTER_JOBS = 8 };
+
+struct sf_jobs__letter { /* heap; owned by the list it is in, then by the runs that it brought */
 	struct sf_node node;
 	enum sf_jobs__letter_what what;
 	uint32_t generation; /* of the connection that brought it, or that it answers */
 	uint64_t tag;        /* of the delivery; of the publication while it waits for its confirmation */
-	int64_t id, fence, at_ms;
+	int64_t at_ms;
+	size_t n;    /* jobs that it names */
+	size_t left; /* delivered: of these, how many are claimed and not over */
+	struct sf_jobs__named {
+		int64_t id, fence;
+	} job[SF_JOBS__LETTER_JOBS];
 	bool ok;    /* settled: confirmed */
-	bool valid; /* delivered: it names a job */
-	char database[40], kind[104], queue[104];
+	bool valid; /* delivered: it names jobs */
+	char database[40], queue[104], kind[104] /* of a notice */;
 };
 /* As JSON, and back (pure). Writes fail with SF_ETOOLARGE; reading says SF_EINVAL for what is no message of ours. */
 SF_MUSTCHECK
 int sf_jobs__letter_write(const struct sf_jobs__letter *l, char *out, size_t size);
 SF_MUSTCHECK
 int sf_jobs__letter_read(struct sf_str text, struct sf_jobs__letter *out);
+void sf_jobs__letters_move(struct sf_node *from, struct sf_node *to); /* to the end */
 void sf_jobs__letters_free(struct sf_node *list);
 
 struct sf_jobs__link; /* one connection with its thread; lifetime: the runner */
@@ -87,6 +95,6 @@ struct sf_jobs__post *sf_jobs__post(const struct sf_jobs__src *s);
 /* Connects; the relay does so when it knows the names of all databases. */
 void sf_jobs__amqp_connect(struct sf_jobs__amqp *q);
 
-enum { SF_JOBS__WINDOW = 2000 }; /* messages that lie ready; see amqp.c, 2 */
+enum { SF_JOBS__WINDOW = 256 }; /* messages that lie ready; see amqp.c, 2 */
 
 #endif

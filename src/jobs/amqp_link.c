@@ -68,14 +68,6 @@ static int64_t now_ms(void) {
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static void move_all(struct sf_node *from, struct sf_node *to) {
-	while (!sf_list_empty(from)) {
-		struct sf_node *n = from->next;
-		sf_list_del(n);
-		sf_list_push(to, n);
-	}
-}
-
 static struct sf_jobs__letter *first(struct sf_node *list) {
 	return sf_list_empty(list) ? NULL : SF_CONTAINER(list->next, struct sf_jobs__letter, node);
 }
@@ -179,9 +171,11 @@ static int write_out(struct sf_jobs__link *k) {
 	int err = 0;
 	sf_list_init(&mine);
 	pthread_mutex_lock(&k->lock);
-	move_all(&k->out, &mine);
+	sf_jobs__letters_move(&k->out, &mine);
 	pthread_mutex_unlock(&k->lock);
-	for (struct sf_jobs__letter *l; (l = first(&mine));) {
+	for (struct sf_node *at = mine.next, *next; at != &mine; at = next) {
+		struct sf_jobs__letter *l = SF_CONTAINER(at, struct sf_jobs__letter, node);
+		next = at->next;
 		bool publication = l->what == SF_JOBS__JOB || l->what == SF_JOBS__NOTICE;
 		if (!err && k->connected)
 			err = publication ? publish(k, l) : answer(k, l);
@@ -365,7 +359,7 @@ void sf_jobs__link_send(struct sf_jobs__link *k, struct sf_node *letters) {
 	k->ahead += jobs;
 	pthread_mutex_lock(&k->lock);
 	bool silent = sf_list_empty(&k->out);
-	move_all(letters, &k->out);
+	sf_jobs__letters_move(letters, &k->out);
 	pthread_mutex_unlock(&k->lock);
 	if (silent) ring(k);
 }
@@ -373,8 +367,8 @@ void sf_jobs__link_send(struct sf_jobs__link *k, struct sf_node *letters) {
 void sf_jobs__link_take(struct sf_jobs__link *k, struct sf_node *to_delivered, struct sf_node *to_settled,
 						char error[200]) {
 	pthread_mutex_lock(&k->lock);
-	move_all(&k->delivered, to_delivered);
-	move_all(&k->settled, to_settled);
+	sf_jobs__letters_move(&k->delivered, to_delivered);
+	sf_jobs__letters_move(&k->settled, to_settled);
 	memcpy(error, k->error, sizeof k->error);
 	pthread_mutex_unlock(&k->lock);
 }

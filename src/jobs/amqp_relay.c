@@ -12,7 +12,7 @@
 #define ANCIENT_US (600 * SF_USEC)
 #define SWEEP_US   (30 * SF_USEC)
 #define DAY_US     (86400 * SF_USEC)
-enum { BATCH = 500, TIDY_MS = 1000, SWEEP_MS = 60000, RETRY_MS = 200, DEAD_BATCH = 100 };
+enum { BATCH = 512, SHARES = 4, TIDY_MS = 1000, SWEEP_MS = 60000, RETRY_MS = 200, DEAD_BATCH = 100 };
 
 static struct sf_dbh *handle(struct sf_jobs__src *s, struct sf_arena *a) {
 	return sf_db_auto(s->db, a, SF_READ_PRIMARY, "jobs.relay");
@@ -21,12 +21,31 @@ static struct sf_dbh *handle(struct sf_jobs__src *s, struct sf_arena *a) {
 static struct sf_jobs__letter *letter(struct sf_jobs__src *s, enum sf_jobs__letter_what what, int64_t id,
 									  int64_t fence, struct sf_str kind, struct sf_str queue) {
 	struct sf_jobs__letter *l = sf_calloc(1, sizeof *l);
-	l->what = what, l->id = id, l->fence = fence;
+	l->what = what, l->job[0] = (struct sf_jobs__named) { id, fence }, l->n = 1;
 	memcpy(l->database, sf_jobs__post(s)->database, sizeof l->database);
 	snprintf(l->kind, sizeof l->kind, SF_PRI, SF_ARG(kind));
 	snprintf(l->queue, sizeof l->queue, SF_PRI, SF_ARG(queue));
 	sf_list_init(&l->node);
 	return l;
+}
+
+/* Puts a job into the last letter to its queue, where that names fewer than `most`, or into one of its own. */
+static void post(struct sf_jobs__src *s, struct sf_node *out, const struct jobs_q_send_row *r, size_t most) {
+	for (struct sf_node *at = out->prev; at != out; at = at->prev) {
+		struct sf_jobs__letter *l = SF_CONTAINER(at, struct sf_jobs__letter, node);
+		if (!sf_str_eq(sf_str(l->queue), r->queue)) continue;
+		if (l->n >= most) break;
+		l->job[l->n++] = (struct sf_jobs__named) { r->id, r->fence };
+		return;
+	}
+	sf_list_push(out, &letter(s, SF_JOBS__JOB, r->id, r->fence, r->kind, r->queue)->node);
+}
+
+/* How many jobs a message names where n are to be published: the broker's work is by the message, but there shall be some
+ * for several workers. */
+static size_t share(size_t n) {
+	size_t most = n / SHARES;
+	return most < 1 ? 1 : most > SF_JOBS__LETTER_JOBS ? SF_JOBS__LETTER_JOBS : most;
 }
 
 /* ~ Publishes due jobs, as far as there is room for them; *more: there are others. */
@@ -40,7 +59,8 @@ static int send_jobs(struct sf_jobs__src *s, struct sf_arena *a, bool *more) {
 	if (q->held) return 0;
 	struct jobs_q_send_in in = { .lanes = sf_jobs__open_lanes(s, a, full),
 								 .now = sf_jobs__now(s),
-								 .n = room < BATCH ? room : BATCH };
+								 .n = room < BATCH / SF_JOBS__LETTER_JOBS ? room * SF_JOBS__LETTER_JOBS
+																		  : BATCH };
 	int err = jobs_q_send(handle(s, a), &in, &rows);
 	if (err) return err; /* marks that came to be all the same grow old */
 	if (full) sf_jobs__looked_at_all(s, (sf_clock_ns() - ns) / 1000000);
@@ -48,7 +68,7 @@ static int send_jobs(struct sf_jobs__src *s, struct sf_arena *a, bool *more) {
 	*more = (int64_t)rows.n >= in.n;
 	for (size_t i = 0; i < rows.n; i++) {
 		const struct jobs_q_send_row *r = SF_ROW(rows, jobs_q_send, i);
-		sf_list_push(&out, &letter(s, SF_JOBS__JOB, r->id, r->fence, r->kind, r->queue)->node);
+		post(s, &out, r, share(rows.n));
 		if (*more && i == rows.n - 1) sf_jobs__set_floors(s, r->priority, r->run_at, in.now);
 	}
 	if (!*more) sf_jobs__set_floors(s, SF_JOBS__PRIORITIES, 0, in.now);
@@ -105,25 +125,31 @@ static int tidy(struct sf_jobs__src *s, struct sf_arena *a) {
 static int settle(struct sf_jobs__src *s, struct sf_arena *a, struct sf_node *list,
 				  enum sf_jobs__letter_what what) {
 	int64_t ids[BATCH];
-	struct sf_jobs__letter *done[BATCH];
-	size_t n = 0;
-	int err = 0;
-	for (struct sf_node *at = list->next; at != list && n < BATCH; at = at->next) {
+	struct sf_ints many = { ids, 0 };
+	struct sf_node mine, *at = list->next;
+	bool ok = false;
+	int err;
+	sf_list_init(&mine);
+	while (at != list && many.n + SF_JOBS__LETTER_JOBS <= BATCH) {
 		struct sf_jobs__letter *l = SF_CONTAINER(at, struct sf_jobs__letter, node);
-		if (l->what == what) done[n] = l, ids[n++] = l->id;
+		at = at->next;
+		if (l->what != what) continue;
+		ok = l->ok;
+		for (size_t i = 0; i < l->n; i++) ids[many.n++] = l->job[i].id;
+		sf_list_del(&l->node);
+		sf_list_push(&mine, &l->node);
 	}
-	if (!n) return 0;
-	struct sf_ints many = { ids, n };
+	if (sf_list_empty(&mine)) return 0;
 	if (what == SF_JOBS__JOB)
 		err = jobs_q_sent_gone(handle(s, a), &(struct jobs_q_sent_gone_in) { .ids = many }, NULL);
-	else if (done[0]->ok)
+	else if (ok)
 		err = jobs_q_dead_confirmed(handle(s, a), &(struct jobs_q_dead_confirmed_in) { .ids = many }, NULL);
 	else
 		err = jobs_q_dead_failed(handle(s, a), &(struct jobs_q_dead_failed_in) { .ids = many }, NULL);
-	for (size_t i = 0; i < n && !err; i++) {
-		sf_list_del(&done[i]->node);
-		free(done[i]);
-	}
+	if (err)
+		sf_jobs__letters_move(&mine, list);
+	else
+		sf_jobs__letters_free(&mine);
 	return err;
 }
 
@@ -155,10 +181,12 @@ void sf_jobs__relay(void *src) {
 	struct sf_jobs__src *s = src;
 	struct sf_jobs *js = s->js;
 	struct sf_arena *a = sf_arena_new(0);
+	int64_t patience = 0;
 	int last = 0;
 	while (!js->draining) {
 		bool more = false;
-		int err = relay_once(s, a, &more);
+		sf_jobs__bound(js, &patience);
+		int err = sf_jobs__unbound(&patience, relay_once(s, a, &more));
 		sf_arena_reset(a);
 		if (err && err != last)
 			sf_log(SF_WARN, "jobs cannot be published", SF_KV("error", sf_err_symbol(err)));

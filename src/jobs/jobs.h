@@ -108,7 +108,7 @@ struct sf_jobs_opts {
 	const char *
 		amqp_url; /* amqp://… or amqps://…: jobs go through RabbitMQ while it is there; NULL: they are polled */
 	const char *amqp_ca_file;            /* PEM, for amqps; NULL: the system's */
-	int amqp_prefetch, amqp_heartbeat_s; /* 0: 256 and 2 */
+	int amqp_prefetch, amqp_heartbeat_s; /* 0: 64 and 2 */
 	const char *crash_dir;               /* where to note what runs, for who finds us dead; NULL: /dev/shm */
 	bool schedule;                       /* may be elected scheduler */
 	void *context;

@@ -536,7 +536,8 @@ SELECT name FROM job_database;
 -- out: id int, fence int, kind text, queue text, priority int, run_at int
 WITH due AS (
     SELECT d.id, d.fence, d.kind, d.queue, d.priority, d.run_at
-    FROM json_to_recordset(CAST(:lanes AS json)) AS l(lane text, priority bigint, floor bigint)
+    FROM set_config('synchronous_commit', 'off', true)
+    CROSS JOIN json_to_recordset(CAST(:lanes AS json)) AS l(lane text, priority bigint, floor bigint)
     CROSS JOIN LATERAL (
         SELECT j.id, j.fence, j.kind, j.queue, j.priority, j.run_at FROM jobs j
         WHERE j.lane = l.lane AND j.priority = l.priority AND j.run_at >= l.floor AND j.run_at <= :now
