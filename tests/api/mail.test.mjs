@@ -88,6 +88,18 @@ onEachEngine(describe, after, 'mail', (engine) => {
     assertError(await s.get('/api/ops/outbox/999999', { token: admin.token }), 404);
   });
 
+  test('the newest ten thousand are kept', async () => {
+    const email = `kept-${engine}@example.com`, before = (await s.get('/api/ops/outbox', { token: admin.token })).body;
+    assert.ok(before.total > 5);
+    await onDatabase(s, engine === 'postgres' ? "SELECT setval(pg_get_serial_sequence('mail_outbox', 'id'), 20000)"
+      : "INSERT INTO mail_outbox SELECT 20000, 'x', template, sender, recipient, subject, body_text, body_html, created_at FROM mail_outbox LIMIT 1");
+    await s.post('/auth/register', { email });
+    const [mail] = await mailed(email, 1), { body } = await s.get('/api/ops/outbox', { token: admin.token });
+    assert.equal(mail.id, 20001);
+    assert.deepEqual(body.mails.filter((m) => m.id < 20000), []);
+    assert.equal(body.total, engine === 'postgres' ? 1 : 2);
+  });
+
   test('an account by a code, and a forgotten password', async () => {
     const email = `otp-${engine}@example.com`;
     const first = await s.post('/auth/register', { email });

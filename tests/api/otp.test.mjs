@@ -58,6 +58,8 @@ onEachEngine(describe, after, 'otp', (engine) => {
     assert.deepEqual([made.body.email, made.body.role, made.body.is_active], [email, 'user', true]);
     const login = await s.post('/auth/login', { email, password: PASSWORD });
     assert.equal(login.status, 200);
+    const subscribed = await s.get('/api/payment/subscriptions', { token: login.body.access_token });
+    assert.deepEqual(subscribed.body.map((p) => p.product_slug), ['coocook'], 'in demo mode, as by any other way to join');
     assertError(await use('/auth/verify-otp', email, otp), 400, { field: 'otp' }); // used
   });
 
@@ -103,7 +105,9 @@ onEachEngine(describe, after, 'otp', (engine) => {
     assert.equal((await s.post('/auth/login', { email, password: 'long enough 2' })).status, 200);
     assertError(await use('/auth/reset-password', email, otp, 'long enough 3'), 400, { field: 'otp' }); // used
     await until(async () => (await mails(email)).length === 4, { what: 'word of the change' });
-    await longAgo(email); // and it can be forgotten again
+    await longAgo(email); // and it can be forgotten again, after guessing too often
+    await onDatabase(s, `INSERT INTO login_failures (email, failures, since) VALUES ('${email}', 10, '${new Date().toISOString().slice(0, 23).replace('T', ' ')}000')`);
+    assertError(await s.post('/auth/login', { email, password: 'long enough 2' }), 423);
     assert.equal((await ask('/auth/forgot-password', email)).status, 202);
     assert.equal((await use('/auth/reset-password', email, await code(email, 5), 'long enough 3')).status, 200);
     assert.equal((await s.post('/auth/login', { email, password: 'long enough 3' })).status, 200);
@@ -205,6 +209,7 @@ onEachEngine(describe, after, 'otp', (engine) => {
     for (const path of ['/auth/register', '/auth/forgot-password']) {
       assertError(await ask(path, 'not an address'), 400, { field: 'email' });
       assertError(await ask(path, 'a@b.example\r\nBcc: all@x.kr'), 400, { field: 'email' });
+      for (const email of ['김@example.com', 'kim@예.한국', 'a..b@example.com', 'a@-b.example']) assertError(await ask(path, email), 400, { field: 'email' });
       assertError(await s.post(path, {}), 400, { field: 'email' });
       assertError(await s.post(path, 'email=a@b.example', { headers: { 'Content-Type': 'text/plain' } }), 415);
       assertError(await s.get(path), 405);

@@ -101,6 +101,10 @@ int mail_send(struct sf_dbh *tx, const struct mail *m) {
 	return mail_send_all(tx, m, 1);
 }
 
+bool mail_reaches(struct sf_str email) {
+	return mail__address(email);
+}
+
 bool mail_kept(void) {
 	const char *url = sf_config_text("SMTP_URL");
 	return !url || !*url;

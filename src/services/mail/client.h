@@ -26,6 +26,8 @@ SF_MUSTCHECK
 int mail_send(struct sf_dbh *tx, const struct mail *m);
 /* What is wrong with the settings of mail, a sentence without its end; NULL: nothing. */
 const char *mail_settings(void);
+/* False for an address that no mail can be sent to: its mail would be given up. */
+bool mail_reaches(struct sf_str email);
 /* True where mails are kept for an administrator to read, for no mail server is set. */
 bool mail_kept(void);
 /* ~ The same of n mails together, in one statement; many come as one job that hands them out (batch.c). */

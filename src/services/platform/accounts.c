@@ -4,8 +4,8 @@
 #include "core/time.h"
 #include "services/platform/internal.h"
 
-/* ~ In demo mode whoever joins can book at once. */
-static int trial(struct sf_dbh *tx, int64_t user, int64_t now) {
+int platform__trial(struct sf_dbh *tx, int64_t user, int64_t now) {
+	if (!sf_config_bool("DEMO_MODE")) return 0;
 	struct platform_q_subscription_add_in in = { .user_id = user,
 												 .slug = SF_STR("coocook"),
 												 .plan_type = SF_STR("monthly"),
@@ -37,7 +37,7 @@ int platform_register(struct sf_req *r) { /* 400: the email is taken */
 		err = sf_fail(r, SF_EINVAL, "email", "This email has an account already. Sign in instead.");
 	if (err) goto out;
 	u.id = row.id;
-	err = sf_config_bool("DEMO_MODE") ? trial(tx, u.id, u.created_at) : 0;
+	err = platform__trial(tx, u.id, u.created_at);
 	if (err) goto out;
 	err = platform__issue(r, tx, &u, SF_STR_NULL, &pair);
 	if (err) goto out;

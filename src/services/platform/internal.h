@@ -66,6 +66,9 @@ int platform__issue(struct sf_req *r, struct sf_dbh *h, const struct platform_q_
 int platform__reply_pair(struct sf_req *r, int status, const struct platform_pair *pair,
 						 const struct platform_q_user_lock_row *u);
 
+/* ~ In demo mode whoever joins can book at once. */
+SF_MUSTCHECK
+int platform__trial(struct sf_dbh *tx, int64_t user, int64_t now);
 /* ~ Checks email and password with lock-out: 401, 403 inactive, 423 locked. On 0 *u is the user. */
 SF_MUSTCHECK
 int platform__authenticate(struct sf_req *r, const struct platform_login_body *in,

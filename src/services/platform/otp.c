@@ -63,6 +63,7 @@ static int ask(struct sf_req *r, const char *purpose) {
 	struct sf_dbh *tx = NULL;
 	struct platform_q_user_by_email_row who;
 	bool registering = strcmp(purpose, "register") == 0;
+	if (!mail_reaches(email)) return sf_fail(r, SF_EINVAL, "email", "No mail can be sent to this address.");
 	int err = sf_req_begin(r, &tx);
 	if (err) goto out;
 	err = platform_q_user_by_email(tx, &(struct platform_q_user_by_email_in) { .email = email }, &who);
@@ -152,7 +153,8 @@ int platform_otp_verify(struct sf_req *r) { /* 400: the code, or the email has a
 		err = sf_fail(r, SF_EINVAL, "email", "This email has an account already. Sign in instead.");
 	if (err) goto out;
 	u.id = row.id;
-	err = mail_one(r, tx, "welcome", &u);
+	err = platform__trial(tx, u.id, u.created_at);
+	if (!err) err = mail_one(r, tx, "welcome", &u);
 	if (err) goto out;
 	platform__user_json(sf_reply_json(r, 201), NULL, &u);
 	err = sf_req_commit(r, tx);
@@ -161,7 +163,7 @@ out:
 	return err;
 }
 
-/* ~ Sets the password within tx and ends every token and session. */
+/* ~ Sets the password within tx and ends every token and session, and the lock: what was guessed wrong is no password any more. */
 static int reset(struct sf_req *r, struct sf_dbh *tx, struct platform_q_user_lock_row *u,
 				 struct sf_str hash) {
 	struct platform_q_user_change_in change = {
@@ -170,6 +172,8 @@ static int reset(struct sf_req *r, struct sf_dbh *tx, struct platform_q_user_loc
 	int err = platform__revoke_all(r, tx, u->id, &u->tokens_from);
 	change.tokens_from = u->tokens_from;
 	if (!err) err = platform_q_user_change(tx, &change, NULL);
+	if (!err)
+		err = platform_q_login_worked(tx, &(struct platform_q_login_worked_in) { .email = u->email }, NULL);
 	return err ? err : mail_one(r, tx, "password_changed", u);
 }
 

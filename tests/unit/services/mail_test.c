@@ -183,6 +183,8 @@ static void mime_hostile(void **state) {
 		assert_null(header(a, s, "Bcc"));
 		assert_non_null(header(a, s, "MIME-Version"));
 		assert_true(strstr(s, "\r\n\r\n") > strstr(s, "boundary="));
+		if (i == 4) /* no second mailbox */
+			assert_string_equal(header(a, s, "To"), "\"\\\"quoted\\\\\\\" <a@b>\" <kim@example.com>");
 	}
 	char words[1200] = "";
 	for (int i = 0; i < 100; i++) strcat(words, "한글 a");
