@@ -1,15 +1,16 @@
-# Generated C: every queries.sql and migrations/*.sql of src/app and src/services/* through tools/sqlgen.
+# Generated C: the queries and migrations of src/jobs, src/app and src/services/* through tools/sqlgen.
 
-SQL_FILES  := $(wildcard src/jobs/queries.sql src/jobs/migrations/*.sql src/app/queries.sql src/app/migrations/*.sql src/services/*/queries.sql src/services/*/migrations/*.sql)
-SQL_OWNERS := $(patsubst %/,%,$(sort $(dir $(wildcard src/jobs/queries.sql src/app/queries.sql src/services/*/queries.sql))))
+# an owner is a folder with queries.sql or, where they are many, queries/*.sql by subject
+SQL_OWNERS := $(foreach d,src/jobs src/app $(sort $(wildcard src/services/*)),$(if $(wildcard $(d)/queries.sql $(d)/queries/*.sql),$(d)))
+SQL_FILES  := $(foreach d,$(SQL_OWNERS),$(wildcard $(d)/queries.sql $(d)/queries/*.sql $(d)/migrations/*.sql))
 
-$(B)/tools/%: tools/%.c
+$(B)/tools/sqlgen: $(wildcard tools/sqlgen/*.[ch])
 	@mkdir -p $(@D)
-	$(CCACHE) $(CC) -std=gnu17 -g -O1 $(WARN) -D_GNU_SOURCE -o $@ $<
+	$(CC) -std=gnu17 -g -O1 $(WARN) -D_GNU_SOURCE -o $@ $(filter %.c,$^)
 
 # out: <owner>.q.h, <owner>.q.c for each owner (its folder's name), all.c with sf_all_queries and sf_all_migrations;
-# a folder of migrations is named as well, so that a file taken away is noticed
-$(B)/gen/.done: $(B)/tools/sqlgen $(SQL_FILES) $(wildcard $(SQL_OWNERS:=/migrations))
+# their folders are named as well, so that a file taken away is noticed
+$(B)/gen/.done: $(B)/tools/sqlgen $(SQL_FILES) $(wildcard $(SQL_OWNERS:=/migrations) $(SQL_OWNERS:=/queries))
 	@mkdir -p $(B)/gen
 	$(B)/tools/sqlgen $(B)/gen $(SQL_OWNERS)
 	@touch $@

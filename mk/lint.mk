@@ -1,5 +1,5 @@
 # Static checks: include direction and lone headers, format, clang-tidy.
-C_FILES := $(shell git ls-files 'src/*.[ch]' 'tools/*.c' 'tests/*.[ch]' 'bench/*.c' 2>/dev/null)
+C_FILES := $(shell git ls-files 'src/*.[ch]' 'tools/*.[ch]' 'tests/*.[ch]' 'bench/*.c' 2>/dev/null)
 
 .PHONY: lint fmt includes tidy
 lint: includes

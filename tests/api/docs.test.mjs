@@ -1,7 +1,7 @@
 // docs/configuration.md names each setting there is, with its flag and default, and none that is not; the job that docs/jobs.md writes compiles.
 import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BIN } from '../lib/server.mjs';
 import { exec, tempDir } from '../lib/proc.mjs';
@@ -47,7 +47,7 @@ test('the job of docs/jobs.md compiles where the page puts it', { timeout: 120_0
     };
     cpSync(join(root, 'src'), src, { recursive: true });
     mkdirSync(gen);
-    edit('queries.sql', (queries) => `${queries}\n${sql}`);
+    edit('queries/bookings.sql', (queries) => `${queries}\n${sql}`);
     writeFileSync(service('closing.c'), handler);
     edit('internal.h', (code) => code.replace(/#endif\s*$/, () => `${declared}\n#endif\n`));
     edit('service.c', into('static const struct sf_job_kind jobs[]', kind));
@@ -58,7 +58,8 @@ test('the job of docs/jobs.md compiles where the page puts it', { timeout: 120_0
       const r = await exec(args[0], args.slice(1), { cwd: dir.path, env: { PATH: process.env.PATH }, timeout: 60_000 });
       assert.equal(r.code, 0, r.stderr);
     };
-    await run('cc', '-std=gnu17', '-D_GNU_SOURCE', '-o', 'sqlgen', join(root, 'tools/sqlgen.c'));
+    const tool = join(root, 'tools/sqlgen');
+    await run('cc', '-std=gnu17', '-D_GNU_SOURCE', '-o', 'sqlgen', ...readdirSync(tool).filter((f) => f.endsWith('.c')).map((f) => join(tool, f)));
     await run('./sqlgen', gen, ...['app', 'jobs', 'services/coocook'].map((owner) => join(src, owner)));
     for (const file of ['closing.c', 'service.c'])
       await run('cc', '-std=gnu17', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-Wno-missing-field-initializers', '-fsyntax-only', `-I${src}`, `-I${gen}`, service(file));

@@ -155,7 +155,7 @@ static void structs(void **state) {
 	makes(f, "-- name: q :many  all of them\n-- second line with */ in it\n"
 			 "-- out: a int?, b float?, c bool?, d time?, e date?, f text?, g json?, h bytes?\n"
 			 "-- out: default int, i float, j bool, k time, l date, m text, n json, o bytes\nSELECT 1\n");
-	has(f, "out/shop.q.h", "/* shop.q (line 1): all of them\n * second line with * / in it */");
+	has(f, "out/shop.q.h", "/* shop.q (queries.sql:1): all of them\n * second line with * / in it */");
 	has(f, "out/shop.q.h", "\tstruct sf_oint a;");
 	has(f, "out/shop.q.h", "\tstruct sf_ofloat b;");
 	has(f, "out/shop.q.h", "\tstruct sf_str h;");
@@ -173,7 +173,7 @@ static void wrong_queries(void **state) {
 	refuses(f, "-- name: q :one\n-- in: b int\n-- out: a int\nSELECT a",
 			"queries.sql:1: q: parameter \"b\" is used nowhere");
 	refuses(f, "-- name: q :exec\nDELETE FROM t\n-- name: q :exec\nDELETE FROM t",
-			"queries.sql:3: q stands already in line 1");
+			"queries.sql:3: q stands already in ");
 	refuses(f, "-- name: q :exec\n-- in: a int, a text\nDELETE FROM t",
 			"queries.sql:2: \"a\" stands here twice");
 	refuses(f, "-- name: q :exec\n-- in: a integer\nDELETE FROM t", "queries.sql:2: \"integer\" is no type");
@@ -226,6 +226,24 @@ static void migrations(void **state) {
 	assert_non_null(strstr(f->said, "0003_cast.sql:2: SQLite has no"));
 }
 
+/* A folder of files by subject is one owner, as a single file is. */
+static void several_files(void **state) {
+	struct fixture *f = *state;
+	assert_int_equal(shell("mkdir -p %s/shop/queries", f->dir), 0);
+	put(f, "shop/queries/b.sql", "-- name: two :exec\nDELETE FROM b");
+	put(f, "shop/queries/a.sql", "\n-- name: one :exec\nDELETE FROM a");
+	put(f, "shop/queries/notes.txt", "nothing of ours");
+	assert_int_equal(run(f), 0);
+	has(f, "out/shop.q.h", "/* shop.one (a.sql:2) */");
+	assert_true(strstr(f->text, "shop.two (b.sql:1)") > strstr(f->text, "shop.one (a.sql:2)"));
+	has(f, "out/all.c", "&shop_one_desc,\n\t&shop_two_desc,");
+	compiles(f);
+	put(f, "shop/queries/c.sql", "-- name: one :exec\nDELETE FROM c");
+	assert_int_not_equal(run(f), 0);
+	assert_non_null(strstr(f->said, "shop/queries/c.sql:1: one stands already in "));
+	assert_non_null(strstr(f->said, "shop/queries/a.sql:2"));
+}
+
 /* A file whose text stays keeps its time stamp: nothing is compiled again for it. */
 static void keeps_stamp(void **state) {
 	struct fixture *f = *state;
@@ -249,6 +267,7 @@ int main(void) {
 		cmocka_unit_test_setup_teardown(structs, setup, teardown),
 		cmocka_unit_test_setup_teardown(wrong_queries, setup, teardown),
 		cmocka_unit_test_setup_teardown(migrations, setup, teardown),
+		cmocka_unit_test_setup_teardown(several_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(keeps_stamp, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
