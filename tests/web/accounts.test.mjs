@@ -1,24 +1,15 @@
 // Accounts by a mailed code: joining, a forgotten password, what is refused on the way; and a Telegram chat linked to one.
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { Server } from '../lib/server.mjs';
 import { until } from '../lib/proc.mjs';
-import { BotApi } from '../lib/telegram.mjs';
-import { Browser, DESK, PHONE } from './browser.mjs';
+import { DESK, HOOK, PHONE, onDemo } from './browser.mjs';
 
 describe('accounts by a code', () => {
   let server, browser, api, admin;
-  before(async () => {
-    api = await BotApi.start();
-    server = await Server.start({ demo: true, env: { TELEGRAM_BASE_URL: api.url, TELEGRAM_TOKEN: api.token, TELEGRAM_WEBHOOK_SECRET: 's' } });
-    browser = await Browser.start(server);
+  onDemo(async (site) => {
+    ({ server, browser, api } = site);
     admin = await server.demoUser('admin');
-  });
-  after(async () => {
-    await browser?.stop();
-    await server?.stop();
-    await api?.stop();
-  });
+  }, { bot: true });
   /** The code in the newest of at least `count` mails to the address. */
   const code = async (email, count = 1) => {
     const [{ id }] = await until(async () => {
@@ -152,7 +143,7 @@ describe('accounts by a code', () => {
       const text = await command.textContent();
       assert.match(text, /^\/start [\w-]{22}$/);
       const chat = 7000 + viewport.width;
-      const sent = await server.post('/api/telegram/webhook/s', { update_id: chat, message: { message_id: 1, date: 1, chat: { id: chat, type: 'private' }, from: { id: chat }, text } });
+      const sent = await server.post(HOOK, { update_id: chat, message: { message_id: 1, date: 1, chat: { id: chat, type: 'private' }, from: { id: chat }, text } });
       assert.equal(sent.status, 200, sent.text);
       await p.hasText(/^Connected since/); // without a reload
       await p.button('Disconnect').click();

@@ -1,9 +1,12 @@
 // A real browser for tests, and a watch on every page: console errors, Content-Security-Policy violations, requests
 // to other hosts and unexpected error answers fail the test that made them.
+import { after, before } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
+import { Server } from '../lib/server.mjs';
+import { BotApi } from '../lib/telegram.mjs';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
@@ -12,8 +15,27 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 export const PHONE = { width: 390, height: 844 };
 export const DESK = { width: 1280, height: 800 };
 
+/** The demo platform of a describe and a browser on it, from before its tests until after them; take(site), awaited, gets
+ *  { server, browser }, and with bot the Bot API of Telegram, `api`, whose updates are posted to HOOK. */
+export function onDemo(take, { bot = false } = {}) {
+  const site = {};
+  before(async () => {
+    if (bot) site.api = await BotApi.start();
+    const env = bot ? { TELEGRAM_BASE_URL: site.api.url, TELEGRAM_TOKEN: site.api.token, TELEGRAM_WEBHOOK_SECRET: 's' } : {};
+    site.server = await Server.start({ demo: true, env });
+    site.browser = await Browser.start(site.server);
+    await take(site);
+  });
+  after(async () => {
+    await site.browser?.stop();
+    await site.server?.stop();
+    await site.api?.stop();
+  });
+}
+export const HOOK = '/api/telegram/webhook/s';
+
 /** The one browser of a test file. */
-export class Browser {
+class Browser {
   static async start(server) {
     const b = new Browser();
     b.server = server;

@@ -1,20 +1,12 @@
 // The chef's desk and the administration of users: becoming a chef, declining, the calendar; roles and locks.
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { Server } from '../lib/server.mjs';
 import { day, subscriber } from '../lib/coocook.mjs';
-import { Browser, PHONE } from './browser.mjs';
+import { PHONE, onDemo } from './browser.mjs';
 
 describe('the other side of the counter', () => {
   let server, browser;
-  before(async () => {
-    server = await Server.start({ demo: true });
-    browser = await Browser.start(server);
-  });
-  after(async () => {
-    await browser?.stop();
-    await server?.stop();
-  });
+  onDemo((site) => ({ server, browser } = site));
 
   test('becoming a chef, changing the price, taking the profile down', async () => {
     const p = await browser.person({ viewport: PHONE });

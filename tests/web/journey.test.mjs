@@ -1,10 +1,9 @@
 // The whole way: join, find a chef, book, pay; the chef confirms and completes; the review appears.
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { Server } from '../lib/server.mjs';
 import { onDatabase } from '../lib/coocook.mjs';
 import { until } from '../lib/proc.mjs';
-import { Browser } from './browser.mjs';
+import { onDemo } from './browser.mjs';
 
 const CHEF = '이서준 Seojun Lee'; // of the demo's chef account
 const EMAIL = 'guest@example.com';
@@ -15,15 +14,10 @@ const setSubscription = (server, email, status) => onDatabase(server,
 
 describe('from joining to the review', () => {
   let server, browser, guest, chef, total;
-  before(async () => {
-    server = await Server.start({ demo: true });
-    browser = await Browser.start(server);
+  onDemo(async (site) => {
+    ({ server, browser } = site);
     guest = await browser.person();
     chef = await browser.person();
-  });
-  after(async () => {
-    await browser?.stop();
-    await server?.stop();
   });
 
   test('joining: what is wrong is said at its field, then the dashboard opens', async () => {

@@ -1,19 +1,13 @@
 // Without a pointer: signing in, booking, dialogs and tabs by keys alone.
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { Server } from '../lib/server.mjs';
-import { Browser } from './browser.mjs';
+import { onDemo } from './browser.mjs';
 
 describe('by keyboard alone', () => {
   let server, browser, p;
-  before(async () => {
-    server = await Server.start({ demo: true });
-    browser = await Browser.start(server);
+  onDemo(async (site) => {
+    ({ server, browser } = site);
     p = await browser.person();
-  });
-  after(async () => {
-    await browser?.stop();
-    await server?.stop();
   });
   const press = (...keys) => keys.reduce((done, k) => done.then(() => p.page.keyboard.press(k)), Promise.resolve());
   const focused = () => p.page.evaluate(() => {

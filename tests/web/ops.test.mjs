@@ -1,30 +1,19 @@
 // The operations page: who may see it, the queue with its filters, retry and bulk, and that it fits and can be read.
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { Server } from '../lib/server.mjs';
 import { until } from '../lib/proc.mjs';
-import { BotApi } from '../lib/telegram.mjs';
-import { Browser, DESK, PHONE } from './browser.mjs';
-
-const HOOK = '/api/telegram/webhook/s';
+import { DESK, HOOK, PHONE, onDemo } from './browser.mjs';
 
 describe('operations', () => {
   let server, browser, api;
-  before(async () => {
-    api = await BotApi.start();
-    server = await Server.start({ demo: true, env: { TELEGRAM_BASE_URL: api.url, TELEGRAM_TOKEN: api.token, TELEGRAM_WEBHOOK_SECRET: 's' } });
-    browser = await Browser.start(server);
+  onDemo(async (site) => {
+    ({ server, browser, api } = site);
     const { token } = await server.demoUser('admin');
     api.prepare({ status: 400, description: 'chat one not found' }, { status: 400, description: 'chat two not found' });
     for (const n of [1, 2]) await server.post(HOOK, { update_id: n, message: { chat: { id: n, type: 'private' }, text: '/status' } });
     const dead = async () => (await server.get('/api/ops/jobs?state=dead', { token })).body.jobs.length === 2;
     await until(dead, { ms: 20_000, what: 'two dead jobs' });
-  });
-  after(async () => {
-    await browser?.stop();
-    await server?.stop();
-    await api?.stop();
-  });
+  }, { bot: true });
 
   for (const [viewport, dark] of [[PHONE, false], [DESK, true]]) {
     test(`every tab, ${viewport.width} px, ${dark ? 'dark' : 'light'}`, async () => {

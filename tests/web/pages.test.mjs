@@ -1,25 +1,17 @@
 // Every page: loads at its address, fits a phone, passes axe-core, in light and in dark, and asks no other host.
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Server } from '../lib/server.mjs';
 import { until } from '../lib/proc.mjs';
 import { routes } from '../../web/js/routes.js';
-import { Browser, DESK, PHONE } from './browser.mjs';
+import { DESK, PHONE, onDemo } from './browser.mjs';
 
 const PUBLIC = ['/', '/login', '/register', '/forgot', '/join', '/chefs', '/chefs?q=pasta', '/chefs?cuisine=Korean&min_price=100000', '/chefs?q=zzzz', '/chef?id=1', '/docs'];
 const SIGNED_IN = ['/dashboard', '/bookings', '/bookings?status=cancelled', '/chef-desk', '/chef-desk?tab=calendar', '/chef-desk?tab=past', '/chef-desk?tab=profile', '/account', '/chef?id=2'];
 
 describe('every page', () => {
   let server, browser;
-  before(async () => {
-    server = await Server.start({ demo: true });
-    browser = await Browser.start(server);
-  });
-  after(async () => {
-    await browser?.stop();
-    await server?.stop();
-  });
+  onDemo((site) => ({ server, browser } = site));
 
   // both sizes and both themes; a colour does not depend on the size, nor a width on the theme
   for (const [viewport, dark] of [[PHONE, false], [DESK, true]]) {

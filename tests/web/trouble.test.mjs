@@ -1,22 +1,14 @@
 // When things go wrong: lost connections, slow or busy servers, a session that ended, hours taken meanwhile.
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { Server } from '../lib/server.mjs';
-import { Browser } from './browser.mjs';
+import { onDemo } from './browser.mjs';
 
 const CHEFS = '/api/coocook/chefs';
 const json = (status, body, headers = {}) => ({ status, contentType: 'application/json', headers, body: JSON.stringify(body) });
 
 describe('when things go wrong', () => {
   let server, browser;
-  before(async () => {
-    server = await Server.start({ demo: true });
-    browser = await Browser.start(server);
-  });
-  after(async () => {
-    await browser?.stop();
-    await server?.stop();
-  });
+  onDemo((site) => ({ server, browser } = site));
 
   test('an error is shown with its request and a way to try again', async () => {
     const p = await browser.person();
