@@ -11,6 +11,15 @@ static int run_nap(struct sf_job *j) { /* the same, a moment later */
 	int err = sf_sleep(3);
 	return err ? err : run_note(j);
 }
+static int run_counted(struct sf_job *j) { /* how many are at once, and when the first and the last began */
+	int now = ++shared->running;
+	if (now > shared->most) shared->most = now;
+	if (!shared->at[0]) shared->at[0] = sf_time_now();
+	shared->at[1] = sf_time_now();
+	int err = sf_sleep(3);
+	shared->running--;
+	return err ? err : run_note(j);
+}
 static int run_wait(struct sf_job *j) { /* until the test says so */
 	(void)j;
 	shared->begun++;
@@ -26,6 +35,8 @@ static const struct sf_job_kind table[] = {
 	{ .kind = "nap.other", .run = run_nap, .queue = "other" },
 	{ .kind = "rate", .run = run_note, .max_per_s = 500 },
 	{ .kind = "one", .run = run_note, .max_running = 1 },
+	{ .kind = "two", .run = run_counted, .max_running = 2 },
+	{ .kind = "slow", .run = run_counted, .max_per_s = 40 },
 	{ .kind = "wait", .run = run_wait },
 	{ 0 },
 };
@@ -75,7 +86,10 @@ static void a_suspect_beside_a_long_one(struct rig *r) {
 	assert_true(is(r, waits, "running"));
 	shared->over = 1;
 }
-BOTH(a_suspect_beside_a_long_one)
+static void a_suspect_beside_a_long_one_lite(void **state) { /* takes seconds, and is the same on both */
+	(void)state;
+	on_engine(false, a_suspect_beside_a_long_one);
+}
 
 /* Where a job of that number stands in the order in which they ran. */
 static int place_of(int n) {
@@ -114,12 +128,107 @@ static void limits_beside_a_long_line(struct rig *r) {
 }
 BOTH(limits_beside_a_long_line)
 
+/* ---- over several runners --------------------------------------------------------------------------------- */
+
+enum { RUNNERS = 3 };
+
+static void with_three(struct rig *r, void (*work)(struct rig *r)) {
+	struct sf_db *dbs[] = { r->db, NULL };
+	struct sf_jobs *js[RUNNERS];
+	bool over[RUNNERS] = { 0 };
+	for (int i = 0; i < RUNNERS; i++)
+		OK(sf_jobs_start(r->loop, &(struct sf_jobs_opts) { .dbs = dbs, .poll_ms = 50 }, &js[i]));
+	WAIT_FOR(number(r, "SELECT count(*) FROM job_workers") == RUNNERS);
+	work(r);
+	for (int i = 0; i < RUNNERS; i++) sf_jobs_drain(js[i], 1000, rig_true, &over[i]);
+	for (int i = 0; i < RUNNERS; i++) {
+		WAIT_FOR(over[i]);
+		sf_jobs_free(js[i]);
+	}
+}
+
+static void limited(struct rig *r) {
+	add_n(r, "two", 60);
+	WAIT_FOR(shared->norder == 60);
+	assert_int_equal(shared->most, 2);
+	shared->norder = 0, shared->at[0] = 0;
+	add_n(r, "slow", 30);
+	WAIT_FOR(shared->norder == 30);
+	assert_true(shared->at[1] - shared->at[0] >= 600000); /* 29 steps of 25 ms, few of them made up for */
+}
+static void limits_hold_over_all(struct rig *r) {
+	declare();
+	with_three(r, limited);
+}
+BOTH(limits_hold_over_all)
+
+/* ---- what others hold, and what comes late [Q-8] ------------------------------------------------------------ */
+
+static const struct sf_query hold = { .name = "test.hold",
+									  .kind = SF_Q_EXEC,
+									  .write = true,
+									  .pg = "UPDATE jobs SET progress = 1 WHERE id = $1",
+									  .lite = "UPDATE jobs SET progress = 1 WHERE id = ?1",
+									  .in = (const struct sf_dbcol[]) { { "id", SF_T_INT, false, 0 } },
+									  .nin = 1,
+									  .id = UINT32_MAX };
+
+/* A row that somebody else has locked is passed over, not waited for. */
+static void locked_ones_are_passed_over(struct rig *r) {
+	struct sf_dbh *tx;
+	declare();
+	int64_t held = add(r, "note", "{\"n\":1}");
+	OK(sf_tx_begin(r->db, r->a, "test", &tx));
+	OK(sf_db_exec(tx, &hold, &held, NULL));
+	runner(r, (struct sf_jobs_opts) { 0 });
+	add_n(r, "note", 50);
+	WAIT_FOR(shared->norder == 50);
+	assert_true(is(r, held, "ready"));
+	OK(sf_tx_commit(tx));
+	sf_tx_end(tx);
+	WAIT_FOR(is(r, held, "done"));
+}
+
+/* Of two transactions the one that began first, with the lower id and the earlier time, commits last, long after. */
+static void committed_in_reverse(struct rig *r) {
+	struct sf_dbh *first, *second;
+	int64_t low, high;
+	declare();
+	runner(r, (struct sf_jobs_opts) { .poll_ms = 100 });
+	OK(sf_tx_begin(r->db, r->a, "first", &first));
+	OK(sf_job_add(first, &(struct sf_job_new) { .kind = "note", .run_at = sf_time_now() - 60 * SF_USEC },
+				  &low));
+	OK(sf_tx_begin(r->db, r->a, "second", &second));
+	OK(sf_job_add(second, &(struct sf_job_new) { .kind = "note" }, &high));
+	OK(sf_tx_commit(second));
+	sf_tx_end(second);
+	assert_true(low < high);
+	for (int i = 1; i <= 20; i++) { /* claims, so that their floors lie above it */
+		WAIT_FOR(shared->norder == i);
+		add_n(r, "note", 1);
+	}
+	WAIT_FOR(shared->norder == 21 && is(r, high, "done"));
+	OK(sf_tx_commit(first));
+	sf_tx_end(first);
+	WAIT_FOR(is(r, low, "done"));
+}
+#define ON_PG(fn) /* SQLite has one writer at a time */                                                      \
+	static void fn##_pg(void **state) {                                                                      \
+		(void)state;                                                                                         \
+		on_engine(true, fn);                                                                                 \
+	}
+ON_PG(locked_ones_are_passed_over)
+ON_PG(committed_in_reverse)
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		TWO(taken_unheard),
-		TWO(a_suspect_beside_a_long_one),
+		cmocka_unit_test(a_suspect_beside_a_long_one_lite),
 		TWO(queues_beside_each_other),
 		TWO(limits_beside_a_long_line),
+		TWO(limits_hold_over_all),
+		cmocka_unit_test(locked_ones_are_passed_over_pg),
+		cmocka_unit_test(committed_in_reverse_pg),
 	};
 	return cmocka_run_group_tests(tests, server_up, server_gone);
 }
