@@ -4,7 +4,7 @@
  *   init   applies the queue's migrations and makes the tables that the kinds write to
  *   work   runs jobs until SIGTERM, then prints one JSON object: what sf_jobs_stats says, and the lag of those that measure it
  *          lease, concurrency, outside=FILE (where the effects outside of the database go: a line "key seq" each),
- *          amqp=URL (through RabbitMQ), ca=FILE, say=MS (what sf_jobs_stats says also every so often)
+ *          amqp=URL (through RabbitMQ), ca=FILE, heartbeat=S, say=MS (what sf_jobs_stats says also every so often)
  *   add    adds n jobs of kind=, in transactions of `batch`, by `co` coroutines; prints one JSON object
  *          from=SEQ, ms= (payload), rate= (a second), due= (µs from now), bare=1 (no row in asked),
  *          told=FILE (a line "seq n" for each transaction that this side knows to be committed)
@@ -364,7 +364,8 @@ int main(int argc, char **argv) {
 								 .concurrency = (int)number(argc, argv, "concurrency", 0),
 								 .crash_dir = option(argc, argv, "pages", NULL),
 								 .amqp_url = option(argc, argv, "amqp", NULL),
-								 .amqp_ca_file = option(argc, argv, "ca", NULL) };
+								 .amqp_ca_file = option(argc, argv, "ca", NULL),
+								 .amqp_heartbeat_s = (int)number(argc, argv, "heartbeat", 0) };
 	W.kind = option(argc, argv, "kind", "ledger.write");
 	W.first = W.from = number(argc, argv, "from", 1), W.n = number(argc, argv, "n", 1);
 	W.batch = number(argc, argv, "batch", 1), W.ms = number(argc, argv, "ms", 0);

@@ -9,20 +9,35 @@ import { endOwn } from '../lib/pg.mjs';
 import { Rabbit } from '../lib/rabbit.mjs';
 
 const WITHIN = process.env.RABBIT_KILLS ? 5_000 : 60_000; // ms from the loss of the broker, and from its return, to the next job; on any machine, however busy
+const FULL = Boolean(process.env.RABBIT_CUTS);
 const CUTS = Number(process.env.RABBIT_CUTS ?? 4), KILLS = Number(process.env.RABBIT_KILLS ?? 0); // `make chaos` asks for more
 const pause = (ms) => new Promise((go) => setTimeout(go, ms)); // the pace of what is done to it, not a wait for a condition
 
-describe('RabbitMQ', { concurrency: false }, () => {
-  let rabbit;
-  before(async () => { rabbit = await Rabbit.start(); });
-  after(async () => {
-    await rabbit?.stop();
-    await endOwn();
+after(endOwn);
+
+/** Tests of one broker, one after the other. */
+function withBroker(name, tests) {
+  describe(name, { concurrency: false }, () => {
+    const own = {};
+    before(async () => { own.rabbit = await Rabbit.start(); });
+    after(async () => { await own.rabbit?.stop(); });
+    tests(own);
   });
+}
+
+// two brokers, for most of it is waiting; where durations are asked for, one after the other
+describe('RabbitMQ', { concurrency: FULL ? 1 : 2 }, () => {
+  withBroker('killed', (own) => {
+    test('chaos: workers, enqueuers, the database and the broker are killed, and each job has exactly one effect', (t) => chaos(t, 'postgres', { jobs: 2_000, kills: 6, rabbit: own.rabbit }));
+  });
+  withBroker('used', ofOne);
+});
+
+function ofOne(own) {
 
   /** A queue whose workers go through the broker. `work` gets it with: live, the workers; added(n), which adds jobs and counts on;
    * reach(n) rows in the ledger; brought(), how many jobs messages have named; through(), which waits until one more is. */
-  async function withWorkers({ engine = 'postgres', workers = 2, url = rabbit.url(), settings = {} }, work) {
+  async function withWorkers({ engine = 'postgres', workers = 2, url = own.rabbit.url(), settings = {} }, work) {
     const q = await Queue.start(engine, { durable: false, shared: true });
     try {
       q.live = Array.from({ length: workers }, () => q.worker({ amqp: url, say: 50, ...settings }));
@@ -46,14 +61,14 @@ describe('RabbitMQ', { concurrency: false }, () => {
       await Promise.all(q.live.map((d) => Queue.finish(d)));
     } catch (error) {
       const logs = (q.live ?? []).map((d) => d.lines.filter((l) => !l.startsWith('{"done"')).slice(-25).join('\n'));
-      error.message += `\n${logs.map((l, i) => `worker ${i} says:\n${l}`).join('\n')}\nthe broker says:\n${rabbit.server.lines.slice(-40).join('\n')}`;
+      error.message += `\n${logs.map((l, i) => `worker ${i} says:\n${l}`).join('\n')}\nthe broker says:\n${own.rabbit.server.lines.slice(-40).join('\n')}`;
       throw error;
     } finally {
       await q.stop();
     }
   }
   /** All messages acknowledged, and so many notices. */
-  const drained = ({ dead }) => until(async () => Object.values(await rabbit.queues()).every((q) => q.messages === (q.name === 'softfactory-dead' ? dead : 0)),
+  const drained = ({ dead }) => until(async () => Object.values(await own.rabbit.queues()).every((q) => q.messages === (q.name === 'softfactory-dead' ? dead : 0)),
     { ms: 60_000, every: 100, what: `the broker to be empty but for ${dead} notices` });
 
   for (const engine of ['postgres', 'sqlite'])
@@ -64,7 +79,7 @@ describe('RabbitMQ', { concurrency: false }, () => {
       await q.added(20, 'ledger.narrow'); // with a limit: from the table
       await q.reach(q.n);
       await until(() => q.brought() - before >= 1000, { what: 'most of it to have come through the broker' }); // 1150, but for looks at the table
-      const queues = await rabbit.queues();
+      const queues = await own.rabbit.queues();
       for (const name of ['softfactory.default', 'softfactory-dead']) assert.equal(queues[name]?.type, 'quorum', name);
       await check(q);
     }));
@@ -107,9 +122,9 @@ describe('RabbitMQ', { concurrency: false }, () => {
     const pauses = [];
     await flowing(q, async (resumes) => {
       for (let i = 0; i < KILLS; i++) {
-        await rabbit.kill();
+        await own.rabbit.kill();
         pauses.push(await resumes('the kill'));
-        await rabbit.up();
+        await own.rabbit.up();
         pauses.push(await resumes('the return'));
         const had = q.brought(), began = Date.now();
         await until(() => q.brought() > had, { ms: 120_000, what: 'jobs to come through the broker again' });
@@ -138,9 +153,9 @@ describe('RabbitMQ', { concurrency: false }, () => {
   });
 
   test(`the connections are cut ${CUTS} times (reset, black hole): consumption resumes within 5 s each time`, async (t) => {
-    const proxy = await Proxy.start(rabbit.port);
+    const proxy = await Proxy.start(own.rabbit.port);
     try {
-      await withWorkers({ url: rabbit.url(proxy.port) }, async (q) => {
+      await withWorkers({ url: own.rabbit.url(proxy.port), settings: FULL ? {} : { heartbeat: 1 } }, async (q) => { // a silence is noticed after 1.5 s, then, instead of 2.5
         const times = [], back = [];
         await flowing(q, async (resumes) => {
           for (let i = 0; i < CUTS; i++) {
@@ -164,11 +179,11 @@ describe('RabbitMQ', { concurrency: false }, () => {
   test('the broker takes messages and confirms none (an alarm of its memory): jobs are polled, and come through it later', (t) => withWorkers({}, async (q) => {
     const times = [];
     await flowing(q, async (resumes) => {
-      await rabbit.ctl('set_vm_memory_high_watermark', 'absolute', '1MB');
+      await own.rabbit.ctl('set_vm_memory_high_watermark', 'absolute', '1MB');
       times.push(await resumes('the alarm'));
       await pause(1_000);
       times.push(await resumes('a second of it'));
-      await rabbit.ctl('set_vm_memory_high_watermark', '0.6');
+      await own.rabbit.ctl('set_vm_memory_high_watermark', '0.6');
       const had = q.brought();
       await until(() => q.brought() > had, { what: 'jobs to come through the broker again' });
     });
@@ -176,8 +191,8 @@ describe('RabbitMQ', { concurrency: false }, () => {
     for (const ms of times) assert.ok(ms < WITHIN, `${ms} ms`);
   }));
 
-  test('TLS: with the CA of its certificate jobs come through, without it they are polled', () => withWorkers({ url: rabbit.tlsUrl(), settings: { ca: rabbit.ca } }, async (q) => {
-    const [wrongCa, wrongName] = [{ amqp: rabbit.tlsUrl() }, { amqp: rabbit.tlsUrl('127.0.0.1'), ca: rabbit.ca }].map((o) => q.worker(o));
+  test('TLS: with the CA of its certificate jobs come through, without it they are polled', () => withWorkers({ url: own.rabbit.tlsUrl(), settings: { ca: own.rabbit.ca } }, async (q) => {
+    const [wrongCa, wrongName] = [{ amqp: own.rabbit.tlsUrl() }, { amqp: own.rabbit.tlsUrl('127.0.0.1'), ca: own.rabbit.ca }].map((o) => q.worker(o));
     for (const d of [wrongCa, wrongName]) await d.logContains('RabbitMQ is away');
     await Promise.all(q.live.splice(0).map((d) => Queue.finish(d)));
     await q.added(20);
@@ -185,6 +200,4 @@ describe('RabbitMQ', { concurrency: false }, () => {
     for (const d of [wrongCa, wrongName]) assert.equal((await Queue.finish(d)).brought, 0);
     await check(q);
   }));
-
-  test('chaos: workers, enqueuers, the database and the broker are killed, and each job has exactly one effect', (t) => chaos(t, 'postgres', { jobs: 2_000, kills: 6, rabbit }));
-});
+}
