@@ -57,6 +57,8 @@ describe('the command line', () => {
       [{ JWT_SECRET: SECRET, SMTP_URL: 'smtp://me:pw@mail.example.com', SMTP_TLS: 'off' }, /SMTP_TLS=off contradicts/],
       [{ JWT_SECRET: SECRET, SMTP_URL: 'smtp://mail.example.com', SMTP_TLS: 'maybe' }, /SMTP_TLS \(--smtp-tls\) must be one of/],
       [{ JWT_SECRET: SECRET, TELEGRAM_BASE_URL: 'api.telegram.org' }, /TELEGRAM_BASE_URL must begin/],
+      [{ JWT_SECRET: SECRET, TELEGRAM_WEBHOOK_SECRET: 'easy-to-guess' }, /TELEGRAM_WEBHOOK_SECRET must be 16/],
+      [{ JWT_SECRET: SECRET, TELEGRAM_WEBHOOK_SECRET: 'cannot/stand/in/a/path' }, /TELEGRAM_WEBHOOK_SECRET must be 16/],
     ]) {
       const r = await run(['serve'], { PORT: '0', WORKERS: '2', ...extra });
       assert.ok([1, 2].includes(r.code), JSON.stringify(r));

@@ -21,7 +21,7 @@ export function onDemo(take, { bot = false } = {}) {
   const site = {};
   before(async () => {
     if (bot) site.api = await BotApi.start();
-    const env = bot ? { TELEGRAM_BASE_URL: site.api.url, TELEGRAM_TOKEN: site.api.token, TELEGRAM_WEBHOOK_SECRET: 's' } : {};
+    const env = bot ? { TELEGRAM_BASE_URL: site.api.url, TELEGRAM_TOKEN: site.api.token, TELEGRAM_WEBHOOK_SECRET: HOOK.split('/').at(-1) } : {};
     site.server = await Server.start({ demo: true, env });
     site.browser = await Browser.start(site.server);
     await take(site);
@@ -32,7 +32,7 @@ export function onDemo(take, { bot = false } = {}) {
     await site.api?.stop();
   });
 }
-export const HOOK = '/api/telegram/webhook/s';
+export const HOOK = '/api/telegram/webhook/the-secret-of-the-webhook';
 
 /** The one browser of a test file. */
 class Browser {

@@ -18,10 +18,18 @@ static struct sf_job_new message(struct sf_arena *a, const char *whom, int64_t i
 	return (struct sf_job_new) { .kind = "telegram.send", .payload = sf_buf_view(&b) };
 }
 
+#define SECRET_MIN 16
+/* What stands in a path as it is; Telegram takes the same as the secret of a webhook. */
+#define SECRET_OF "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+
 const char *telegram_settings(void) {
-	const char *url = sf_config_text("TELEGRAM_BASE_URL");
-	bool web = url && (strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0);
-	return web ? NULL : "TELEGRAM_BASE_URL must begin with https:// or http://";
+	const char *url = sf_config_text("TELEGRAM_BASE_URL"),
+			   *secret = sf_config_text("TELEGRAM_WEBHOOK_SECRET");
+	if (!url || (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0))
+		return "TELEGRAM_BASE_URL must begin with https:// or http://";
+	if (secret && (strlen(secret) < SECRET_MIN || secret[strspn(secret, SECRET_OF)]))
+		return "TELEGRAM_WEBHOOK_SECRET must be 16 or more of A-Z, a-z, 0-9, _ and -";
+	return NULL;
 }
 
 int telegram__say(struct sf_dbh *tx, int64_t chat, struct sf_str text, struct sf_str trace) {
