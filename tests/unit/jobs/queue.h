@@ -209,4 +209,21 @@ static inline bool is(struct rig *r, int64_t id, const char *state) {
 	return sf_str_eq(view(r, id).state, sf_str(state));
 }
 
+/* Writes a job's id to the ledger. */
+static const struct sf_query ledger_add = { .name = "test.ledger",
+											.kind = SF_Q_EXEC,
+											.write = true,
+											.pg = "INSERT INTO ledger (job) VALUES ($1)",
+											.lite = "INSERT INTO ledger (job) VALUES (?1)",
+											.in = (const struct sf_dbcol[]) { { "job", SF_T_INT, false, 0 } },
+											.nin = 1,
+											.id = UINT32_MAX };
+
+/* A job {"n":3}: remembers the order and when. */
+static inline int run_note_at(struct sf_job *j) {
+	shared->order[shared->norder++ % 4096] = payload_int(j, "n");
+	shared->at[payload_int(j, "n") % 4096] = sf_time_now();
+	return 0;
+}
+
 #endif

@@ -1,13 +1,8 @@
-/* The queue on both engines: what exists when, in which order it runs, and how each run may end. */
+/* The queue on both engines: in which order jobs run, and how each run may end. */
 #include "jobs/queue.h"
 
 /* ---- kinds ----------------------------------------------------------------------------------------------- */
 
-static int run_note(struct sf_job *j) { /* {"n":3}: remembers the order */
-	shared->order[shared->norder++ % 4096] = payload_int(j, "n");
-	shared->at[payload_int(j, "n") % 4096] = sf_time_now();
-	return 0;
-}
 static int run_wait(struct sf_job *j) { /* until it is stopped */
 	shared->begun++;
 	int err = 0;
@@ -40,14 +35,6 @@ static int run_serial(struct sf_job *j) { /* our own database's trouble is not t
 		return shared->runs[3] == 1 ? SF_ESERIAL : shared->runs[3] == 2 ? SF_EUNAVAILABLE : SF_EOVERLOAD;
 	return sf_job_attempt(j) == 1 ? 0 : sf_job_give_up(j, "the attempt was counted");
 }
-static const struct sf_query ledger_add = { .name = "test.ledger",
-											.kind = SF_Q_EXEC,
-											.write = true,
-											.pg = "INSERT INTO ledger (job) VALUES ($1)",
-											.lite = "INSERT INTO ledger (job) VALUES (?1)",
-											.in = (const struct sf_dbcol[]) { { "job", SF_T_INT, false, 0 } },
-											.nin = 1,
-											.id = UINT32_MAX };
 static int run_ledger(struct sf_job *j) { /* its effect and its end in one transaction */
 	struct sf_dbh *tx = NULL;
 	int64_t id = sf_job_id(j);
@@ -74,13 +61,13 @@ static int run_talk(struct sf_job *j) {
 }
 
 static const struct sf_job_kind table[] = {
-	{ .kind = "note", .run = run_note },
-	{ .kind = "note.other", .run = run_note, .queue = "other" },
+	{ .kind = "note", .run = run_note_at },
+	{ .kind = "note.other", .run = run_note_at, .queue = "other" },
 	{ .kind = "wait", .run = run_wait, .max_attempts = 3 },
 	{ .kind = "wait.short", .run = run_wait, .timeout_ms = 60, .max_attempts = 1 },
 	{ .kind = "short", .run = run_short },
 	{ .kind = "two", .run = run_short, .max_running = 2 },
-	{ .kind = "slow", .run = run_note, .max_per_s = 20 },
+	{ .kind = "slow", .run = run_note_at, .max_per_s = 20 },
 	{ .kind = "fail", .run = run_fail, .max_attempts = 3, .backoff_ms = 5, .backoff_max_ms = 20 },
 	{ .kind = "give.up", .run = run_give_up },
 	{ .kind = "later", .run = run_later, .max_attempts = 1 },
@@ -88,7 +75,6 @@ static const struct sf_job_kind table[] = {
 	{ .kind = "ledger", .run = run_ledger },
 	{ .kind = "progress", .run = run_progress },
 	{ .kind = "talk", .run = run_talk },
-	{ .kind = "single", .run = run_note, .unique = SF_JOB_UNIQUE_LIVE },
 	{ 0 },
 };
 static const struct sf_job_kind *const kinds[] = { table, NULL };
@@ -98,89 +84,6 @@ static void declare(void) {
 	shared_new();
 	OK(sf_jobs_declare(kinds, NULL, &why));
 }
-
-/* ---- adding ------------------------------------------------------------------------------------------------ */
-
-static void with_the_transaction(struct rig *r) {
-	struct sf_dbh *tx;
-	int64_t kept, lost;
-	declare();
-	runner(r, (struct sf_jobs_opts) { 0 });
-	OK(sf_tx_begin(r->db, r->a, "test", &tx));
-	OK(sf_job_add(tx, &(struct sf_job_new) { .kind = "note" }, &lost));
-	sf_tx_end(tx);
-	OK(sf_tx_begin(r->db, r->a, "test", &tx));
-	OK(sf_job_add(tx, &(struct sf_job_new) { .kind = "note", .payload = SF_STR("{\"n\":5}") }, &kept));
-	if (r->pg) { /* not to be seen before the commit; on SQLite nobody else could look and write */
-		assert_int_equal(number(r, "SELECT count(*) FROM jobs"), 0);
-		assert_int_equal(sf_sleep(30), 0);
-		assert_int_equal(shared->norder, 0);
-	}
-	OK(sf_tx_commit(tx));
-	sf_tx_end(tx);
-	WAIT_FOR(is(r, kept, "done"));
-	assert_int_equal(shared->norder, 1);
-	assert_int_equal(shared->order[0], 5);
-	struct sf_job_view v;
-	ERR(sf_job_get(db(r), lost, &v), lost == kept ? SF_OK : SF_ENOTFOUND);
-}
-BOTH(with_the_transaction)
-
-static void one_of_a_key(struct rig *r) {
-	struct sf_job_new one = { .kind = "single", .key = SF_STR("user-7") };
-	struct sf_dbh *tx;
-	int64_t first, second = 0, other;
-	size_t added = 99;
-	declare();
-	OK(sf_job_add(db(r), &one, &first));
-	OK(sf_tx_begin(r->db, r->a, "test", &tx));
-	ERR(sf_job_add(tx, &one, &second), SF_EDUP);
-	assert_int_equal(second, first);
-	OK(sf_job_add(tx, &(struct sf_job_new) { .kind = "single", .key = SF_STR("user-8") },
-				  &other)); /* it goes on */
-	OK(sf_tx_commit(tx));
-	sf_tx_end(tx);
-	struct sf_job_new three[] = { one,
-								  { .kind = "single", .key = SF_STR("user-9") },
-								  { .kind = "single", .key = SF_STR("user-9") } };
-	OK(sf_job_add_many(db(r), three, 3, &added));
-	assert_int_equal(added, 1);
-	ERR(sf_job_add(db(r), &(struct sf_job_new) { .kind = "single" }, NULL), SF_EINVAL);
-	assert_int_equal(number(r, "SELECT count(*) FROM jobs"), 3);
-	runner(r, (struct sf_jobs_opts) { 0 });
-	WAIT_FOR(shared->norder == 3);
-	WAIT_FOR(number(r, "SELECT count(*) FROM jobs") == 0);
-	OK(sf_job_add(db(r), &one, &second)); /* over: the key is free */
-	assert_true(second > other);
-}
-BOTH(one_of_a_key)
-
-static void many_at_once(struct rig *r) {
-	enum { N = 2500 };
-	struct sf_job_new *jobs = sf_arena_zalloc(r->a, N * sizeof *jobs);
-	size_t added = 0;
-	declare();
-	for (int i = 0; i < N; i++)
-		jobs[i] = (struct sf_job_new) {
-			.kind = "note", .payload = sf_arena_printf(r->a, "{\"n\":%d, \"t\":\"\\u00fc\\\"\\\\\"}", i)
-		};
-	OK(sf_job_add_many(db(r), jobs, N, &added));
-	assert_int_equal(added, N);
-	runner(r, (struct sf_jobs_opts) { 0 });
-	WAIT_FOR(number(r, "SELECT count(*) FROM job_history WHERE state = 'done'") == N);
-	assert_int_equal(shared->norder, N);
-	bool seen[N] = { 0 };
-	for (int i = 0; i < N; i++) {
-		assert_false(seen[shared->order[i]]);
-		seen[shared->order[i]] = true;
-	}
-	struct sf_jobs_stats s;
-	sf_jobs_stats(r->js, &s);
-	assert_int_equal(s.done, N);
-	assert_int_equal(s.claimed, N);
-	assert_int_equal(s.refused, 0);
-}
-BOTH(many_at_once)
 
 /* ---- order --------------------------------------------------------------------------------------------------- */
 
@@ -386,121 +289,11 @@ static void forgotten_when_old(struct rig *r) {
 }
 BOTH(forgotten_when_old)
 
-/* ---- looking and steering ---------------------------------------------------------------------------------------- */
-
-static int64_t count_of(struct rig *r, const char *kind, const char *state) {
-	struct sf_job_counts c;
-	OK(sf_job_counts(db(r), &c));
-	for (size_t i = 0; i < c.nkinds; i++)
-		if (sf_str_eq(c.kinds[i].kind, sf_str(kind)) && sf_str_eq(c.kinds[i].state, sf_str(state)))
-			return c.kinds[i].n;
-	return 0;
-}
-
-static void lists_and_bulk(struct rig *r) {
-	struct sf_job_view *v;
-	size_t n;
-	int64_t next;
-	int64_t changed = 0;
-	declare();
-	runner(r, (struct sf_jobs_opts) { 0 });
-	for (int i = 0; i < 25; i++) add(r, "give.up", "{}");
-	for (int i = 0; i < 5; i++) add(r, "note", "{}");
-	WAIT_FOR(number(r, "SELECT count(*) FROM job_history") == 30);
-	drain(r, 1000);
-	for (int i = 0; i < 10; i++) add(r, "note", "{}");
-	OK(sf_job_add(db(r), &(struct sf_job_new) { .kind = "note", .run_at = sf_time_now() + SF_DAY_USEC },
-				  NULL));
-	assert_int_equal(count_of(r, "give.up", "dead"), 25);
-	assert_int_equal(count_of(r, "note", "done"), 5);
-	assert_int_equal(count_of(r, "note", "ready"), 10);
-	assert_int_equal(count_of(r, "note", "scheduled"), 1);
-
-	int64_t before = 0, total = 0, last = INT64_MAX;
-	do { /* all, in pages of 7 */
-		OK(sf_job_list(db(r), &(struct sf_job_filter) { .before = before, .limit = 7 }, &v, &n, &next));
-		for (size_t i = 0; i < n; i++) {
-			assert_true(v[i].id < last);
-			last = v[i].id;
-		}
-		total += (int64_t)n;
-		before = last;
-	} while (n);
-	assert_int_equal(total, 41);
-	OK(sf_job_list(
-		db(r),
-		&(struct sf_job_filter) { .state = SF_STR("dead"), .error = SF_STR("such ADDR"), .limit = 100 }, &v,
-		&n, &next));
-	assert_int_equal(n, 25);
-	OK(sf_job_list(db(r), &(struct sf_job_filter) { .state = SF_STR("dead"), .error = SF_STR("such%addr") },
-				   &v, &n, &next));
-	assert_int_equal(n, 0);
-	OK(sf_job_list(db(r),
-				   &(struct sf_job_filter) { .state = SF_STR("scheduled"), .queue = SF_STR("default") }, &v,
-				   &n, &next));
-	assert_int_equal(n, 1);
-
-	struct sf_job_filter dead = { .kind = SF_STR("give.up"), .state = SF_STR("dead") };
-	OK(sf_job_act_many(db(r), &dead, SF_JOB_RETRY, true, 1000, &changed));
-	assert_int_equal(changed, 25);
-	assert_int_equal(count_of(r, "give.up", "dead"), 25); /* a preview changes nothing */
-	OK(sf_job_act_many(db(r), &dead, SF_JOB_RETRY, false, 10, &changed));
-	assert_int_equal(changed, 10);
-	assert_int_equal(count_of(r, "give.up", "dead"), 15);
-	assert_int_equal(count_of(r, "give.up", "ready"), 10);
-	OK(sf_job_act_many(db(r), &dead, SF_JOB_DISCARD, false, 1000, &changed));
-	assert_int_equal(changed, 15);
-	assert_int_equal(count_of(r, "give.up", "cancelled"), 15);
-	OK(sf_job_act_many(db(r), &(struct sf_job_filter) { .kind = SF_STR("note") }, SF_JOB_RETRY, false, 1000,
-					   &changed));
-	assert_int_equal(changed, 1); /* the scheduled one is due now */
-	runner(r, (struct sf_jobs_opts) { 0 });
-	WAIT_FOR(number(r, "SELECT count(*) FROM jobs") == 0);
-	assert_int_equal(count_of(r, "give.up", "dead"), 10);
-	assert_int_equal(count_of(r, "note", "done"), 16);
-	assert_int_equal(shared->runs[1], 35);
-}
-BOTH(lists_and_bulk)
-
-/* ---- declaring ------------------------------------------------------------------------------------------------------ */
-
-static void refused(void **state) {
-	static const struct sf_job_kind twice[] = { { .kind = "a", .run = run_note },
-												{ .kind = "a", .run = run_note },
-												{ 0 } };
-	static const struct sf_job_kind none[] = { { .kind = "a" }, { 0 } };
-	static const struct sf_job_kind odd[] = { { .kind = "a b", .run = run_note }, { 0 } };
-	static const struct sf_job_kind late[] = { { .kind = "a", .run = run_note, .priority = 10 }, { 0 } };
-	struct sf_str why = SF_STR_NULL;
-	(void)state;
-	shared_new();
-	ERR(sf_jobs_declare((const struct sf_job_kind *const[]) { twice, NULL }, NULL, &why), SF_EINVAL);
-	assert_true(sf_str_eq(why, SF_STR("job a: declared twice")));
-	ERR(sf_jobs_declare((const struct sf_job_kind *const[]) { none, NULL }, NULL, &why), SF_EINVAL);
-	ERR(sf_jobs_declare((const struct sf_job_kind *const[]) { odd, NULL }, NULL, &why), SF_EINVAL);
-	ERR(sf_jobs_declare((const struct sf_job_kind *const[]) { late, NULL }, NULL, &why), SF_EINVAL);
-	OK(sf_jobs_declare(kinds, NULL, &why));
-}
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refused),
-		TWO(with_the_transaction),
-		TWO(one_of_a_key),
-		TWO(many_at_once),
-		TWO(urgent_first),
-		TWO(not_before_its_time),
-		TWO(only_its_queues),
-		TWO(failures),
-		TWO(too_long),
-		TWO(effect_with_the_end),
-		TWO(cancelled),
-		TWO(what_is_passed_on),
-		TWO(so_many_at_once),
-		TWO(so_many_a_second),
-		TWO(drained),
-		TWO(forgotten_when_old),
-		TWO(lists_and_bulk),
+		TWO(urgent_first),    TWO(not_before_its_time), TWO(only_its_queues), TWO(failures),
+		TWO(too_long),        TWO(effect_with_the_end), TWO(cancelled),       TWO(what_is_passed_on),
+		TWO(so_many_at_once), TWO(so_many_a_second),    TWO(drained),         TWO(forgotten_when_old),
 	};
 	return cmocka_run_group_tests(tests, server_up, server_gone);
 }
