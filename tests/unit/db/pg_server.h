@@ -34,7 +34,7 @@ struct pg_server {
 };
 
 /* Runs a shell command as the server's owner; returns its exit status. */
-static inline int pg_shell(const char *fmt, ...) {
+__attribute__((format(printf, 1, 2))) static inline int pg_shell(const char *fmt, ...) {
 	char cmd[1500], line[1800];
 	va_list ap;
 	va_start(ap, fmt);
