@@ -113,6 +113,8 @@ const scenarios = {
         const alone = await ours({ engine, database: url, env: { JOB_WORKERS: '0' } });
         try {
           row('SoftFactory, nobody sends the mails', await wrk(alone.url, workersOf(alone), { script }), base);
+          writeFileSync(script, bookingLua(token, { keyed: true }));
+          row('... each with an Idempotency-Key', await wrk(alone.url, workersOf(alone), { script }), base);
         } finally {
           await alone.stop();
         }

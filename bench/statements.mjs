@@ -48,13 +48,13 @@ export async function bookingScript() {
 }
 
 /** The same over HTTP, for wrk: chef by chef, then hour by hour, from a day of its own for each run, also the warming one. */
-export const bookingLua = (token) => `
+export const bookingLua = (token, { keyed = false } = {}) => `
   local n = 0
   local start = os.time() + 86400 * (10 + os.time() % 5000)
   request = function()
     n = n + 1
     local at = os.date("!%Y-%m-%dT%H:00:00Z", start + math.floor(n / ${CHEFS - 200}) * 3600)
-    return wrk.format("POST", "/api/coocook/bookings", {["Content-Type"]="application/json", ["Authorization"]="Bearer ${token}"},
+    return wrk.format("POST", "/api/coocook/bookings", {["Content-Type"]="application/json", ["Authorization"]="Bearer ${token}"${keyed ? ', ["Idempotency-Key"]=string.format("%d-%d", start, n)' : ''}},
       string.format('{"chef_id":%d,"booking_date":"%s","duration_hours":1}', 150 + n % ${CHEFS - 200}, at))
   end`;
 

@@ -1,6 +1,8 @@
 /* idempotency: a request with an Idempotency-Key has its effect once, and its repetition the same answer [P-7].
  *
- * 1. Before the handler a claim is committed: state `running`, a lease, a random claim number. Of any number of equal
+ * 1. Before the handler a claim is committed: state `running`, a lease, a random claim number. Its commit need not wait
+ *    for the disk: the effect's, which comes later, does, and the log is written in order, so that a crash which forgets
+ *    the claim has forgotten the effect. Of any number of equal
  *    requests one gets it; the others are told 409 while it runs, and the stored answer once it is done.
  * 2. The handler writes its answer and calls sf_req_commit, which stores that answer in the transaction of the effect:
  *    both are there or neither.
