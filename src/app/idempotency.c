@@ -103,10 +103,27 @@ int sf_app__idem_claim(struct sf_req *r) {
 				   "Requests with this Idempotency-Key come too fast. Try again shortly.");
 }
 
-int sf_app__idem_record(struct sf_req *r, struct sf_dbh *h) {
-	int64_t changed = 0;
+static int taken_over(struct sf_req *r) {
+	return sf_fail(r, SF_ECONFLICT, NULL, "Another request took this Idempotency-Key over. Try again.");
+}
+
+int sf_app__idem_commit(struct sf_req *r, struct sf_dbh *tx) {
 	SF_BUG_ON(r->http->status == 0); /* the answer is written before the commit */
-	int err = app_q_idem_done(h,
+	int err = sf_tx_commit_with(tx, &app_idem_commit_desc,
+								&(struct app_q_idem_commit_in) { .owner = owner(r),
+																 .key = r->in.idempotency_key,
+																 .route = r->row->label,
+																 .claim = r->idem.claim,
+																 .status = r->http->status,
+																 .response = sf_buf_view(&r->http->out) });
+	if (!err) r->idem.done = true;
+	return err == SF_ENOTFOUND ? taken_over(r) : err;
+}
+
+/* ~ Stores the answer of a handler that committed by itself. */
+static int record(struct sf_req *r) {
+	int64_t changed = 0;
+	int err = app_q_idem_done(sf_req_db(r),
 							  &(struct app_q_idem_done_in) { .owner = owner(r),
 															 .key = r->in.idempotency_key,
 															 .route = r->row->label,
@@ -114,15 +131,14 @@ int sf_app__idem_record(struct sf_req *r, struct sf_dbh *h) {
 															 .status = r->http->status,
 															 .response = sf_buf_view(&r->http->out) },
 							  &changed);
-	if (err || changed) return err;
-	return sf_fail(r, SF_ECONFLICT, NULL, "Another request took this Idempotency-Key over. Try again.");
+	return err || changed ? err : taken_over(r);
 }
 
 void sf_app__idem_settle(struct sf_req *r, int err) {
 	if (r->idem.done) return;
 	sf_co_shield(true); /* also of a request whose client has gone or whose time is over */
 	if (err >= 0 && r->http->status < 400)
-		err = sf_app__idem_record(r, sf_req_db(r));
+		err = record(r);
 	else
 		err = app_q_idem_release(sf_req_db(r),
 								 &(struct app_q_idem_release_in) { .owner = owner(r),

@@ -168,9 +168,9 @@ int sf_app__limit_user(struct sf_http_req *http);
 /* ~ Before the handler: 0 go on, SF_HTTP_DONE the stored answer stands, or an error. */
 SF_MUSTCHECK
 int sf_app__idem_claim(struct sf_req *r);
-/* ~ Within the handler's transaction: stores the answer that stands in the request. */
+/* ~ Commits the handler's transaction together with the answer that stands in the request. */
 SF_MUSTCHECK
-int sf_app__idem_record(struct sf_req *r, struct sf_dbh *tx);
+int sf_app__idem_commit(struct sf_req *r, struct sf_dbh *tx);
 /* ~ After it: records the answer of a handler that committed nothing itself, or gives the claim up. */
 void sf_app__idem_settle(struct sf_req *r, int err);
 

@@ -34,6 +34,17 @@ WHERE owner = :owner AND key = :key AND route = :route;
 UPDATE idempotency_keys SET state = 'done', status = :status, response = :response
 WHERE owner = :owner AND key = :key AND route = :route AND claim = :claim AND state = 'running';
 
+-- name: idem_commit :exec the same as the last statement of a transaction: no row undoes it
+-- in: owner int, key text, route text, claim int, status int, response text
+WITH done AS (
+    UPDATE idempotency_keys SET state = 'done', status = :status, response = :response
+    WHERE owner = :owner AND key = :key AND route = :route AND claim = :claim AND state = 'running' RETURNING 1
+)
+SELECT 1 / count(*) FROM done;
+-- sqlite:
+UPDATE idempotency_keys SET state = 'done', status = :status, response = :response
+WHERE owner = :owner AND key = :key AND route = :route AND claim = :claim AND state = 'running';
+
 -- name: idem_release :exec
 -- in: owner int, key text, route text, claim int
 DELETE FROM idempotency_keys

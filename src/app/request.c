@@ -85,8 +85,5 @@ int sf_req_begin(struct sf_req *r, struct sf_dbh **tx) {
 }
 
 int sf_req_commit(struct sf_req *r, struct sf_dbh *tx) {
-	int err = r->idem.claimed ? sf_app__idem_record(r, tx) : 0;
-	if (!err) err = sf_tx_commit(tx);
-	if (!err && r->idem.claimed) r->idem.done = true;
-	return err;
+	return r->idem.claimed ? sf_app__idem_commit(r, tx) : sf_tx_commit(tx);
 }

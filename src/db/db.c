@@ -272,18 +272,21 @@ int sf_tx_begin(struct sf_db *db, struct sf_arena *arena, const char *label, str
 	return 0;
 }
 
-int sf_tx_commit(struct sf_dbh *tx) {
+/* ~ Commits, after a last statement where q is not NULL. */
+static int commit(struct sf_dbh *tx, const struct sf_query *q, const void *in) {
 	struct sf_db *db = tx->db;
-	int err = usable(tx, "commit");
+	const char *what = q ? q->name : "commit";
+	int err = usable(tx, what);
 	if (err) return err;
 	err = sf_co_canceled(sf_co_self());
 	if (err) return err;
 	int64_t started = sf_clock_ns();
+	if (q) tx->last = q, tx->constraint = SF_STR("");
 	sf_co_shield(true);
-	err = db->eng->commit(tx);
+	err = q ? db->eng->commit_with(tx, q, in) : db->eng->commit(tx);
 	sf_co_shield(false);
 	tx->open = false;
-	count_time(tx, "commit", started);
+	count_time(tx, what, started);
 	if (err) {
 		db->stats.rollbacks++;
 		count_error(&db->stats, err);
@@ -292,6 +295,17 @@ int sf_tx_commit(struct sf_dbh *tx) {
 	db->stats.commits++;
 	for (struct sf_db__hook *h = tx->hooks; h; h = h->next) h->fn(h->arg);
 	return 0;
+}
+
+int sf_tx_commit(struct sf_dbh *tx) {
+	return commit(tx, NULL, NULL);
+}
+
+int sf_tx_commit_with(struct sf_dbh *tx, const struct sf_query *q, const void *in) {
+	int64_t changed = 0;
+	if (tx->db->eng->commit_with) return commit(tx, q, in);
+	int err = sf_db_exec(tx, q, in, &changed);
+	return err ? err : changed ? sf_tx_commit(tx) : SF_ENOTFOUND;
 }
 
 void sf_tx_end(struct sf_dbh *tx) {

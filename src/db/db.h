@@ -164,6 +164,11 @@ int sf_tx_begin(struct sf_db *db, struct sf_arena *arena, const char *label, str
 /* ~ Commits. 0 only when it is durable. Shielded from cancellation once begun. SF_EUNAVAILABLE: outcome unknown. */
 SF_MUSTCHECK
 int sf_tx_commit(struct sf_dbh *tx);
+/* ~ Runs an :exec statement that must change a row, and commits: on PostgreSQL in one round trip instead of two, for which the
+ * statement's text there ends in a SELECT that divides by the number of rows it changed. SF_ENOTFOUND: it changed none.
+ * That and the errors of a statement: nothing was committed. SF_EUNAVAILABLE: outcome unknown. */
+SF_MUSTCHECK
+int sf_tx_commit_with(struct sf_dbh *tx, const struct sf_query *q, const void *in);
 /* Ends it: rolls back what is open. NULL is fine; cannot fail, never suspends: the pool does the work. */
 void sf_tx_end(struct sf_dbh *tx);
 /* Runs fn(arg) when the commit has succeeded (never after a rollback), before sf_tx_commit returns, in the order of the

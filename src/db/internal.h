@@ -79,6 +79,8 @@ struct sf_db__engine {
 	/* ~ Commits; called with cancellation shielded, so its awaits need bounds of their own. Whatever it returns, end
 	 * follows. */
 	int (*commit)(struct sf_dbh *tx);
+	/* ~ As sf_tx_commit_with, shielded, too. NULL: the statement and the commit one after the other will do. */
+	int (*commit_with)(struct sf_dbh *tx, const struct sf_query *q, const void *in);
 	/* Gives the lease back, rolling back what is open; once for every begin that succeeded. Never suspends, cannot
 	 * fail; the handle and its arena may be gone when it returns. */
 	void (*end)(struct sf_dbh *tx);

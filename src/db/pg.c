@@ -113,6 +113,17 @@ static int pg_run(struct sf_dbh *h, const struct sf_query *q, const void *in, st
 	return err;
 }
 
+/* A statement that divides by zero says that it found no row to change. */
+static int pg_commit_with(struct sf_dbh *tx, const struct sf_query *q, const void *in) {
+	const PGresult *last = NULL;
+	struct sf_db__result res = { 0 };
+	int err = sf_pg__tx_commit_with(tx, q, in, &last);
+	if (!last) return err;
+	if (PQresultStatus(last) == PGRES_FATAL_ERROR && sf_pg__state_is(last, "22012")) return SF_ENOTFOUND;
+	int said = result_of(tx, q, last, &res);
+	return said ? said : err;
+}
+
 static int pg_ping(struct sf_db *head) {
 	static const struct sf_dbcol out[] = { { "read_only", SF_T_BOOL, false, 0 } };
 	static const struct sf_query q = {
@@ -163,6 +174,7 @@ const struct sf_db__engine sf_db__pg = {
 	.script = sf_pg__tx_script,
 	.begin = sf_pg__tx_begin,
 	.commit = sf_pg__tx_commit,
+	.commit_with = pg_commit_with,
 	.end = sf_pg__tx_end,
 	.stats = pg_stats,
 };

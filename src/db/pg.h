@@ -108,7 +108,7 @@ struct sf_pg_op {        /* lifetime: from submission until its result is taken 
 	struct sf_pg_pool *pool;
 	struct sf_pg_conn *conn; /* whose flight it is in, or NULL */
 	void (*done)(struct sf_pg_conn *c,
-				 struct sf_pg_op *op); /* of CONTROL; may be NULL; res is cleared after */
+				 struct sf_pg_op *op); /* of CONTROL and STMT; may be NULL; res is cleared after */
 	struct sf_pg_op *of;               /* of PREPARE: the statement behind it, if still there */
 	PGresult *res;
 	int err;                  /* why there is no result; of STMT also: what its Parse said */
@@ -168,7 +168,9 @@ struct sf_pg_conn {      /* lifetime: from the attempt to connect until refs is 
 	uint8_t rollbacks;          /* ... how often */
 	const struct sf_query *bad; /* the last whose Parse failed, which the log has said, and as what */
 	int bad_err;
-	int group_err; /* the first error of the group being read, 0 if none */
+	int group_err;  /* the first error of the group being read, 0 if none */
+	PGresult *last; /* of the statement that went with the last COMMIT; NULL: not here yet */
+	int last_err;   /* ... why there is none */
 	int64_t started_ms, ready_ms, used_ms, alive_ms,
 		clean_ms; /* loop time; alive: last word from the server */
 	int64_t recycle_at_ms;
@@ -328,6 +330,10 @@ int sf_pg__tx_begin(struct sf_dbh *tx);
 int sf_pg__tx_run(struct sf_dbh *tx, const struct sf_query *q, const void *in, struct sf_pg_op **out); /* ~ */
 int sf_pg__tx_script(struct sf_dbh *tx, const char *sql, struct sf_str *why);
 int sf_pg__tx_commit(struct sf_dbh *tx);
+/* ~ The same with a last statement in front of it. *last: its result, valid until the transaction's end; untouched when there is
+ * none. */
+SF_MUSTCHECK
+int sf_pg__tx_commit_with(struct sf_dbh *tx, const struct sf_query *q, const void *in, const PGresult **last);
 void sf_pg__tx_end(struct sf_dbh *tx);
 void sf_pg__clean(struct sf_pg_conn *c); /* goes on with the clean-up of a connection that came back dirty */
 

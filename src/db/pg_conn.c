@@ -63,6 +63,7 @@ void sf_pg__conn_free(struct sf_pg_conn *c) {
 	if (c->state != SF_PG_LOST || c->refs > 0 || c->leased) return;
 	struct sf_pg_pool *p = c->pool;
 	sf_list_del(&c->node);
+	PQclear(c->last);
 	free(c);
 	p->db->live--;
 	sf_pg__pool_close(p);

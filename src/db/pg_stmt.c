@@ -178,6 +178,8 @@ bool sf_pg__send(struct sf_pg_conn *c, struct sf_pg_op *op) {
 	struct sf_pg_params p;
 	int err = sf_pg__encode(q, op->in, &p, &c->pool->scratch);
 	if (err) {
+		op->err = err;
+		if (op->done) op->done(c, op);
 		sf_pg__drop(op, err);
 		return true;
 	}
@@ -279,6 +281,7 @@ static void finish_stmt(struct sf_pg_conn *c, struct sf_pg_op *op) {
 		break;
 	default: break;
 	}
+	if (op->done) op->done(c, op);
 	sf_pg__drop(op, op->err);
 }
 

@@ -1,7 +1,8 @@
 /* Transactions: a connection leased to one handle from begin to end.
  *
  * BEGIN travels with the first statement in one write, so that a transaction of n statements costs n + 1 round trips
- * and one that runs nothing costs none. COMMIT is awaited: 0 means that the server said COMMIT.
+ * and one that runs nothing costs none. COMMIT is awaited: 0 means that the server said COMMIT. It may travel with the
+ * last statement, of which nothing but success can then be asked: whatever fails, the server skips the COMMIT.
  *
  * The end cannot suspend. A connection that comes back open or busy goes to CLEANING: what still runs is cancelled if it
  * does not finish by the next tick, then ROLLBACK; only a ROLLBACK that the server confirmed makes it READY. A
@@ -71,11 +72,8 @@ int sf_pg__tx_run(struct sf_dbh *tx, const struct sf_query *q, const void *in, s
 	return err;
 }
 
-int sf_pg__tx_commit(struct sf_dbh *tx) {
-	struct sf_pg_conn *c = conn_of(tx);
-	if (!c) return SF_EUNAVAILABLE;
-	if (!c->begun) return 0;
-	int64_t ms = tx->statement_ms > 0 ? tx->statement_ms : 60000;
+/* ~ Sends COMMIT, behind what was sent and not yet answered, and waits for its answer. */
+static int commit(struct sf_pg_conn *c, int64_t ms) {
 	struct sf_wait w;
 	struct sf_pg_op *op = new_op(c, SF_PG_STMT, &q_commit, ms, &w);
 	op->late = SF_EUNAVAILABLE; /* nobody knows how it ended */
@@ -91,6 +89,37 @@ int sf_pg__tx_commit(struct sf_dbh *tx) {
 		if (err == SF_EDEADLINE) err = SF_EUNAVAILABLE;
 	}
 	sf_pg__op_free(op);
+	return err;
+}
+
+int sf_pg__tx_commit(struct sf_dbh *tx) {
+	struct sf_pg_conn *c = conn_of(tx);
+	return !c ? SF_EUNAVAILABLE : c->begun ? commit(c, tx->statement_ms > 0 ? tx->statement_ms : 60000) : 0;
+}
+
+static void keep_last(struct sf_pg_conn *c, struct sf_pg_op *op) {
+	PQclear(c->last);
+	c->last = op->res, c->last_err = op->err;
+	op->res = NULL;
+}
+
+int sf_pg__tx_commit_with(struct sf_dbh *tx, const struct sf_query *q, const void *in,
+						  const PGresult **last) {
+	struct sf_pg_conn *c = conn_of(tx);
+	if (!c || !begin(c, tx)) return SF_EUNAVAILABLE;
+	PQclear(c->last);
+	c->last = NULL, c->last_err = 0;
+	struct sf_pg_op *op = sf_pg__op_new(c->pool, SF_PG_STMT, q);
+	op->in = in, op->done = keep_last;
+	if (!sf_pg__send(c, op)) return SF_EUNAVAILABLE;
+	int64_t ms = tx->statement_ms > 0 ? tx->statement_ms : 60000;
+	int err = 0;
+	if (!c->last_err)
+		err = commit(c, 2 * ms);
+	else if (sf_pg__sync(c)) /* it could not be sent: what was, is answered before the ROLLBACK */
+		sf_pg__watch(c);
+	if (c->last_err) return c->last_err;
+	*last = c->last;
 	return err;
 }
 
@@ -154,6 +183,8 @@ static void let_go(void *arg) {
 void sf_pg__tx_end(struct sf_dbh *tx) {
 	struct sf_pg_conn *c = tx->lease;
 	struct sf_pg_pool *p = c->pool;
+	PQclear(c->last);
+	c->last = NULL;
 	tx->lease = NULL;
 	c->holder = NULL;
 	if (c->state == SF_PG_LOST) {

@@ -14,6 +14,8 @@ static const struct sf_dbcol kv_cols[] = { { "k", SF_T_INT, false, offsetof(stru
 	{ .name = "test.exec", .kind = SF_Q_EXEC, .write = true, .pg = sql, .in = kv_cols, .nin = n }
 static const struct sf_query put = EXEC("INSERT INTO kv (k, v) VALUES ($1, $2)", 2);
 static const struct sf_query add = EXEC("UPDATE kv SET v = v + $2 WHERE k = $1", 2);
+static const struct sf_query add_must =
+	EXEC("WITH done AS (UPDATE kv SET v = v + $2 WHERE k = $1 RETURNING 1) SELECT 1 / count(*) FROM done", 2);
 static const struct sf_query clear = EXEC("TRUNCATE kv", 0);
 static const struct sf_query nap = EXEC("SELECT pg_sleep($1 / 1000.0)", 1);
 static const struct sf_query get = { .name = "test.get",
@@ -224,6 +226,57 @@ static void killed(struct pg_env *e) {
 	assert_int_equal(value(e, 1), -1);
 }
 
+static void count_up(void *arg) {
+	++*(int *)arg;
+}
+
+/* Runs put(k, 10), then `last` together with the COMMIT; what it said. */
+static int put_and(struct pg_env *e, int64_t k, const struct sf_query *last, const struct kv *in,
+				   int *hooks) {
+	struct sf_dbh *tx;
+	assert_int_equal(sf_tx_begin(e->db, e->arena, "last", &tx), 0);
+	assert_int_equal(sf_db_exec(tx, &put, &(struct kv) { k, 10 }, NULL), 0);
+	sf_tx_after(tx, count_up, hooks);
+	int err = sf_tx_commit_with(tx, last, in);
+	if (err == SF_EDUP || err == SF_ECONFLICT) assert_true(*sf_db_constraint(tx) != 0);
+	assert_int_equal(sf_db_exec(tx, &put, &(struct kv) { 90, 1 }, NULL), SF_EDB); /* it is over */
+	sf_tx_end(tx);
+	return err;
+}
+
+/* Twice, for at first the last statement and COMMIT have to be parsed on that connection. */
+static void commits_with_a_last_statement(struct pg_env *e) {
+	struct sf_dbh *tx;
+	int hooks = 0;
+	assert_int_equal(sf_db_exec(automatic(e), &clear, NULL, NULL), 0);
+	for (int64_t i = 0; i < 2; i++) {
+		const int64_t k = 1 + 10 * i;
+		assert_int_equal(put_and(e, k, &add_must, &(struct kv) { k, 5 }, &hooks), 0);
+		assert_int_equal(value(e, k), 15);
+		assert_int_equal(put_and(e, k + 1, &add_must, &(struct kv) { 77, 5 }, &hooks), SF_ENOTFOUND);
+		assert_int_equal(put_and(e, k + 2, &put, &(struct kv) { k, 1 }, &hooks), SF_EDUP);
+		assert_int_equal(put_and(e, k + 3, &add_must, &(struct kv) { k, -99 }, &hooks), SF_ECONFLICT);
+		assert_int_equal(put_and(e, k + 4, &nap, &(struct kv) { 30000, 0 }, &hooks), SF_EDEADLINE);
+		for (int n = 1; n <= 4; n++) assert_int_equal(value(e, k + n), -1);
+		assert_int_equal(hooks, i + 1);
+	}
+	assert_int_equal(sf_tx_begin(e->db, e->arena, "only", &tx), 0);
+	assert_int_equal(sf_tx_commit_with(tx, &add_must, &(struct kv) { 1, 1 }), 0);
+	sf_tx_end(tx);
+	assert_int_equal(value(e, 1), 16);
+	PG_WAIT_FOR(busy(e) == 0);
+	assert_int_equal(sf_tx_begin(e->db, e->arena, "killed", &tx), 0);
+	assert_int_equal(sf_db_exec(tx, &add, &(struct kv) { 1, 1 }, NULL), 0);
+	assert_int_equal(
+		pg_psql(&e->server,
+				"SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+				"WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() AND usesysid IS NOT NULL"),
+		0);
+	assert_int_equal(sf_tx_commit_with(tx, &add_must, &(struct kv) { 1, 1 }), SF_EUNAVAILABLE);
+	sf_tx_end(tx);
+	assert_int_equal(value(e, 1), 16);
+}
+
 #define TEST(name, ...)                                                                                      \
 	static void test_##name(void **state) {                                                                  \
 		(void)state;                                                                                         \
@@ -236,6 +289,7 @@ TEST(deadlock, .pool_size = 5)
 TEST(canceled, .pool_size = 3)
 TEST(times_out, .pool_size = 3, .statement_ms = 300)
 TEST(killed, .pool_size = 3)
+TEST(commits_with_a_last_statement, .pool_size = 2, .statement_ms = 300)
 
 static int up(void **state) {
 	(void)state;
@@ -256,6 +310,7 @@ int main(void) {
 		cmocka_unit_test(test_canceled),
 		cmocka_unit_test(test_times_out),
 		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_commits_with_a_last_statement),
 	};
 	return cmocka_run_group_tests(tests, up, down);
 }
