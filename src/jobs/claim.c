@@ -46,6 +46,21 @@ static bool listed(const char *list, const char *queue) {
 	return false;
 }
 
+/* A name that no kind has would never be served, and nobody would know. */
+static bool all_known(const char *list) {
+	const struct sf_jobs__declared *d = sf_jobs__declared();
+	struct sf_str rest = sf_str(list), at;
+	bool known = true;
+	for (bool more = list && *list; more && known;) {
+		more = sf_str_cut(rest, ',', &at, &rest);
+		at = sf_str_trim(at);
+		known = at.n == 0;
+		for (size_t i = 0; i < d->n && !known; i++) known = sf_str_eq(at, sf_str(d->kind[i].queue));
+	}
+	if (!known) sf_log(SF_ERROR, "no kind of job has this queue", SF_KV("queue", at));
+	return known;
+}
+
 static struct sf_jobs__lane *find(struct sf_jobs__src *s, struct sf_str name) {
 	for (size_t i = 0; i < s->nlane; i++)
 		if (sf_str_eq(s->lane[i].name, name)) return &s->lane[i];
@@ -67,7 +82,7 @@ int sf_jobs__lanes(struct sf_jobs__src *s) {
 	s->lane = sf_calloc(d->n * 2 + 1, sizeof *s->lane);
 	for (size_t i = 0; i < d->n; i++)
 		if (listed(s->js->o.queues, d->kind[i].queue)) add(s, &d->kind[i], false), add(s, &d->kind[i], true);
-	return s->nlane ? 0 : SF_EINVAL;
+	return s->nlane && all_known(s->js->o.queues) ? 0 : SF_EINVAL;
 }
 
 static int relane(struct sf_jobs__src *s, struct sf_dbh *h, struct sf_str lane) {

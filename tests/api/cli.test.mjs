@@ -83,9 +83,11 @@ describe('the command line', () => {
   });
 
   test('a queue that there is not stops the job workers with a word', async () => {
-    const r = await run(['worker', '--queues', 'no.such'], { JWT_SECRET: SECRET });
-    assert.equal(r.code, 2, r.stderr);
-    assert.match(r.stderr, /jobs cannot be run.*no\.such/);
+    for (const queues of ['no.such', 'mail,no.such']) {
+      const r = await run(['worker', '--queues', queues], { JWT_SECRET: SECRET });
+      assert.equal(r.code, 2, r.stderr);
+      assert.match(r.stderr, /jobs cannot be run.*no\.such/);
+    }
   });
 
   test('routes and the document hold the same paths', async () => {

@@ -17,7 +17,7 @@ const OUTBOX = '/api/ops/outbox';
 const PER_PAGE = 25;
 const VIEWS = [['html', 'As it looks'], ['text', 'Plain text']];
 
-const sort = (template) => template.replaceAll('_', ' ');
+const sort = (template) => (template === 'otp' ? 'one-time code' : template.replaceAll('_', ' '));
 
 function Mail({ id, onClose }) {
   const mail = useResource((signal) => get(`${OUTBOX}/${id}`, null, { signal }), [id]);
