@@ -128,13 +128,14 @@ BOTH(not_before_its_time)
 static void only_its_queues(struct rig *r) {
 	declare();
 	int64_t mine = add(r, "note.other", "{\"n\":1}"), theirs = add(r, "note", "{\"n\":2}");
-	runner(r, (struct sf_jobs_opts) { .queues = "third, other" });
+	runner(r, (struct sf_jobs_opts) { .queues = " , other" });
 	WAIT_FOR(is(r, mine, "done"));
 	assert_int_equal(sf_sleep(30), 0);
 	assert_true(is(r, theirs, "ready"));
 	struct sf_jobs *none;
 	ERR(sf_jobs_start(
-			r->loop, &(struct sf_jobs_opts) { .dbs = (struct sf_db *[]) { r->db, NULL }, .queues = "nosuch" },
+			r->loop,
+			&(struct sf_jobs_opts) { .dbs = (struct sf_db *[]) { r->db, NULL }, .queues = "other, nosuch" },
 			&none),
 		SF_EINVAL);
 }
