@@ -97,6 +97,7 @@ int cli_worker(int argc, char **argv) {
 	const struct sf_super_opts opts = {
 		.job_workers = workers ? workers : 1,
 		.drain_ms = sf_config_int("DRAIN_TIMEOUT"),
+		.watchdog_ms = sf_config_int("WATCHDOG"),
 		.argv = cli_argv(),
 	};
 	return sf_super_run(&opts);
@@ -123,6 +124,7 @@ int cli_serve(int argc, char **argv) {
 		.job_workers = (int)sf_config_int("JOB_WORKERS"),
 		.job_nice = (int)sf_config_int("JOB_NICE"),
 		.drain_ms = sf_config_int("DRAIN_TIMEOUT"),
+		.watchdog_ms = sf_config_int("WATCHDOG"),
 		.drain_wait_ms = sf_config_int("DRAIN_WAIT"),
 		.argv = cli_argv(),
 		.on_up = greet,

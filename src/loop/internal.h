@@ -139,6 +139,8 @@ extern __thread struct sf_loop *sf_loop__self;
 
 /* ---- supervisor ------------------------------------------------------------------------------ */
 
+#define SF_LOOP_TURN_MS 1000 /* how often a worker says that its loop turns */
+
 /* One worker process of a slot. Lifetime: from fork until it is reaped and its handles are closed. */
 enum sf_loop__state { SF_PROC_STARTING, SF_PROC_READY, SF_PROC_DRAINING };
 struct sf_loop__proc {
@@ -149,7 +151,9 @@ struct sf_loop__proc {
 	int64_t started;  /* wall clock µs */
 	int64_t ready_ms; /* when it got ready; 0: not yet */
 	uv_poll_t poll;   /* on ctrl: what the worker says */
-	uv_timer_t timer; /* STARTING: ready in time; DRAINING: gone in time */
+	uv_timer_t timer; /* STARTING: ready in time; READY: looks whether it turns; DRAINING: gone in time */
+	bool turned;      /* its loop has said that it turns */
+	int silent;       /* looks since it last did */
 	int handles;
 };
 

@@ -119,13 +119,15 @@ enum sf_worker_role { SF_WORKER_HTTP, SF_WORKER_JOBS };
  * with backoff, SIGTERM/SIGINT: drain; SIGHUP: re-exec itself from disk, new workers on the same
  * sockets, old ones drained. Workers are exec'd too: `argv0 <argv...>` with SF_WORKER=<slot> and SF_ROLE=<role>. */
 struct sf_super_opts {
-	const char *listen;       /* "0.0.0.0", "127.0.0.1", "::" */
-	int port;                 /* 0: any free port, printed in the log line "listening" */
-	int workers;              /* that answer requests; 0: none, and nothing is listened on */
-	int job_workers;          /* that run jobs; at least one worker in all */
-	int job_nice;             /* added to the niceness of those that run jobs, 0 to 19 */
-	int64_t drain_ms;         /* time limit for in-flight work */
-	int64_t drain_wait_ms;    /* keep accepting that long after /ready turned 503 */
+	const char *listen;    /* "0.0.0.0", "127.0.0.1", "::" */
+	int port;              /* 0: any free port, printed in the log line "listening" */
+	int workers;           /* that answer requests; 0: none, and nothing is listened on */
+	int job_workers;       /* that run jobs; at least one worker in all */
+	int job_nice;          /* added to the niceness of those that run jobs, 0 to 19 */
+	int64_t drain_ms;      /* time limit for in-flight work */
+	int64_t drain_wait_ms; /* keep accepting that long after /ready turned 503 */
+	int64_t
+		watchdog_ms; /* a worker whose loop does not turn for that long is killed and replaced; 0: none is */
 	int max_restarts_per_min; /* of one slot before backoff reaches its longest (30 s); 0: 20 */
 	char **argv;              /* of this process, for the re-exec and the workers */
 	/* Called once, when every worker serves for the first time (not again after a re-exec); may be NULL. */

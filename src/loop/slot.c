@@ -11,7 +11,11 @@
  * The wait before a new try: 100 ms after a worker that had served for a while; each failure in a row
  * doubles it, up to 30 s, which too many ends within a minute reach at once. While a slot waits for long and others serve, its
  * socket rests: it leaves the kernel's group, so that new connections go to the others instead of a queue that nobody
- * reads. Those already in it are refused then, which a client notices at once. */
+ * reads. Those already in it are refused then, which a client notices at once.
+ *
+ * A worker whose loop turns says so every second. One that serves and falls silent (a handler that never ends, a lock that
+ * nobody gives back) is killed with SIGABRT, for its core says where it stood, and replaced [Q-4]. Silence is counted in
+ * looks, so that a machine or a whole process group that slept is not taken for it. */
 #include "loop/internal.h"
 
 #include <errno.h>
@@ -31,6 +35,8 @@
 #define SERVED_MS        5000  /* a worker ready that long was no failure */
 #define READY_MS         60000 /* a worker that is not ready by then is taken for stuck */
 #define GRACE_MS         3000  /* after drain_ms: closing what is left, before SIGKILL */
+#define LOOKS            3     /* in the watchdog's time; as many in a row without a word are silence */
+#define ABORT_MS         5000  /* for its core, before SIGKILL */
 
 /* ---- a worker -------------------------------------------------------------------------------- */
 
@@ -56,6 +62,24 @@ static void proc_late(uv_timer_t *t) {
 	kill(p->pid, SIGKILL);
 }
 
+static void proc_silent(uv_timer_t *t) {
+	struct sf_loop__proc *p = t->data;
+	if (p->silent++ < LOOKS - 1) return;
+	sf_log(SF_ERROR, "worker stands still, killed", SF_KV("slot", p->slot->index), SF_KV("pid", p->pid),
+		   SF_KV("generation", p->generation), SF_KV("limit_ms", p->slot->super->opts->watchdog_ms));
+	kill(p->pid, SIGABRT);
+	uv_timer_start(&p->timer, proc_late, ABORT_MS, 0);
+}
+
+/* From its first word on: a worker of an older binary, which does not say any, is left alone. */
+static void proc_turns(struct sf_loop__proc *p) {
+	int64_t limit = p->slot->super->opts->watchdog_ms, look = limit / LOOKS;
+	p->turned = true, p->silent = 0;
+	if (!limit || p->state != SF_PROC_READY || uv_is_active((uv_handle_t *)&p->timer)) return;
+	if (look < SF_LOOP_TURN_MS * 3 / 2) look = SF_LOOP_TURN_MS * 3 / 2;
+	uv_timer_start(&p->timer, proc_silent, (uint64_t)look, (uint64_t)look);
+}
+
 static void proc_drain(struct sf_loop__proc *p, const char *why) {
 	if (p->state == SF_PROC_DRAINING) return;
 	p->state = SF_PROC_DRAINING;
@@ -71,6 +95,7 @@ static void proc_ready(struct sf_loop__proc *p) {
 	p->state = SF_PROC_READY;
 	p->ready_ms = sf_loop_now(slot->super->loop);
 	uv_timer_stop(&p->timer);
+	if (p->turned) proc_turns(p);
 	if (slot->listen_fd >= 0) sf_loop__relisten(slot->listen_fd); /* it may have rested */
 	sf_log(SF_INFO, "worker ready", SF_KV("slot", slot->index), SF_KV("pid", p->pid),
 		   SF_KV("generation", p->generation), SF_KV("after_ms", (sf_time_now() - p->started) / 1000));
@@ -103,7 +128,7 @@ static void proc_recycle(struct sf_loop__proc *p) {
 	sf_loop__slot_spawn(slot);
 }
 
-/* The worker speaks in single letters: R ready, C recycle. Its end of the socket closes when it dies. */
+/* The worker speaks in single letters: R ready, C recycle, T its loop turns. Its end of the socket closes when it dies. */
 static void proc_says(uv_poll_t *h, int status, int events) {
 	(void)status, (void)events;
 	struct sf_loop__proc *p = h->data;
@@ -117,6 +142,7 @@ static void proc_says(uv_poll_t *h, int status, int events) {
 	for (ssize_t i = 0; i < n; i++) {
 		if (said[i] == 'R') proc_ready(p);
 		if (said[i] == 'C') proc_recycle(p);
+		if (said[i] == 'T') proc_turns(p);
 	}
 }
 

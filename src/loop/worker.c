@@ -1,6 +1,6 @@
 /* worker: how a worker process stands to its supervisor.
  *
- * A socket pair joins them. The worker says single letters (R: I serve; C: I want a successor); the
+ * A socket pair joins them. The worker says single letters (R: I serve; C: I want a successor; T, every second: my loop turns); the
  * supervisor says nothing there, but the end of the stream tells a worker that its supervisor is gone. It is asked
  * to drain by SIGTERM. */
 #include "loop/internal.h"
@@ -23,6 +23,7 @@ static struct {
 	struct sf_worker *w;
 	uv_signal_t term;
 	uv_poll_t poll;
+	uv_timer_t turns;
 } worker = { .slot = -1, .ctrl = -1 };
 
 static int from_env(const char *name, int fallback) {
@@ -82,6 +83,12 @@ static void on_ctrl(uv_poll_t *h, int status, int events) {
 	drain("the supervisor is gone");
 }
 
+/* Never waits: of a supervisor that does not read, there is nothing to be told. */
+static void on_turn(uv_timer_t *h) {
+	(void)h;
+	(void)!send(worker.ctrl, "T", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 int sf_worker_attach(struct sf_loop *l, struct sf_worker *w) {
 	SF_BUG_ON(worker.attached);
 	uv_loop_t *uv = sf_loop_uv(l);
@@ -94,6 +101,9 @@ int sf_worker_attach(struct sf_loop *l, struct sf_worker *w) {
 		if (uv_poll_init(uv, &worker.poll, worker.ctrl) != 0) goto fail;
 		uv_poll_start(&worker.poll, UV_READABLE | UV_DISCONNECT, on_ctrl);
 		uv_unref((uv_handle_t *)&worker.poll);
+		uv_timer_init(uv, &worker.turns);
+		uv_timer_start(&worker.turns, on_turn, 0, SF_LOOP_TURN_MS);
+		uv_unref((uv_handle_t *)&worker.turns);
 	}
 	return 0;
 fail:
@@ -122,5 +132,7 @@ void sf_worker_detach(struct sf_worker *w) {
 	if (!worker.attached) return;
 	worker.attached = false;
 	uv_close((uv_handle_t *)&worker.term, NULL);
-	if (worker.ctrl >= 0) uv_close((uv_handle_t *)&worker.poll, NULL);
+	if (worker.ctrl < 0) return;
+	uv_close((uv_handle_t *)&worker.poll, NULL);
+	uv_close((uv_handle_t *)&worker.turns, NULL);
 }

@@ -85,3 +85,18 @@ onEachEngine(describe, after, 'job workers', (engine) => {
     assert.equal(await onDatabase(s, "SELECT count(*) FROM jobs WHERE kind = 'platform.prune' AND state = 'running'").then((r) => Number(r[0][0])), 0);
   });
 });
+
+test('a job worker that stands still is killed and replaced, and what waited for it is run', async () => {
+  const s = await Server.start({ engine: 'sqlite', demo: true, env: { WORKERS: '1', JOB_WORKERS: '1', JOB_LEASE: '1s', WATCHDOG: '5s' } });
+  try {
+    const admin = (await s.demoUser('admin')).token;
+    const [stuck] = await until(async () => { const pids = await jobWorkers(s, admin); return pids.length && pids; }, { what: 'the job worker' });
+    process.kill(stuck, 'SIGSTOP');
+    await addJobs(s, 5);
+    await until(async () => (await over(s)) === 5, { every: 100, what: 'a successor that runs them' });
+    assert.match(s.daemon.log(), new RegExp(`"msg":"worker stands still, killed".*"pid":${stuck}`));
+    assert.ok(!(await jobWorkers(s, admin)).includes(stuck));
+  } finally {
+    await s.stop();
+  }
+});

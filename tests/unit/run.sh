@@ -17,6 +17,6 @@ chmod 711 "$TMPDIR" # PostgreSQL may be another user's
 printf '%s\n' "$@" | awk -v long="/($long)\$" '$0 ~ long { print; next } { rest[++n] = $0 } END { for (i = 1; i <= n; i++) print rest[i] }' |
   xargs -P $(($(nproc) + 1)) -I{} bash -c "$one" "$0" {}
 code=$?
-left=$(ls -A "$TMPDIR")
+left=$(cd "$TMPDIR" && find . -mindepth 1)
 [ -z "$left" ] || { echo "FAILED: left behind in the temporary folder: $left"; code=1; }
 exit $code

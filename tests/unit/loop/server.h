@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -59,6 +60,8 @@ static void answer(int fd) {
 	if (recv(fd, ask, sizeof ask - 1, 0) > 0) {
 		if (ask[0] == 'c') sf_worker_recycle(&w.self);
 		if (ask[0] == 'x') abort();
+		for (volatile bool for_ever = true; ask[0] == 'l' && for_ever;) {
+		} /* the loop does not turn any more */
 		int n = ask[0] == 'j' ? told_of_others(line)
 							  : snprintf(line, sizeof line, "%d %d %d %d\n", w.self.slot, getpid(),
 										 w.self.generation, sf_super_draining());
@@ -124,7 +127,8 @@ static int worker_main(void) {
 	return sf_loop_free(w.l) == 0 ? 0 : 5;
 }
 
-static int super_main(char **argv) { /* argv: binary, serve, port, workers, drain_wait_ms, job workers */
+static int
+super_main(char **argv) { /* argv: binary, serve, port, workers, drain_wait_ms, job workers, watchdog_ms */
 	return sf_super_run(&(struct sf_super_opts) {
 		.job_nice = 3,
 		.listen = "127.0.0.1",
@@ -133,6 +137,7 @@ static int super_main(char **argv) { /* argv: binary, serve, port, workers, drai
 		.job_workers = atoi(argv[5]),
 		.drain_wait_ms = atoi(argv[4]),
 		.drain_ms = 5000,
+		.watchdog_ms = atoi(argv[6]),
 		.argv = argv,
 	});
 }
@@ -178,15 +183,18 @@ static inline void wait_log(const struct server *s, const char *what) {
 	}
 }
 
-static inline void start_with(struct server *s, int port, int workers, int wait_ms, int job_workers) {
+struct how {
+	int port, workers, wait_ms, job_workers, watchdog_ms;
+};
+static inline void start_with(struct server *s, struct how how) {
 	*s = (struct server) { 0 };
 	assert_true(scratch_folder(s->dir, sizeof s->dir, "sf-super"));
-	char bin[128], log[128], texts[4][16];
+	char bin[128], log[128], texts[5][16];
 	path_in(s, "bin", bin);
 	path_in(s, "log", log);
 	assert_int_equal(symlink(binary, bin), 0);
-	snprintf(texts[0], 16, "%d", port), snprintf(texts[1], 16, "%d", workers),
-		snprintf(texts[2], 16, "%d", wait_ms), snprintf(texts[3], 16, "%d", job_workers);
+	const int value[] = { how.port, how.workers, how.wait_ms, how.job_workers, how.watchdog_ms };
+	for (size_t i = 0; i < SF_COUNT(value); i++) snprintf(texts[i], 16, "%d", value[i]);
 	s->pid = fork();
 	assert_true(s->pid >= 0);
 	if (s->pid == 0) {
@@ -195,7 +203,7 @@ static inline void start_with(struct server *s, int port, int workers, int wait_
 		int fd = open(log, O_CREAT | O_WRONLY | O_APPEND, 0600);
 		dup2(fd, 2);
 		char *argv[] = {
-			"./bin", "serve", texts[0], texts[1], texts[2], texts[3], NULL
+			"./bin", "serve", texts[0], texts[1], texts[2], texts[3], texts[4], NULL
 		}; /* relative: it must be resolved */
 		execv(argv[0], argv);
 		_exit(9);
@@ -203,7 +211,7 @@ static inline void start_with(struct server *s, int port, int workers, int wait_
 }
 
 static inline void start(struct server *s, int port, int workers, int wait_ms) {
-	start_with(s, port, workers, wait_ms, 0);
+	start_with(s, (struct how) { .port = port, .workers = workers, .wait_ms = wait_ms });
 }
 
 static inline void up(struct server *s, int workers, int wait_ms) {
@@ -223,13 +231,15 @@ static inline int ended(struct server *s) {
 }
 
 static inline void tidy(struct server *s) {
-	static const char *const names[] = { "bin", "log", "fail", "fail1", "busy" };
-	char path[128];
-	for (size_t i = 0; i < SF_COUNT(names); i++) {
-		path_in(s, names[i], path);
-		unlink(path);
+	char path[64 + 256 + 2];
+	DIR *d = opendir(s->dir);
+	assert_non_null(d);
+	for (struct dirent *e; (e = readdir(d));) {
+		snprintf(path, sizeof path, "%s/%s", s->dir, e->d_name);
+		unlink(path); /* but for . and .. */
 	}
-	rmdir(s->dir);
+	closedir(d);
+	assert_int_equal(rmdir(s->dir), 0);
 }
 
 static inline void down(struct server *s) {

@@ -23,7 +23,7 @@ static struct said another(const struct server *s, int pid) {
 }
 
 static void up_with_jobs(struct server *s, int workers, int job_workers) {
-	start_with(s, 0, workers, 0, job_workers);
+	start_with(s, (struct how) { .workers = workers, .job_workers = job_workers });
 	if (workers) wait_log(s, NULL);
 	wait_log(s, "all workers ready");
 }

@@ -40,6 +40,25 @@ static void an_aborting_worker_is_named(void **state) {
 	down(&s);
 }
 
+/* One whose loop does not turn, and one that cannot even die of SIGABRT, for it is stopped. */
+static void a_worker_that_stands_still_is_replaced(void **state) {
+	(void)state;
+	struct server s;
+	struct said a, b;
+	start_with(&s, (struct how) { .workers = 1, .watchdog_ms = 1 });
+	wait_log(&s, NULL);
+	wait_log(&s, "all workers ready");
+	assert_false(ask(&s, "l", &a)); /* nobody answers, until its end closes the connection */
+	wait_log(&s, "worker stands still, killed");
+	wait_log(&s, "\"signal\":\"SIGABRT\"");
+	assert_true(ask(&s, "q", &a));
+	kill(a.pid, SIGSTOP);
+	wait_log(&s, "\"signal\":\"SIGKILL\"");
+	assert_true(ask(&s, "q", &b));
+	assert_true(b.pid != a.pid);
+	down(&s);
+}
+
 static void draining_is_seen_while_it_still_serves(void **state) {
 	(void)state;
 	struct server s;
@@ -163,6 +182,7 @@ int main(int argc, char **argv) {
 		cmocka_unit_test(serves_on_one_port),
 		cmocka_unit_test(a_killed_worker_is_replaced),
 		cmocka_unit_test(an_aborting_worker_is_named),
+		cmocka_unit_test(a_worker_that_stands_still_is_replaced),
 		cmocka_unit_test(draining_is_seen_while_it_still_serves),
 		cmocka_unit_test(the_queue_is_served_before_the_end),
 		cmocka_unit_test(a_second_interrupt_ends_at_once),
