@@ -3,6 +3,7 @@
  * The Bot API has no key that makes sending twice the same as sending once. A message whose answer was lost on the way is sent
  * again, and the chat then shows it twice; nothing is lost. */
 #include <jansson.h>
+#include <string.h>
 
 #include "core/config.h"
 #include "core/json.h"
@@ -47,7 +48,14 @@ struct answer {
 	const char *description; /* of an error; Telegram's words */
 };
 
-/* ~ Asks the Bot API once. Its address holds the token, so no part of it goes into an error. */
+/* The client's words, which name the host, unless they hold what nobody may read. */
+static struct sf_str without_token(struct sf_str why, int err) {
+	const char *token = sf_config_text("TELEGRAM_TOKEN");
+	bool fit = why.p && !memmem(why.p, why.n, token, strlen(token));
+	return fit ? why : sf_str(sf_err_text(err));
+}
+
+/* ~ Asks the Bot API once. Its address holds the token, so its path goes into no error. */
 static int ask(struct sf_job *j, struct sf_str body, struct answer *out) {
 	static const struct sf_http_header json_type = { SF_STR("Content-Type"), SF_STR("application/json") };
 	struct sf_arena *a = sf_job_arena(j);
@@ -69,7 +77,8 @@ static int ask(struct sf_job *j, struct sf_str body, struct answer *out) {
 	if (err == SF_ECANCELED) return err;
 	if (err == SF_EINVAL)
 		return sf_job_give_up(j, "TELEGRAM_BASE_URL and TELEGRAM_TOKEN do not make an address");
-	if (err) return sf_job_fail(j, err, "the Bot API did not answer: %s", sf_err_text(err));
+	if (err)
+		return sf_job_fail(j, err, "the Bot API did not answer: " SF_PRI, SF_ARG(without_token(why, err)));
 	if (sf_json_parse(a, got.body, &said, &why) != 0) said = NULL;
 	const json_t *parameters = json_object_get(said, "parameters");
 	const char *words = json_string_value(json_object_get(said, "description"));
