@@ -114,7 +114,7 @@ const struct sf_config_row sf_config_rows[] = {
 	{ "TRUSTED_PROXIES", "--trusted-proxies", SF_CFG_TEXT, NULL,
 	  .help = "Addresses and networks (CIDR), separated by commas, whose X-Forwarded-For is believed." },
 	{ "WATCHDOG", "--watchdog", SF_CFG_MSEC, "30s", .min = 0, .max = 60 * MIN,
-	  .help = "A worker whose event loop stands still for that long is killed with SIGABRT and replaced; 0 for none, as under a debugger." },
+	  .help = "A worker whose event loop stands still for that long is killed with SIGABRT and replaced; 0s for none, as under a debugger." },
 	{ "WEB_DIR", "--web-dir", SF_CFG_TEXT, NULL,
 	  .help = "Folder of the built web app; without it, one beside the program is looked for." },
 	{ "WORKERS", "--workers", SF_CFG_INT, "0", .min = 0, .max = 1024,

@@ -10,7 +10,7 @@ import { addJobs, addMany, jobWorkers, over } from '../lib/jobs.mjs';
 onEachEngine(describe, after, 'jobs', (engine) => {
   let s, admin, user, other;
   before(async () => {
-    s = await Server.start({ engine, demo: true, env: { WORKERS: '1', JOB_WORKERS: '1', WATCHDOG: '0' } });
+    s = await Server.start({ engine, demo: true, env: { WORKERS: '1', JOB_WORKERS: '1', WATCHDOG: '0s' } });
     admin = (await s.demoUser('admin')).token;
     [user, other] = await Promise.all([s.user(), s.user()]);
   });
