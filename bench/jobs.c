@@ -77,10 +77,17 @@ static int run_row(struct sf_job *j) {
 }
 static const struct sf_job_kind table[] = {
 	{ .kind = "bench.nothing", .run = run_nothing },
+	{ .kind = "bench.nothing_other", .run = run_nothing, .queue = "other" },
 	{ .kind = "bench.lag", .run = run_lag },
+	{ .kind = "bench.lag_other", .run = run_lag, .queue = "other" },
 	{ .kind = "bench.row", .run = run_row },
 	{ 0 },
 };
+
+/* Of two queues, the one after the other. */
+static const char *const of_nothing[2] = { "bench.nothing", "bench.nothing_other" };
+static const char *const of_lag[2] = { "bench.lag", "bench.lag_other" };
+static const char *const of_row[2] = { "bench.row", "bench.row" };
 
 /* ---- parts -------------------------------------------------------------------------------------------------- */
 
@@ -122,10 +129,10 @@ static double singles(int adders) {
 	return SINGLES / seconds_since(began);
 }
 
-static void add_batches(struct sf_arena *a, const char *kind, int n) {
+static void add_batches(struct sf_arena *a, const char *const kind[2], int n) {
 	enum { BATCH = 1000 };
 	static struct sf_job_new jobs[BATCH];
-	for (int i = 0; i < BATCH; i++) jobs[i] = (struct sf_job_new) { .kind = kind };
+	for (int i = 0; i < BATCH; i++) jobs[i] = (struct sf_job_new) { .kind = kind[i % 2] };
 	for (int done = 0; done < n; done += BATCH) {
 		must(sf_job_add_many(handle(a), jobs, n - done < BATCH ? (size_t)(n - done) : BATCH, NULL),
 			 "add_many");
@@ -163,7 +170,7 @@ static void steady(struct sf_arena *a) {
 		int due = (int)(seconds_since(began) * bench.rate);
 		for (; sent < due && sent < total; sent++) {
 			int n = snprintf(place, sizeof place, "%d", sent);
-			struct sf_job_new job = { .kind = "bench.lag", .trace = { place, (size_t)n } };
+			struct sf_job_new job = { .kind = of_lag[sent % 2], .trace = { place, (size_t)n } };
 			bench.lag[sent].asked = sf_clock_ns();
 			must(sf_job_add(handle(a), &job, NULL), "add");
 			bench.lag[sent].committed = sf_clock_ns();
@@ -240,7 +247,7 @@ static void body(void *arg) {
 	runner_stop();
 
 	int64_t began = sf_clock_ns();
-	add_batches(b, "bench.nothing", bench.n);
+	add_batches(b, of_nothing, bench.n);
 	double batched = bench.n / seconds_since(began);
 	began = sf_clock_ns();
 	runner_start();
@@ -248,7 +255,7 @@ static void body(void *arg) {
 	double emptied = bench.n / seconds_since(began);
 
 	began = sf_clock_ns(); /* from enqueue to done: both at once */
-	add_batches(b, "bench.nothing", bench.n);
+	add_batches(b, of_nothing, bench.n);
 	wait_done(2 * (uint64_t)bench.n);
 	double through = bench.n / seconds_since(began);
 	runner_stop();
@@ -257,7 +264,7 @@ static void body(void *arg) {
 	make_effects(b);
 	began = sf_clock_ns();
 	runner_start();
-	add_batches(b, "bench.row", nrows);
+	add_batches(b, of_row, nrows);
 	wait_done((uint64_t)nrows);
 	double rows = nrows / seconds_since(began);
 	runner_stop();

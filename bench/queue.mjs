@@ -9,6 +9,7 @@ import { Rabbit } from '../tests/lib/rabbit.mjs';
 import { connects, has } from './lib.mjs';
 
 const RATE = 1000, SECONDS = Number(process.env.BENCH_SECONDS ?? 5), JOBS = Number(process.env.BENCH_JOBS ?? 50_000);
+const HELD_RATE = 800, HELD_SECONDS = Number(process.env.BENCH_HELD_SECONDS ?? 60); // as the figures that made Q-6
 const CELERY_JOBS = Math.ceil(JOBS / 10), CELERY_RATE = 200;
 const PYTHON = '/usr/bin/python3'; // Debian's, which has Debian's packages
 const HERE = fileURLToPath(new URL('.', import.meta.url));
@@ -16,8 +17,8 @@ const HERE = fileURLToPath(new URL('.', import.meta.url));
 const number = (n) => Math.round(n).toLocaleString('en');
 const ms = (us) => (us / 1000).toFixed(1);
 
-async function mine(outDir, url, broker) {
-  const r = await exec(join(outDir, 'jobs'), [url, String(JOBS), String(RATE), String(SECONDS)], { env: { PATH: process.env.PATH, ...(broker ? { AMQP_URL: broker } : {}) } });
+async function mine(outDir, url, { broker, rate = RATE, seconds = SECONDS } = {}) {
+  const r = await exec(join(outDir, 'jobs'), [url, String(JOBS), String(rate), String(seconds)], { env: { PATH: process.env.PATH, ...(broker ? { AMQP_URL: broker } : {}) } });
   if (r.code !== 0) throw new Error(`bench/jobs: ${r.stderr}`);
   return JSON.parse(r.stdout);
 }
@@ -46,7 +47,7 @@ async function oursRows(outDir) {
   const rabbit = await Rabbit.start();
   const again = await durableDatabase();
   try {
-    rows.push(['PostgreSQL, RabbitMQ', await mine(outDir, again.url('bench'), rabbit.url())]);
+    rows.push(['PostgreSQL, RabbitMQ', await mine(outDir, again.url('bench'), { broker: rabbit.url() })]);
   } finally {
     await again.stop();
     await rabbit.stop();
@@ -144,4 +145,41 @@ export async function jobs(outDir, say) {
   say(`\nCelery: prefork, ${availableParallelism()} processes, prefetch 64 each, acks_late, results ignored, a kept connection each to the same PostgreSQL (fsync=on synchronous_commit=on); ${peers.map(([name, settings]) => `${name}: ${settings}`).join('; ')}. `
     + `${number(CELERY_JOBS)} tasks; one process adds them. SoftFactory's rate beside it is that of jobs which each write a row.`);
   writeFileSync(join(outDir, 'jobs.json'), JSON.stringify({ ours: Object.fromEntries(rows), celery: Object.fromEntries(peers.map(([name, , r]) => [name, r])) }, null, 2));
+}
+
+// ---- under a snapshot that somebody holds ----
+
+/** A transaction that sees the database as it is now, and keeps what ends meanwhile from being cleaned up; ends with stop(). */
+async function snapshot(url) {
+  const d = new Daemon('psql', ['-X', '-q', '-d', url, '-c', "SET application_name = 'holder'; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM jobs; SELECT pg_sleep(3600)"]);
+  const held = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'holder' AND backend_xmin IS NOT NULL AND query LIKE '%pg_sleep%'";
+  await until(async () => (await sql(url, held))[0][0] === '1', { what: 'the snapshot' });
+  return { stop: async () => { await sql(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holder'"); await d.done; } };
+}
+
+export async function held(outDir, say) {
+  const pg = await durableDatabase(), url = pg.url('bench');
+  const dead = async () => Number((await sql(url, "SELECT coalesce(sum(n_dead_tup), 0) FROM pg_stat_user_tables WHERE relname LIKE 'job%'"))[0][0]);
+  const rows = [];
+  const part = async (name, seconds) => {
+    const r = await mine(outDir, url, { rate: HELD_RATE, seconds });
+    rows.push([name, seconds, r, await dead(), Number((await sql(url, 'SELECT count(*) FROM jobs'))[0][0])]);
+  };
+  try {
+    await part('before', SECONDS);
+    const holder = await snapshot(url);
+    try {
+      await part('held', HELD_SECONDS);
+    } finally {
+      await holder.stop();
+    }
+    await part('after', SECONDS);
+  } finally {
+    await pg.stop();
+  }
+  say(`\n## Jobs while a REPEATABLE READ transaction holds its snapshot, PostgreSQL, two queues\n\n| the snapshot | full to empty /s | enqueue to done /s | add to start at ${number(HELD_RATE)}/s, for s | p50 ms | p99 ms | longest ms | dead rows then | jobs left |\n|---|${'---:|'.repeat(8)}`);
+  for (const [name, seconds, r, tuples, left] of rows)
+    say(`| ${name} | ${[r.full_to_empty_per_s, r.enqueue_to_done_per_s].map(number).join(' | ')} | ${seconds} | ${[r.add_p50_us, r.add_p99_us, r.add_max_us].map(ms).join(' | ')} | ${number(tuples)} | ${left} |`);
+  say(`\n${rows[0][2].durability}; each part first adds and works off ${number(2 * JOBS)} jobs, which are the dead rows that the steady rate then meets.`);
+  writeFileSync(join(outDir, 'held.json'), JSON.stringify(Object.fromEntries(rows.map(([name, seconds, r, tuples, left]) => [name, { ...r, seconds, dead: tuples, left }])), null, 2));
 }

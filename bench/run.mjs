@@ -1,5 +1,5 @@
 // Benchmarks beside their peers, in one run on the same cores, written to a report with ratios.
-// Usage: node bench/run.mjs OUTDIR [scenario...]      scenarios: health chefs booking jobs idle start
+// Usage: node bench/run.mjs OUTDIR [scenario...]      scenarios: health chefs booking jobs held idle start
 //
 // Each HTTP scenario asks our server, a bare epoll loop and nginx, the latter two serving the very bytes that ours
 // answered; database scenarios also run pgbench with our statements on the same PostgreSQL. Every load is bounded by time.
@@ -11,7 +11,7 @@ import { Daemon, exec, freePort, tempDir, until } from '../tests/lib/proc.mjs';
 import { Postgres, sql } from '../tests/lib/pg.mjs';
 import { BIN } from '../tests/lib/server.mjs';
 import { CLIENTS, SECONDS, answerOf, bodyOf, floor, has, memory, nginx, ours, pgbench, workersOf, wrk } from './lib.mjs';
-import { jobs } from './queue.mjs';
+import { held, jobs } from './queue.mjs';
 import { CHEFS, bookingLua, bookingScript, chefsScript, fill, mailsSent } from './statements.mjs';
 
 const [outDir = 'build/bench', ...wanted] = process.argv.slice(2);
@@ -126,6 +126,7 @@ const scenarios = {
   },
 
   jobs: () => jobs(outDir, say),
+  held: () => held(outDir, say),
 
   async idle() {
     const s = await ours();
