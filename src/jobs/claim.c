@@ -31,7 +31,7 @@
 
 #define FLOOR_US   (3 * SF_USEC)
 #define FULL_MS    1000
-#define FULL_SHARE 50
+#define FULL_SHARE 200
 #define LOOK_MS    50
 
 /* ---- lanes -------------------------------------------------------------------------------------------------- */
