@@ -118,7 +118,10 @@ describe('operations', () => {
       await p.signIn('admin@softfactory.com', 'admin123');
       await p.open('/ops/outbox');
       assert.equal(await p.page.getByRole('tab', { name: 'Mails' }).getAttribute('aria-selected'), 'true');
+      const found = p.page.waitForResponse((r) => r.url().includes('/api/ops/outbox?') && r.url().includes(encodeURIComponent(email)));
       await p.page.getByRole('searchbox', { name: 'Mails to this address' }).fill(email);
+      await found;
+      await p.settled(); // what is asked for anew is dimmed until it comes
       await p.hasText('1 mail, kept here');
       await p.fits('the outbox');
       await p.accessible('the outbox');
