@@ -127,7 +127,7 @@ struct sf_super_opts {
 	int64_t drain_ms;      /* time limit for in-flight work */
 	int64_t drain_wait_ms; /* keep accepting that long after /ready turned 503 */
 	int64_t
-		watchdog_ms; /* a worker whose loop does not turn for that long is killed and replaced; 0: none is */
+		watchdog_ms; /* a worker whose loop stands still that long, 4.5 s at least, is replaced; 0: none */
 	int max_restarts_per_min; /* of one slot before backoff reaches its longest (30 s); 0: 20 */
 	char **argv;              /* of this process, for the re-exec and the workers */
 	/* Called once, when every worker serves for the first time (not again after a re-exec); may be NULL. */

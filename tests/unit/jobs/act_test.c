@@ -10,12 +10,9 @@ static const struct sf_job_kind table[] = {
 	{ .kind = "give.up", .run = run_give_up },
 	{ 0 },
 };
-static const struct sf_job_kind *const kinds[] = { table, NULL };
 
 static void declare(void) {
-	struct sf_str why;
-	shared_new();
-	OK(sf_jobs_declare(kinds, NULL, &why));
+	declare_kinds(table);
 }
 
 static int64_t count_of(struct rig *r, const char *kind, const char *state) {

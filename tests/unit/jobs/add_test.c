@@ -9,9 +9,7 @@ static const struct sf_job_kind table[] = {
 static const struct sf_job_kind *const kinds[] = { table, NULL };
 
 static void declare(void) {
-	struct sf_str why;
-	shared_new();
-	OK(sf_jobs_declare(kinds, NULL, &why));
+	declare_kinds(table);
 }
 
 static void with_the_transaction(struct rig *r) {

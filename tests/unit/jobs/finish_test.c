@@ -29,10 +29,7 @@ static const struct sf_job_kind table[] = {
 };
 
 static void declare(void) {
-	static const struct sf_job_kind *const kinds[] = { table, NULL };
-	struct sf_str why;
-	shared_new();
-	OK(sf_jobs_declare(kinds, NULL, &why));
+	declare_kinds(table);
 }
 
 /* Full jitter: evenly from nothing to the bound, which doubles up to the cap; other numbers in each process. */

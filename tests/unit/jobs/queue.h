@@ -219,6 +219,14 @@ static const struct sf_query ledger_add = { .name = "test.ledger",
 											.nin = 1,
 											.id = UINT32_MAX };
 
+/* The kinds of this table are all there is, and nothing is remembered. */
+static inline void declare_kinds(const struct sf_job_kind *table) {
+	const struct sf_job_kind *const kinds[] = { table, NULL };
+	struct sf_str why;
+	shared_new();
+	OK(sf_jobs_declare(kinds, NULL, &why));
+}
+
 /* A job {"n":3}: remembers the order and when. */
 static inline int run_note_at(struct sf_job *j) {
 	shared->order[shared->norder++ % 4096] = payload_int(j, "n");

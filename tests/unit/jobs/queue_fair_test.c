@@ -40,12 +40,9 @@ static const struct sf_job_kind table[] = {
 	{ .kind = "wait", .run = run_wait },
 	{ 0 },
 };
-static const struct sf_job_kind *const kinds[] = { table, NULL };
 
 static void declare(void) {
-	struct sf_str why;
-	shared_new();
-	OK(sf_jobs_declare(kinds, NULL, &why));
+	declare_kinds(table);
 }
 
 static void add_n(struct rig *r, const char *kind, int n) {

@@ -77,12 +77,9 @@ static const struct sf_job_kind table[] = {
 	{ .kind = "talk", .run = run_talk },
 	{ 0 },
 };
-static const struct sf_job_kind *const kinds[] = { table, NULL };
 
 static void declare(void) {
-	struct sf_str why;
-	shared_new();
-	OK(sf_jobs_declare(kinds, NULL, &why));
+	declare_kinds(table);
 }
 
 /* ---- order --------------------------------------------------------------------------------------------------- */

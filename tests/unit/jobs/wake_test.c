@@ -13,10 +13,7 @@ static int run_note(struct sf_job *j) {
 static const struct sf_job_kind table[] = { { .kind = "note", .run = run_note }, { 0 } };
 
 static void declare(void) {
-	static const struct sf_job_kind *const kinds[] = { table, NULL };
-	struct sf_str why;
-	shared_new();
-	OK(sf_jobs_declare(kinds, NULL, &why));
+	declare_kinds(table);
 }
 
 /* A runner that has run a job, and then has nothing to do for a while. */
