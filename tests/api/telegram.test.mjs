@@ -36,9 +36,9 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     return hears(id, n + 1, `the answer to ${text}`);
   };
   const code = async (user) => {
-    const r = await s.get('/api/telegram/link', { token: user.token });
-    assertDocumented(doc, 'GET', '/api/telegram/link', r);
-    assert.equal(r.status, 200);
+    const r = await s.post('/api/telegram/link', undefined, { token: user.token });
+    assertDocumented(doc, 'POST', '/api/telegram/link', r);
+    assert.equal(r.status, 201);
     return r.body;
   };
   const job = async (text) => (await onDatabase(s, `SELECT state, attempts, error FROM jobs WHERE payload LIKE '%${text}%'
@@ -52,6 +52,7 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     assertError(await s.get(HOOK), 405);
     assertError(await s.post(HOOK, { ...body, update_id: 'one' }), 400, { field: 'update_id' });
     assertError(await s.get('/api/telegram/link'), 401);
+    assertError(await s.post('/api/telegram/link'), 401);
     await until(() => s.daemon.lines.some((l) => l.includes('"status":405') && l.includes('"path":null')), { what: 'the log' });
     assert.equal(api.asked.length, 0);
     assert.ok(!s.daemon.lines.some((l) => l.includes(SECRET)), 'the secret is in no log line');
@@ -64,12 +65,12 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     const ended = await link();
     assert.equal(ended.status, 200);
     assertDocumented(doc, 'DELETE', '/api/telegram/link', ended);
-    const { body } = await s.get('/api/telegram', { token: user.token });
+    const { body } = await s.get('/api/telegram/link', { token: user.token });
     assert.deepEqual(body, { configured: true, linked: false, linked_at: null });
     assert.match(await answer(here, '/status'), /not linked/);
     assertError(await link(), 404);
     assertError(await s.request('DELETE', '/api/telegram/link'), 401);
-    assertError(await s.get('/api/telegram'), 401);
+    assertError(await s.get('/api/telegram/link'), 401);
   });
 
   test('a code links a chat, once', async () => {
@@ -87,14 +88,15 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     assert.match(await answer(here, second.command), /linked to your account/);
     assert.match(await answer(here, '/status'), new RegExp(`김 예약 \\(${user.email}\\)`));
     assert.equal((await code(user)).linked, true);
-    const state = await s.get('/api/telegram', { token: user.token });
-    assertDocumented(doc, 'GET', '/api/telegram', state);
+    const state = await s.get('/api/telegram/link', { token: user.token });
+    assertDocumented(doc, 'GET', '/api/telegram/link', state);
     assert.deepEqual([state.body.configured, state.body.linked], [true, true]);
     assert.ok(Date.now() - new Date(state.body.linked_at) < 60_000);
     const other = ++chat;
     assert.match(await answer(other, second.command), /not valid/, 'a code works once');
     const third = await code(user);
     assert.match(await answer(other, `/start@AnyBot ${third.code}`), /linked to your account/);
+    assert.match(await hears(here, api.to(here).length, 'the older chat to be told'), /linked to another chat now/);
     assert.match(await answer(here, '/status'), /not linked/, 'the newer chat takes the place of the older');
     assert.match(await answer(other, '/stop'), /no longer linked/);
     assert.match(await answer(other, '/stop'), /was not linked/);
@@ -102,13 +104,38 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     await onDatabase(s, `UPDATE users SET is_active = false WHERE id = ${user.id}`);
     assert.match(await answer(other, '/status'), /not linked/, 'an account that is closed is told nothing');
     await onDatabase(s, `UPDATE users SET is_active = true WHERE id = ${user.id}`);
-    const guest = await s.user();
-    assert.match(await answer(other, (await code(guest)).command), /linked to your account/, 'a chat is one user\'s');
-    assert.match(await answer(other, '/status'), new RegExp(guest.email));
-    assert.equal((await s.get('/api/telegram', { token: user.token })).body.linked, false);
     const late = await code(user);
     await onDatabase(s, `UPDATE telegram_codes SET expires_at = '2020-01-01 00:00:00.000000'`);
     assert.match(await answer(other, late.command), /not valid/, 'its time is over');
+  });
+
+  test('a chat that is linked is asked, by name, before a code of another account takes its place', async () => {
+    const user = await s.user({ name: '이서준' }), guest = await s.user({ name: '박하늘' }), here = ++chat;
+    const linkedTo = async (who) => (await s.get('/api/telegram/link', { token: who.token })).body.linked;
+    assert.match(await answer(here, (await code(user)).command), new RegExp(`linked to your account, 이서준 \\(${user.email}\\)`));
+    const theirs = await code(guest);
+    const asked = await answer(here, theirs.command);
+    assert.match(asked, new RegExp(`이서준 \\(${user.email}\\). Nothing has changed`));
+    assert.match(asked, new RegExp(`박하늘 \\(${guest.email}\\)`));
+    assert.ok(asked.endsWith(`\n/switch ${theirs.code}`), asked);
+    assert.deepEqual([await linkedTo(user), await linkedTo(guest)], [true, false]);
+    assert.match(await answer(here, '/switch not-a-code'), /not valid/);
+    assert.deepEqual([await linkedTo(user), await linkedTo(guest)], [true, false]);
+    assert.match(await answer(here, `/switch ${theirs.code}`), /linked to your account, 박하늘/, 'asking has not used the code up');
+    assert.deepEqual([await linkedTo(user), await linkedTo(guest)], [false, true]);
+    assert.match(await answer(here, `/switch ${theirs.code}`), /not valid/, 'switching has');
+    assert.match(await answer(here, (await code(guest)).command), /linked to your account, 박하늘/, 'the same account is not asked');
+  });
+
+  test('a code is made by POST alone: reading the state, by GET or HEAD, changes nothing', async () => {
+    const user = await s.user(), made = await code(user), here = ++chat;
+    for (const method of ['GET', 'HEAD']) {
+      const r = await s.request(method, '/api/telegram/link', { token: user.token });
+      assert.equal(r.status, 200);
+      assert.ok(!r.text.includes('code'), r.text);
+    }
+    assert.equal((await onDatabase(s, `SELECT count(*) FROM telegram_codes WHERE user_id = ${user.id}`))[0][0], '1');
+    assert.match(await answer(here, made.command), /linked to your account/, 'reading has not replaced the code');
   });
 
   test('commands', async () => {

@@ -149,7 +149,7 @@ describe('accounts by a code', () => {
       await p.button('Disconnect').click();
       await p.page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click();
       await p.button('Connect Telegram').waitFor();
-      assert.equal((await server.get('/api/telegram', { token: user.token })).body.linked, false);
+      assert.equal((await server.get('/api/telegram/link', { token: user.token })).body.linked, false);
       await p.leave();
     });
   }
@@ -157,9 +157,9 @@ describe('accounts by a code', () => {
   test('without a bot there is nothing to connect', async () => {
     const p = await browser.person();
     const user = await server.user();
-    await p.page.route('**/api/telegram', (route) => route.fulfill({ json: { configured: false, linked: false, linked_at: null } }));
+    await p.page.route('**/api/telegram/link', (route) => route.fulfill({ json: { configured: false, linked: false, linked_at: null } }));
     await p.signIn(user.email, user.password);
-    const asked = p.page.waitForResponse('**/api/telegram');
+    const asked = p.page.waitForResponse('**/api/telegram/link');
     await p.open('/account');
     await asked;
     await p.settled();

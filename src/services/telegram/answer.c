@@ -60,6 +60,7 @@ int telegram__answer(struct sf_req *r, enum telegram__command command, int64_t u
 		*text = SF_STR("There are no posts to show: this platform does not publish posts yet.");
 		return 0;
 	case TELEGRAM__START:
+	case TELEGRAM__SWITCH:
 	case TELEGRAM__STOP:
 	case TELEGRAM__TALK:
 	case TELEGRAM__UNKNOWN: break;

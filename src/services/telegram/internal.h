@@ -28,7 +28,11 @@ int telegram__send(struct sf_job *j); /* ~ telegram.send */
 /* ~ Adds a message to a chat in the transaction; trace: traceparent, p NULL: none. */
 SF_MUSTCHECK
 int telegram__say(struct sf_dbh *tx, int64_t chat, struct sf_str text, struct sf_str trace);
-/* ~ Ties the chat to whoever got that code; *user is 0 when there is no such code (any more). */
+/* ~ Who got that code; 0: there is no such code (any more). Uses nothing up. */
+SF_MUSTCHECK
+int telegram__code_user(struct sf_req *r, struct sf_dbh *h, struct sf_str code, int64_t *user);
+/* ~ Links the chat to whoever got that code, which is used up; *user is 0 when there is no such code (any more). The user's
+ * chat until now, another one, is told that its link has ended. */
 SF_MUSTCHECK
 int telegram__link(struct sf_req *r, struct sf_dbh *tx, int64_t chat, struct sf_str code, int64_t *user);
 /* ~ The answer to a command that only reads; user 0: the chat is not linked. In the request's arena. */

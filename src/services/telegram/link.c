@@ -37,7 +37,7 @@ int telegram_link_code(struct sf_req *r) {
 	const char *bot = sf_config_text("TELEGRAM_BOT");
 	struct sf_str url =
 		bot ? sf_arena_printf(a, "https://t.me/%s?start=" SF_PRI, bot, SF_ARG(text)) : SF_STR_NULL;
-	return sf_reply(r, 200, SF_KV("code", text), SF_KV("command", sf_arena_printf(a, "/start %s", code)),
+	return sf_reply(r, 201, SF_KV("code", text), SF_KV("command", sf_arena_printf(a, "/start %s", code)),
 					sf_kv_time("expires_at", expires, at), SF_KV("url", url), SF_KV("linked", linked));
 }
 
@@ -68,6 +68,27 @@ int telegram_link_end(struct sf_req *r) { /* 404: none is linked */
 	return err ? err : sf_reply(r, 200, SF_KV("message", "The chat is unlinked."));
 }
 
+int telegram__code_user(struct sf_req *r, struct sf_dbh *h, struct sf_str code, int64_t *user) {
+	struct telegram_q_code_user_row row;
+	if (code.n != CODE_TEXT) return *user = 0, 0;
+	struct telegram_q_code_user_in in = { .code_hash = hash_of(sf_req_arena(r), code), .now = sf_req_now(r) };
+	int err = telegram_q_code_user(h, &in, &row);
+	if (err && err != SF_ENOTFOUND) return err;
+	*user = err ? 0 : row.user_id;
+	return 0;
+}
+
+/* ~ A user has one chat: the one until now hears that it is that no longer. */
+static int tell_former_chat(struct sf_req *r, struct sf_dbh *tx, int64_t user, int64_t chat) {
+	struct telegram_q_link_of_user_row link;
+	int err = telegram_q_link_of_user(tx, &(struct telegram_q_link_of_user_in) { .user_id = user }, &link);
+	if (err) return err == SF_ENOTFOUND ? 0 : err;
+	if (link.chat_id == chat) return 0;
+	return telegram__say(tx, link.chat_id,
+						 SF_STR("Your account is linked to another chat now. This one is no longer linked."),
+						 sf_req_traceparent(r));
+}
+
 int telegram__link(struct sf_req *r, struct sf_dbh *tx, int64_t chat, struct sf_str code, int64_t *user) {
 	struct telegram_q_code_take_row row;
 	if (code.n != CODE_TEXT) return *user = 0, 0;
@@ -76,8 +97,9 @@ int telegram__link(struct sf_req *r, struct sf_dbh *tx, int64_t chat, struct sf_
 	int err = telegram_q_code_take(tx, &take, &row);
 	if (err == SF_ENOTFOUND) return *user = 0, 0;
 	if (err) return err;
+	err = tell_former_chat(r, tx, row.user_id, chat);
 	struct telegram_q_link_clear_in clear = { .user_id = row.user_id, .chat_id = chat };
-	err = telegram_q_link_clear(tx, &clear, NULL);
+	if (!err) err = telegram_q_link_clear(tx, &clear, NULL);
 	struct telegram_q_link_put_in put = { .user_id = row.user_id,
 										  .chat_id = chat,
 										  .linked_at = sf_req_now(r) };

@@ -14,6 +14,12 @@ DELETE FROM telegram_updates WHERE received_at < :cutoff;
 INSERT INTO telegram_codes (user_id, code_hash, expires_at) VALUES (:user_id, :code_hash, :expires_at)
 ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash, expires_at = excluded.expires_at;
 
+-- name: code_user :one
+-- Whose code it is.
+-- in: code_hash text, now time
+-- out: user_id int
+SELECT user_id FROM telegram_codes WHERE code_hash = :code_hash AND expires_at > :now;
+
 -- name: code_take :one
 -- A code is used once.
 -- in: code_hash text, now time

@@ -8,8 +8,8 @@ static const struct {
 	const char *name;
 	enum telegram__command command;
 } commands[] = {
-	{ "/start", TELEGRAM__START }, { "/stop", TELEGRAM__STOP },     { "/bookings", TELEGRAM__BOOKINGS },
-	{ "/posts", TELEGRAM__POSTS }, { "/status", TELEGRAM__STATUS },
+	{ "/start", TELEGRAM__START },       { "/switch", TELEGRAM__SWITCH }, { "/stop", TELEGRAM__STOP },
+	{ "/bookings", TELEGRAM__BOOKINGS }, { "/posts", TELEGRAM__POSTS },   { "/status", TELEGRAM__STATUS },
 };
 
 enum telegram__command telegram__command(struct sf_str text, struct sf_str *argument) {

@@ -9,6 +9,7 @@
 enum telegram__command {
 	TELEGRAM__TALK, /* no command */
 	TELEGRAM__START,
+	TELEGRAM__SWITCH, /* /start for a chat that is linked to somebody else already */
 	TELEGRAM__STOP,
 	TELEGRAM__BOOKINGS,
 	TELEGRAM__POSTS,

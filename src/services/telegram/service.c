@@ -32,12 +32,12 @@ static const struct sf_route routes[] = {
 	  .rate = SF_RATE_API, .body = update_in, .body_size = sizeof(struct telegram_update),
 	  .reply = update_out, .errors = { SF_ENOTFOUND }, .secret_path = true,
 	  .summary = "Updates of the Telegram bot, each applied once" },
-	{ SF_GET, "/api/telegram", telegram_link_state, .auth = SF_USER, .rate = SF_RATE_API, .reply = state_out,
-	  .summary = "Whether there is a bot, and whether a chat is linked to the caller" },
+	{ SF_GET, "/api/telegram/link", telegram_link_state, .auth = SF_USER, .rate = SF_RATE_API,
+	  .reply = state_out, .summary = "Whether there is a bot, and whether a chat is linked to the caller" },
+	{ SF_POST, "/api/telegram/link", telegram_link_code, .auth = SF_USER, .rate = SF_RATE_WRITE,
+	  .reply = link_out, .status = 201, .summary = "Make a code that links a Telegram chat to the caller" },
 	{ SF_DELETE, "/api/telegram/link", telegram_link_end, .auth = SF_USER, .rate = SF_RATE_WRITE,
 	  .reply = ended_out, .errors = { SF_ENOTFOUND }, .summary = "Unlink the caller's chat" },
-	{ SF_GET, "/api/telegram/link", telegram_link_code, .auth = SF_USER, .rate = SF_RATE_API,
-	  .reply = link_out, .summary = "A code that links a Telegram chat to the caller" },
 	{ 0 },
 };
 

@@ -39,30 +39,81 @@ static bool read_message(const json_t *m, struct message *out) {
 	return out->chat > 0;
 }
 
-/* ~ Who is linked to the chat; 0: nobody, or somebody who is locked out. */
-static int user_of(struct sf_req *r, int64_t chat, int64_t *user) {
+/* ~ Who is linked to the chat, whether or not the account is active; 0: nobody. */
+static int linked_to(struct sf_dbh *h, int64_t chat, int64_t *user) {
 	struct telegram_q_link_of_chat_row link;
-	struct platform_user who;
-	*user = 0;
-	int err = telegram_q_link_of_chat(sf_req_db(r), &(struct telegram_q_link_of_chat_in) { .chat_id = chat },
-									  &link);
-	if (!err) err = platform_user(r, link.user_id, &who);
-	if (err) return err == SF_ENOTFOUND ? 0 : err;
-	if (who.is_active) *user = who.id;
+	int err = telegram_q_link_of_chat(h, &(struct telegram_q_link_of_chat_in) { .chat_id = chat }, &link);
+	if (err && err != SF_ENOTFOUND) return err;
+	*user = err ? 0 : link.user_id;
 	return 0;
 }
 
-static int start(struct sf_req *r, struct sf_dbh *tx, const struct message *m, struct sf_str *text) {
-	int64_t user = 0;
-	if (m->argument.n == 0) return 0; /* what was read stands */
-	int err = telegram__link(r, tx, m->chat, m->argument, &user);
+/* ~ An account; id 0: there is no such, or it is not active. */
+static int active(struct sf_req *r, int64_t id, struct platform_user *out) {
+	*out = (struct platform_user) { 0 };
+	int err = id ? platform_user(r, id, out) : 0;
+	if (err && err != SF_ENOTFOUND) return err;
+	if (err || !out->is_active) *out = (struct platform_user) { 0 };
+	return 0;
+}
+
+/* What was read before the transaction began. */
+struct sides {
+	int64_t linked;              /* user of the chat's link, 0: none */
+	struct platform_user holder; /* the same, while the account is active; else id 0 */
+	struct platform_user asker;  /* whose code was sent; id 0: nobody's */
+};
+
+static int read_sides(struct sf_req *r, const struct message *m, struct sides *out) {
+	int64_t asker = 0;
+	*out = (struct sides) { 0 };
+	int err = linked_to(sf_req_db(r), m->chat, &out->linked);
+	if (!err) err = active(r, out->linked, &out->holder);
+	if (!err && m->argument.n && (m->command == TELEGRAM__START || m->command == TELEGRAM__SWITCH))
+		err = telegram__code_user(r, sf_req_db(r), m->argument, &asker);
+	return err ? err : active(r, asker, &out->asker);
+}
+
+static struct sf_str account(struct sf_req *r, const struct platform_user *u) {
+	struct sf_arena *a = sf_req_arena(r);
+	struct sf_str name = sf_arena_line(a, u->name);
+	return sf_arena_printf(a, SF_PRI " (" SF_PRI ")", SF_ARG(name), SF_ARG(u->email));
+}
+
+static struct sf_str ask_to_switch(struct sf_req *r, const struct message *m, const struct sides *s) {
+	struct sf_str from = account(r, &s->holder), to = account(r, &s->asker);
+	return sf_arena_printf(sf_req_arena(r),
+						   "This chat is linked to the account of " SF_PRI ". Nothing has changed.\n"
+						   "To link it to the account of " SF_PRI " instead, send\n/switch " SF_PRI,
+						   SF_ARG(from), SF_ARG(to), SF_ARG(m->argument));
+}
+
+/* Links the chat. A chat that is linked to another account is asked first, by name: whoever sends a code may have been given it by
+ * somebody else. */
+static int start(struct sf_req *r, struct sf_dbh *tx, const struct message *m, const struct sides *s,
+				 struct sf_str *text) {
+	int64_t linked = 0, user = 0;
+	if (m->argument.n == 0) return 0; /* the text for who sends no code stands */
+	int err = linked_to(tx, m->chat, &linked);
+	if (!err && linked != s->linked) err = SF_EUNAVAILABLE; /* changed meanwhile: Telegram sends it again */
 	if (err) return err;
-	*text =
-		user ? SF_STR("This chat is linked to your account. You will be told here about your bookings.\n"
-					  "/bookings shows the next ones, /stop ends the link.")
-			 : SF_STR(
-				   "This code is not valid, or it is over. Ask for a new one on the website: it works once, "
+	if (m->command == TELEGRAM__START && s->holder.id && s->asker.id && s->holder.id != s->asker.id)
+		return *text = ask_to_switch(r, m, s), 0;
+	if (s->asker.id) err = telegram__link(r, tx, m->chat, m->argument, &user);
+	if (!err && user && user != s->asker.id) err = SF_EUNAVAILABLE;
+	if (err) return err;
+	if (user) {
+		struct sf_str name = account(r, &s->asker);
+		*text = sf_arena_printf(sf_req_arena(r),
+								"This chat is linked to your account, " SF_PRI
+								". You will be told here about your bookings.\n"
+								"/bookings shows the next ones, /stop ends the link.",
+								SF_ARG(name));
+	} else {
+		*text =
+			SF_STR("This code is not valid, or it is over. Ask for a new one on the website: it works once, "
 				   "for ten minutes.");
+	}
 	return 0;
 }
 
@@ -80,17 +131,19 @@ int telegram_webhook(struct sf_req *r) {
 	struct message m;
 	struct sf_str text = SF_STR_NULL;
 	struct sf_dbh *tx = NULL;
-	int64_t user = 0, fresh = 0;
+	struct sides sides = { 0 };
+	int64_t fresh = 0;
 	if (!secret_fits(sf_path_text(r, "secret"))) return SF_ENOTFOUND;
 	bool answered = read_message(in->message, &m);
-	int err = answered ? user_of(r, m.chat, &user) : 0;
-	if (!err && answered) err = telegram__answer(r, m.command, user, &text);
+	int err = answered ? read_sides(r, &m, &sides) : 0;
+	if (!err && answered) err = telegram__answer(r, m.command, sides.holder.id, &text);
 	if (!err) err = sf_req_begin(r, &tx);
 	if (err) return err;
 	struct telegram_q_update_take_in take = { .update_id = in->update_id, .received_at = sf_req_now(r) };
 	err = telegram_q_update_take(tx, &take, &fresh);
 	if (!err && fresh && answered) {
-		if (m.command == TELEGRAM__START) err = start(r, tx, &m, &text);
+		if (m.command == TELEGRAM__START || m.command == TELEGRAM__SWITCH)
+			err = start(r, tx, &m, &sides, &text);
 		if (m.command == TELEGRAM__STOP) err = stop(tx, m.chat, &text);
 		if (!err) err = telegram__say(tx, m.chat, text, sf_req_traceparent(r));
 	}

@@ -19,6 +19,7 @@ static void commands(void **state) {
 		{ "/start abc_-9", TELEGRAM__START, "abc_-9" },
 		{ "  /start\t abc \n", TELEGRAM__START, "abc" },
 		{ "/START@SomeBot abc def", TELEGRAM__START, "abc def" },
+		{ "/switch abc", TELEGRAM__SWITCH, "abc" },
 		{ "/stop", TELEGRAM__STOP, "" },
 		{ "/bookings\nplease", TELEGRAM__BOOKINGS, "please" },
 		{ "/posts@x", TELEGRAM__POSTS, "" },

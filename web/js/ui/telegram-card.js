@@ -1,7 +1,7 @@
 // Linking a Telegram chat to one's account: a code that the chat sends to the bot, watched for until it has come.
 import { useEffect, useState } from 'preact/hooks';
 import { html } from '../lib/html.js';
-import { del, get } from '../lib/api.js';
+import { del, get, post } from '../lib/api.js';
 import { dayOfYear } from '../lib/format.js';
 import { useAction, useResource } from '../lib/resource.js';
 import { toast } from '../lib/toast.js';
@@ -33,11 +33,11 @@ function Waiting({ link, onLook, onGiveUp }) {
 }
 
 export function TelegramCard() {
-  const state = useResource((signal) => get('/api/telegram', null, { signal }), []);
+  const state = useResource((signal) => get('/api/telegram/link', null, { signal }), []);
   const [link, setLink] = useState(null);
   const [asking, setAsking] = useState(false);
   const guarded = (fn) => async () => { try { await fn(); } catch (err) { toast.error(err); } };
-  const [starting, start] = useAction(guarded(async () => setLink(await get('/api/telegram/link', null, { fresh: true }))));
+  const [starting, start] = useAction(guarded(async () => setLink(await post('/api/telegram/link'))));
   const [ending, end] = useAction(guarded(async () => {
     await del('/api/telegram/link');
     setAsking(false);
