@@ -229,9 +229,9 @@ void sf_app_openapi(const struct sf_app *app, struct sf_buf *out); /* OpenAPI 3.
 void sf_app_each(const struct sf_app *app,
 				 bool (*fn)(const struct sf_service *s, const struct sf_route *r, void *arg), void *arg);
 
-/* Counters by route (row order) and status class, in memory shared by the workers; telemetry pulls them. */
+/* Counters by route (row order) and status, in memory shared by the workers; telemetry pulls them. */
 struct sf_route_stats {
-	uint64_t status[6]; /* [2]: 2xx … [0]: the client went away */
+	uint64_t status[SF_HTTP_STATUSES]; /* by sf_http_status_index; 499: the client went away */
 	uint64_t
 		bucket[14]; /* durations ≤ 0.25 ms, .5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500 ms, 1 s, 5 s, more */
 	uint64_t us_sum;

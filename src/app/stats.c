@@ -78,9 +78,9 @@ void sf_app__after(struct sf_http_req *http) {
 	struct sf_app *app = r ? r->app : sf_app__serving();
 	struct sf_route_stats *s = &app->stats[r && r->row ? r->row->index : app->nrows];
 	int64_t us = (sf_clock_ns() - http->started_ns) / 1000;
-	size_t bucket = 0, class = http->status == 499 ? 0 : (size_t)http->status / 100;
+	size_t bucket = 0;
 	while (bucket < SF_COUNT(bounds_us) && us > bounds_us[bucket]) bucket++;
-	count(&s->status[class < 6 ? class : 5], 1);
+	count(&s->status[sf_http_status_index(http->status)], 1);
 	count(&s->bucket[bucket], 1);
 	count(&s->us_sum, us > 0 ? (uint64_t)us : 0);
 	if (app->access_log) access_line(http, r, us);

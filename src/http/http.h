@@ -15,6 +15,10 @@ struct sf_http_server;
 struct sf_http_conn;
 
 enum sf_method { SF_GET, SF_HEAD, SF_POST, SF_PUT, SF_PATCH, SF_DELETE, SF_OPTIONS, SF_METHODS };
+/* Statuses by a dense number, for tables of counters: below SF_HTTP_STATUSES; 0 stands for a status this server does not know. */
+#define SF_HTTP_STATUSES 64
+size_t sf_http_status_index(int status);
+int sf_http_status_at(size_t index); /* 0: none has that number */
 const char *sf_method_name(enum sf_method m);
 
 struct sf_http_header {

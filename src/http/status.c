@@ -1,4 +1,4 @@
-/* Status lines, ready to send, and the names of methods. */
+/* status: status lines, ready to send, a dense number for each status, and the names of methods. */
 #include "http/http.h"
 #include "http/internal.h"
 
@@ -60,6 +60,35 @@ struct sf_str sf_http__status_line(int status) {
 #undef STATUS_CASE
 	default: return SF_STR_NULL;
 	}
+}
+
+/* Numbers of the statuses in the order of the map; 0 is any other. */
+enum {
+	OTHER,
+#define STATUS_INDEX(code, text) INDEX_##code,
+	STATUS_MAP(STATUS_INDEX)
+#undef STATUS_INDEX
+		INDICES
+};
+_Static_assert(INDICES <= SF_HTTP_STATUSES, "raise SF_HTTP_STATUSES");
+
+size_t sf_http_status_index(int status) {
+	switch (status) {
+#define STATUS_CASE(code, text)                                                                              \
+	case code: return INDEX_##code;
+		STATUS_MAP(STATUS_CASE)
+#undef STATUS_CASE
+	default: return OTHER;
+	}
+}
+
+int sf_http_status_at(size_t index) {
+	static const int statuses[SF_HTTP_STATUSES] = {
+#define STATUS_AT(code, text) [INDEX_##code] = code,
+		STATUS_MAP(STATUS_AT)
+#undef STATUS_AT
+	};
+	return index < SF_HTTP_STATUSES ? statuses[index] : 0;
 }
 
 const char *sf_method_name(enum sf_method m) {

@@ -36,7 +36,6 @@ SF_PRINTF(3, 4) static void line(struct page *p, double value, const char *fmt, 
 
 /* ---- routes -------------------------------------------------------------------------------------- */
 
-static const char *const classes[6] = { "499", "1xx", "2xx", "3xx", "4xx", "5xx" };
 static const char *const route_le[] = { "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025",
 										"0.05",    "0.1",    "0.25",  "0.5",    "1",     "5",    "+Inf" };
 static const char *const db_le[] = { "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005",
@@ -57,10 +56,10 @@ static void histogram(struct page *p, const char *name, const char *labels, cons
 static void requests_of(struct page *p, const char *method, const char *path) {
 	struct sf_route_stats s;
 	sf_app_route_stats(p->app, p->route++, &s);
-	for (size_t i = 0; i < SF_COUNT(classes); i++)
-		if (s.status[i] || i == 2)
-			line(p, (double)s.status[i], "http_requests_total{method=\"%s\",endpoint=\"%s\",status=\"%s\"}",
-				 method, path, classes[i]);
+	for (size_t i = 0; i < SF_HTTP_STATUSES; i++)
+		if (s.status[i])
+			line(p, (double)s.status[i], "http_requests_total{method=\"%s\",endpoint=\"%s\",status=\"%03d\"}",
+				 method, path, sf_http_status_at(i));
 }
 
 static void durations_of(struct page *p, const char *method, const char *path) {
@@ -87,7 +86,7 @@ static bool each_durations(const struct sf_service *s, const struct sf_route *r,
 
 static void routes(struct page *p) {
 	head(p, "http_requests_total", "counter",
-		 "Requests answered, by route and class of status; 499: the client went away.");
+		 "Requests answered, by route and status; 499: the client went away.");
 	p->route = 0;
 	sf_app_each(p->app, each_requests, p);
 	requests_of(p, "", "unmatched"); /* files of the web app, unknown addresses, broken requests */
@@ -204,12 +203,12 @@ static void jobs(struct page *p, struct sf_arena *a) {
 	struct sf_dbh *h = sf_db_auto(db, a, SF_READ_PRIMARY, "metrics");
 	struct sf_job_counts c;
 	if (sf_job_counts(h, &c) != 0) return;
-	head(p, "jobs_total", "gauge",
+	head(p, "jobs", "gauge",
 		 "Jobs by kind and state; those that are over for as long as they are kept. Large numbers that wait "
 		 "are "
 		 "estimates.");
 	for (size_t i = 0; i < c.nkinds; i++)
-		line(p, (double)c.kinds[i].n, "jobs_total{kind=\"%.*s\",state=\"%.*s\"}", SF_ARG(c.kinds[i].kind),
+		line(p, (double)c.kinds[i].n, "jobs{kind=\"%.*s\",state=\"%.*s\"}", SF_ARG(c.kinds[i].kind),
 			 SF_ARG(c.kinds[i].state));
 	head(p, "jobs_depth", "gauge", "Jobs that are not over, by queue and state.");
 	for (size_t i = 0; i < c.ndepths; i++)

@@ -216,7 +216,7 @@ onEachEngine(describe, after, 'jobs', (engine) => {
     assert.ok(value(text, 'jobs_failed_total') >= 2);
     if (process.env.AMQP_URL) assert.ok(value(text, 'jobs_brought_total') > 0, 'none came through RabbitMQ');
     assert.equal(value(text, 'jobs_dead_total'), 1);
-    assert.match(text, /^jobs_total\{kind="platform\.prune",state="done"\} [1-9]/m);
+    assert.match(text, /^jobs\{kind="platform\.prune",state="done"\} [1-9]/m);
     assert.match(text, /^jobs_idle_seconds\{worker="1"\} /m);
     assert.match(text, /^jobs_running\{worker="1"\} 0$/m);
     assert.ok(value(text, 'jobs_claimed_total') >= n);

@@ -1,6 +1,7 @@
 // Health, products, dashboard, administration of users, and the demo account.
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { ENGINES, Server, onEachEngine } from '../lib/server.mjs';
 import { until } from '../lib/proc.mjs';
 import { assertDocumented, assertError } from '../lib/contract.mjs';
@@ -111,10 +112,23 @@ onEachEngine(describe, after, 'platform', (engine) => {
     assert.equal(doc.openapi.slice(0, 3), '3.1');
     const m = await s.get('/metrics');
     assert.equal(m.status, 200);
-    assert.match(m.text, /^http_requests_total\{.*endpoint="\/api\/auth\/login".*\} \d+$/m);
+    assert.match(m.text, /^http_requests_total\{method="POST",endpoint="\/api\/auth\/login",status="200"\} [1-9]\d*$/m);
+    for (const [, status] of m.text.matchAll(/^http_requests_total\{.*status="([^"]*)"\} \d+$/gm)) assert.match(status, /^[2-5]\d\d$/, 'the code itself');
+    assert.doesNotMatch(m.text, /^http_requests_total\{.*\} 0$/m, 'codes that occurred');
     assert.match(m.text, /^http_request_duration_seconds_bucket\{/m);
     assert.match(m.text, /^db_connections_open/m);
   });
+});
+
+test('the metrics page is what Prometheus asks of one', async () => {
+  const s = await Server.start({ demo: true });
+  try {
+    await s.demoUser('admin'); // some of each: requests, statements, jobs
+    const check = spawnSync('promtool', ['check', 'metrics'], { input: (await s.get('/metrics')).text, encoding: 'utf8' });
+    assert.deepEqual([check.status, check.stdout, check.stderr], [0, '', '']);
+  } finally {
+    await s.stop();
+  }
 });
 
 test('what one host revokes the other refuses soon after', { skip: !ENGINES.includes('postgres') }, async () => {
