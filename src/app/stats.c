@@ -60,8 +60,16 @@ static void count(uint64_t *at, uint64_t n) {
 	__atomic_fetch_add(at, n, __ATOMIC_RELAXED);
 }
 
+/* A file that a page is made of, by its name's ending; a page has none. */
+static bool is_asset(struct sf_str path) {
+	const char *slash = memrchr(path.p, '/', path.n);
+	return slash && memchr(slash, '.', path.n - (size_t)(slash - path.p));
+}
+
 static void access_line(const struct sf_http_req *http, const struct sf_req *r, int64_t us) {
-	enum sf_level level = r && r->row && r->row->route->quiet ? SF_DEBUG : SF_INFO;
+	bool file = r && !r->row && http->status < 400 && http->method != SF_OPTIONS;
+	bool quiet = (r && r->row && r->row->route->quiet) || (file && sf_log_is_text() && is_asset(http->path));
+	enum sf_level level = quiet ? SF_DEBUG : SF_INFO;
 	if (level < sf_log_level_now) return;
 	struct sf_str id = r ? r->id : SF_STR_NULL, trace = SF_STR_NULL;
 	struct sf_str path = r && r->secret_path ? SF_STR_NULL : http->path;

@@ -101,6 +101,8 @@ int cli_settings(int *argc, char **argv) {
 	free(rest);
 	if (err) return cli_wrong("%s", why);
 	enum sf_level level;
+	enum sf_log_format format;
+	if (sf_log_parse_format(sf_str(sf_config_text("LOG_FORMAT")), &format) == 0) sf_log_set_format(format);
 	if (sf_log_parse_level(sf_str(sf_config_text("LOG_LEVEL")), &level) == 0)
 		sf_log_setup(level, STDERR_FILENO);
 	return 0;

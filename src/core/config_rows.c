@@ -79,6 +79,8 @@ const struct sf_config_row sf_config_rows[] = {
 	  .help = "Secret of at least 32 bytes that tokens are signed with; required outside demo mode." },
 	{ "LISTEN", "--listen", SF_CFG_TEXT, "0.0.0.0",
 	  .help = "Address to listen on; 127.0.0.1 for this machine only, :: for IPv6 too." },
+	{ "LOG_FORMAT", "--log-format", SF_CFG_CHOICE, "auto", .choices = "auto|json|text", .reloadable = true,
+	  .help = "Form of the log: lines for people (text), a JSON object a line, or the first on a terminal only (auto)." },
 	{ "LOG_LEVEL", "--log-level", SF_CFG_CHOICE, "info", .choices = "debug|info|warn|error", .reloadable = true,
 	  .help = "Least level of the lines that are logged." },
 	{ "MAIL_FROM", "--mail-from", SF_CFG_TEXT, "SoftFactory <no-reply@localhost.localdomain>",

@@ -3,6 +3,7 @@
 #define SF_CORE_INTERNAL_H
 
 #include "core/core.h"
+#include "core/log.h"
 
 struct sf_json;
 
@@ -42,6 +43,12 @@ size_t sf_core__float(double v, char *out);
 
 /* A JSON string with its quotes, escaped, without the comma. */
 void sf_core__json_quoted(struct sf_buf *out, struct sf_str s);
+
+/* ---- log_text.c ---- */
+/* Appends a line for people. context: what sf_log__text_pairs made of the pairs that every line carries. */
+void sf_log__text_line(struct sf_buf *b, bool colour, enum sf_level level, const char *msg,
+					   const struct sf_kv *kv, struct sf_str context);
+void sf_log__text_pairs(struct sf_buf *b, const struct sf_kv *kv); /* " key=value" of each */
 
 /* Makes the arena's piece p of `old` bytes `n` bytes long, moving it if need be: NULL past the budget
  * or when memory is out, and then p stays as it was. p NULL: a new piece. */

@@ -1,4 +1,4 @@
-/* log: JSON lines gathered in a buffer and written by few system calls.
+/* log: lines gathered in a buffer and written by few system calls.
  *
  * Threads of the pool log too, so that a mutex guards the buffer; it is recursive because a broken invariant
  * below it is logged as well. Lines gather until the loop flushes them, the buffer is full, or one is an
@@ -14,6 +14,8 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,14 +28,25 @@ enum sf_level sf_log_level_now = SF_INFO;
 static struct {
 	pthread_mutex_t lock;
 	int fd;
-	struct sf_buf lines, context; /* context: the members every line carries */
-	uint64_t lost;                /* bytes */
-	bool is_file, stuck;
+	struct sf_buf lines, context, text_context; /* what every line carries, in each form */
+	uint64_t lost;                              /* bytes */
+	enum sf_log_format format;
+	bool is_file, stuck, text, colour;
 } state = { .lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP, .fd = STDERR_FILENO };
 
 static const char *const names[] = {
 	[SF_DEBUG] = "debug", [SF_INFO] = "info", [SF_WARN] = "warn", [SF_ERROR] = "error"
 };
+
+static bool may_colour(int fd) {
+	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
+	return isatty(fd) && !(none && *none) && !(term && strcmp(term, "dumb") == 0);
+}
+
+static void apply_format(void) {
+	state.text = state.format == SF_LOG_TEXT || (state.format == SF_LOG_AUTO && isatty(state.fd));
+	state.colour = state.text && may_colour(state.fd);
+}
 
 void sf_log_setup(enum sf_level level, int fd) {
 	pthread_mutex_lock(&state.lock);
@@ -41,6 +54,7 @@ void sf_log_setup(enum sf_level level, int fd) {
 	sf_log_level_now = level;
 	state.fd = fd;
 	state.stuck = false;
+	apply_format();
 	struct stat st;
 	state.is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 	pthread_mutex_unlock(&state.lock);
@@ -50,6 +64,29 @@ int sf_log_parse_level(struct sf_str s, enum sf_level *out) {
 	for (size_t i = 0; i < SF_COUNT(names); i++)
 		if (sf_str_eq(s, sf_str(names[i]))) {
 			*out = (enum sf_level)i;
+			return 0;
+		}
+	return SF_EINVAL;
+}
+
+void sf_log_set_format(enum sf_log_format format) {
+	pthread_mutex_lock(&state.lock);
+	state.format = format;
+	apply_format();
+	pthread_mutex_unlock(&state.lock);
+}
+
+bool sf_log_is_text(void) {
+	return state.text;
+}
+
+int sf_log_parse_format(struct sf_str s, enum sf_log_format *out) {
+	static const char *const formats[] = {
+		[SF_LOG_AUTO] = "auto", [SF_LOG_JSON] = "json", [SF_LOG_TEXT] = "text"
+	};
+	for (size_t i = 0; i < SF_COUNT(formats); i++)
+		if (sf_str_eq(s, sf_str(formats[i]))) {
+			*out = (enum sf_log_format)i;
 			return 0;
 		}
 	return SF_EINVAL;
@@ -72,10 +109,16 @@ void sf_log_context(const struct sf_kv *kv) {
 	sf_buf_clear(&state.context);
 	struct sf_json j = sf_json(&state.context);
 	write_pairs(&j, kv);
+	sf_buf_clear(&state.text_context);
+	sf_log__text_pairs(&state.text_context, kv);
 	pthread_mutex_unlock(&state.lock);
 }
 
 static void write_line(enum sf_level level, const char *msg, const struct sf_kv *kv) {
+	if (state.text) {
+		sf_log__text_line(&state.lines, state.colour, level, msg, kv, sf_buf_view(&state.text_context));
+		return;
+	}
 	struct sf_json j = sf_json(&state.lines);
 	sf_json_obj(&j);
 	sf_json_key(&j, "time");

@@ -1,4 +1,4 @@
-/* log: one JSON object a line, on standard error.
+/* log: one JSON object a line, on standard error; on a terminal, lines for people (log_text.c).
  *
  * sf_log(SF_INFO, "worker started", SF_KV("pid", pid), SF_KV("slot", slot));
  * → {"time":"…Z","level":"info","msg":"worker started","pid":41,"slot":0}
@@ -51,10 +51,21 @@ extern enum sf_level sf_log_level_now; /* read by the macro only; set with sf_lo
 			sf_log_write(level, msg, (const struct sf_kv[]) { __VA_ARGS__ __VA_OPT__(, ) { 0 } });           \
 	} while (0)
 
+enum sf_log_format {
+	SF_LOG_JSON,
+	SF_LOG_TEXT, /* in colour on a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb */
+	SF_LOG_AUTO, /* SF_LOG_TEXT where lines go to a terminal, else SF_LOG_JSON */
+};
 /* level: lines below it are dropped. fd: where lines go (2 by default; not closed). */
 void sf_log_setup(enum sf_level level, int fd);
+void sf_log_set_format(enum sf_log_format format); /* SF_LOG_JSON by default */
+/* Whether lines are for people: files that came as they should are not worth a line to them. */
+bool sf_log_is_text(void);
+/* Both: SF_EINVAL where the text names none. */
 SF_MUSTCHECK
 int sf_log_parse_level(struct sf_str s, enum sf_level *out);
+SF_MUSTCHECK
+int sf_log_parse_format(struct sf_str s, enum sf_log_format *out);
 /* Pairs that every later line of this process carries (worker, slot); copied; ends with key NULL. */
 void sf_log_context(const struct sf_kv *kv);
 void sf_log_write(enum sf_level level, const char *msg, const struct sf_kv *kv); /* kv ends with key NULL */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { BIN, SECRET, Server } from '../lib/server.mjs';
-import { exec, tempDir, until } from '../lib/proc.mjs';
+import { Daemon, exec, tempDir, until } from '../lib/proc.mjs';
 
 describe('the command line', () => {
   let dir;
@@ -43,6 +43,26 @@ describe('the command line', () => {
       assert.equal(r.stdout, '');
     }
     assert.equal((await run([])).code, 2);
+  });
+
+  test('on a terminal the log is for people, without a line for each asset', async () => {
+    const onTerminal = new Daemon('script', ['-qefc', `${BIN} serve --port 0`, '/dev/null'], { cwd: dir.path,
+      env: env({ JWT_SECRET: SECRET, WORKERS: '1', JOB_WORKERS: '0', LISTEN: '127.0.0.1', TERM: 'xterm', ...(process.env.SF_WEB ? { WEB_DIR: process.env.SF_WEB } : {}) }) });
+    try {
+      const port = /\bport=(\d+)/.exec(await onTerminal.logContains('listening'))[1];
+      await onTerminal.logContains('all workers ready');
+      const asked = (path) => fetch(`http://127.0.0.1:${port}${path}`).then((r) => r.text());
+      const page = await asked('/');
+      const asset = /(?:src|href)="(\/[^"]+\.(?:js|css)[^"]*)"/.exec(page)?.[1];
+      if (asset) await asked(asset);
+      await asked('/api/coocook/chefs');
+      const line = await onTerminal.logContains('/api/coocook/chefs');
+      assert.match(line, /^\x1b\[2m\d\d:\d\d:\d\d\x1b\[0m GET    \/api\/coocook\/chefs\x1b\[32m 200\x1b\[0m \d+\.\d ms/);
+      if (asset) assert.ok(!onTerminal.log().includes(asset), asset);
+      assert.ok(!onTerminal.lines.some((l) => l.startsWith('{')), onTerminal.log());
+    } finally {
+      await onTerminal.stop();
+    }
   });
 
   test('a setting nobody can serve with stops the start', async () => {

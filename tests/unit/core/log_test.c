@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <pty.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -59,6 +60,66 @@ static void a_line_is_an_object(void **state) {
 	line = strtok(NULL, "\n");
 	assert_non_null(strstr(line, "\"msg\":\"without\"}"));
 	assert_null(strtok(NULL, "\n"));
+}
+
+/* What is written to a terminal when `format` is asked for. */
+static const char *on_a_terminal(enum sf_log_format format) {
+	int terminal = -1, ours = -1;
+	assert_int_equal(openpty(&ours, &terminal, NULL, NULL, NULL), 0);
+	sf_log_set_format(format);
+	sf_log_setup(SF_INFO, terminal);
+	assert_int_equal(sf_log_is_text(), format != SF_LOG_JSON);
+	sf_log(SF_INFO, "request", SF_KV("method", "GET"), SF_KV("route", "/a/{id}"),
+		   SF_KV("path", "/a/\x1b[2J\n가"), SF_KV("status", 200), SF_KV("us", 1260), SF_KV("bytes", 17),
+		   SF_KV("user", 0));
+	sf_log(SF_INFO, "request", SF_KV("method", "POST"), SF_KV("route", "/hook/{secret}"),
+		   SF_KV("path", SF_STR_NULL), SF_KV("status", 500), SF_KV("us", 99), SF_KV("user", 7),
+		   SF_KV("request_id", SF_STR("r1")));
+	sf_log(SF_WARN, "database cannot be reached", SF_KV("error", "refused by x"), SF_KV("host", "db\xc2\x9b"),
+		   SF_KV("none", SF_STR_NULL));
+	sf_log_flush();
+	size_t n = 0;
+	ssize_t got;
+	while (!strstr((text[n] = 0, text), "db") && (got = read(ours, text + n, sizeof text - 1 - n)) > 0)
+		n += (size_t)got;
+	sf_log_set_format(SF_LOG_JSON);
+	sf_log_setup(SF_INFO, 2);
+	close(terminal);
+	close(ours);
+	return text;
+}
+
+static void a_person_reads_it_on_a_terminal(void **state) {
+	(void)state;
+	unsetenv("NO_COLOR");
+	setenv("TERM", "xterm", 1);
+	const char *seen = on_a_terminal(SF_LOG_AUTO);
+	assert_non_null(strstr(seen, " GET    /a/\\x1b[2J\\n가\x1b[32m 200\x1b[0m 1.3 ms"));
+	assert_non_null(strstr(seen, " POST   /hook/{secret}\x1b[31m 500\x1b[0m 0.1 ms"));
+	setenv("NO_COLOR", "1", 1);
+	seen = on_a_terminal(SF_LOG_AUTO);
+	assert_null(strchr(seen, '\x1b'));
+	assert_int_equal(strspn(seen, "0123456789:"), 8); /* 14:03:07 */
+	assert_non_null(strstr(seen, " POST   /hook/{secret} 500 0.1 ms user=7 request_id=r1\r\n"));
+	assert_non_null(
+		strstr(seen, " warn   database cannot be reached error=\"refused by x\" host=db\\x9b\r\n"));
+	assert_non_null(strstr(on_a_terminal(SF_LOG_JSON), "\"status\":200"));
+	begin(SF_INFO); /* a pipe */
+	sf_log_set_format(SF_LOG_AUTO);
+	assert_false(sf_log_is_text());
+	sf_log_context((const struct sf_kv[]) { SF_KV("slot", 3), { 0 } });
+	sf_log(SF_INFO, "to a program");
+	assert_non_null(strstr(end(), "\"msg\":\"to a program\",\"slot\":3}"));
+	begin(SF_INFO);
+	sf_log_set_format(SF_LOG_TEXT);
+	sf_log(SF_INFO, "to a file");
+	assert_non_null(strstr(end(), " info   to a file slot=3\n"));
+	sf_log_context((const struct sf_kv[]) { { 0 } });
+	sf_log_set_format(SF_LOG_JSON);
+	enum sf_log_format format = SF_LOG_JSON;
+	assert_int_equal(sf_log_parse_format(SF_STR("auto"), &format), 0);
+	assert_int_equal(format, SF_LOG_AUTO);
+	assert_int_equal(sf_log_parse_format(SF_STR("xml"), &format), SF_EINVAL);
 }
 
 static int evaluated;
@@ -188,6 +249,7 @@ static void processes_do_not_mix_lines(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_is_an_object),
+		cmocka_unit_test(a_person_reads_it_on_a_terminal),
 		cmocka_unit_test(levels_hold_back),
 		cmocka_unit_test(errors_are_written_at_once),
 		cmocka_unit_test(long_values_are_cut_between_characters),
