@@ -37,13 +37,15 @@ enum sf_ftype {
 };
 /* Where an input goes: member `offset` of the row's struct. C types: INT, TIME (µs), DATE (days) int64_t; FLOAT double; BOOL bool;
  * texts and ENUM struct sf_str; INTS struct sf_ints; TEXTS struct sf_texts. An optional field without fallback is struct sf_oint (also for
- * BOOL) or struct sf_ofloat; optional text is absent when p is NULL. Text is trimmed, valid UTF-8, without control characters but \n and \t. */
+ * BOOL) or struct sf_ofloat; optional text is absent when p is NULL. Text is trimmed, valid UTF-8, one line without control characters
+ * (sf_utf8_control); `multiline` text may hold \n and \t, and its CRLF becomes \n. */
 struct sf_field {
 	const char *name;
 	enum sf_ftype type;
 	bool required;   /* input: absent or null is an error; reply: always there */
 	bool nullable;   /* reply: may be null */
 	bool keep_space; /* input text is not trimmed (passwords) */
+	bool multiline;  /* input text may have several lines (a comment); a name, a title, an address has one */
 	uint32_t offset;
 	int64_t min,
 		max; /* numbers: range; text: code points; arrays: elements. Both 0: no limit but text ≤ 10,000 */

@@ -90,15 +90,15 @@ static const char *put_float(struct sf_arena *a, const struct sf_field *f, doubl
 	return NULL;
 }
 
-/* Valid UTF-8 without control characters but \n and \t (also none of C1); CRLF becomes LF. */
-static const char *clean_text(struct sf_arena *a, struct sf_str *s) {
+/* Valid UTF-8 without control characters; where lines are allowed \n and \t are, too, and CRLF becomes LF. */
+static const char *clean_text(struct sf_arena *a, bool multiline, struct sf_str *s) {
 	size_t returns = 0;
 	for (size_t i = 0; i < s->n; i++) {
-		unsigned char c = (unsigned char)s->p[i];
+		char c = s->p[i];
 		bool pair = c == '\r' && i + 1 < s->n && s->p[i + 1] == '\n';
-		bool c0 = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
-		bool c1 = c == 0xc2 && i + 1 < s->n && (unsigned char)s->p[i + 1] < 0xa0;
-		if ((c0 || c1) && !pair) return "must not hold control characters";
+		if (sf_utf8_control(s->p + i, s->p + s->n) == 0) continue;
+		if (!multiline) return "must be one line without control characters";
+		if (c != '\n' && c != '\t' && !pair) return "must not hold control characters";
 		returns += pair;
 	}
 	if (!sf_utf8_valid(*s)) return "must be valid UTF-8";
@@ -169,7 +169,7 @@ static const char *choices_reason(struct sf_arena *a, const char *choices) {
 }
 
 static const char *put_text(struct sf_arena *a, const struct sf_field *f, struct sf_str s, void *at) {
-	const char *bad = clean_text(a, &s);
+	const char *bad = clean_text(a, f->multiline, &s);
 	if (bad) return bad;
 	if (!f->keep_space) s = sf_str_trim(s);
 	if (f->type == SF_F_ENUM) {
@@ -207,7 +207,10 @@ static const char *check_count(struct sf_arena *a, const struct sf_field *f, siz
 	return NULL;
 }
 
-static const struct sf_field element_text = { .name = "", .type = SF_F_TEXT, .min = 1 };
+static const struct sf_field element_text[2] = {
+	{ .name = "", .type = SF_F_TEXT, .min = 1 },
+	{ .name = "", .type = SF_F_TEXT, .min = 1, .multiline = true },
+};
 
 /* ---- from a query ------------------------------------------------------------------------------------ */
 
@@ -255,7 +258,7 @@ const char *sf_app__value_list(struct sf_arena *a, const struct sf_field *f, con
 	struct sf_str *v = sf_arena_try(a, n * sizeof *v + 1);
 	if (!v) return "is too long";
 	for (size_t i = 0; i < n; i++)
-		if ((bad = put_text(a, &element_text, texts[i], &v[i])))
+		if ((bad = put_text(a, &element_text[f->multiline], texts[i], &v[i])))
 			return sf_arena_printf(a, "has an entry that %s", bad).p;
 	*(struct sf_texts *)at = (struct sf_texts) { v, n };
 	return NULL;
@@ -288,7 +291,7 @@ static const char *json_list(struct sf_arena *a, const struct sf_field *f, const
 	for (size_t i = 0; i < n; i++) {
 		const struct json_t *one = json_array_get(v, i);
 		if (!json_is_string(one)) return "must hold texts only";
-		if ((bad = put_text(a, &element_text, json_text(one), &p[i])))
+		if ((bad = put_text(a, &element_text[f->multiline], json_text(one), &p[i])))
 			return sf_arena_printf(a, "has an entry that %s", bad).p;
 	}
 	*(struct sf_texts *)at = (struct sf_texts) { p, n };

@@ -410,6 +410,7 @@ void sf_app_openapi(const struct sf_app *app, struct sf_buf *out) {
 		j, SF_STR("{\"title\":\"SoftFactory\",\"version\":\"1\",\"license\":{\"name\":\"MIT\",\"identifier\":"
 				  "\"MIT\"},\"description\":\"Errors have one "
 				  "shape (schema Error). Times are UTC with Z. Money is in the currency's smallest unit. "
+				  "A text has one line without control characters unless its pattern says otherwise. "
 				  "HEAD works on every GET, OPTIONS "
 				  "on every path. X-Request-Id and traceparent are taken over or made, and returned.\"}"));
 	sf_json_key(j, "servers");

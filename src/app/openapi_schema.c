@@ -47,11 +47,23 @@ static void choices(struct sf_json *j, const struct sf_field *f) {
 	sf_json_arr_end(j);
 }
 
-static void items(struct sf_json *j, const char *type, const char *format) {
+/* What clean_text of input_value.c takes, as an ECMA-262 pattern. */
+static void characters(struct sf_json *j, const struct sf_field *f) {
+#define CONTROL_BUT(c0) "[^" c0 "\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]"
+	member(j, "pattern",
+		   f->multiline ? "^(\\r\\n|" CONTROL_BUT("\\u0000-\\u0008\\u000b-\\u001f") ")*$"
+						: "^" CONTROL_BUT("\\u0000-\\u001f") "*$");
+#undef CONTROL_BUT
+}
+
+/* Of an array of numbers or texts. */
+static void items(struct sf_json *j, const struct sf_field *f, bool input) {
+	bool ints = f->type == SF_F_INTS;
 	sf_json_key(j, "items");
 	sf_json_obj(j);
-	member(j, "type", type);
-	if (format) member(j, "format", format);
+	member(j, "type", ints ? "integer" : "string");
+	if (ints) member(j, "format", "int64");
+	if (!ints && input) characters(j, f);
 	sf_json_obj_end(j);
 }
 
@@ -65,8 +77,10 @@ static void text_schema(struct sf_json *j, const struct sf_field *f, bool input)
 	if (formatted) member(j, "format", formats[f->type]);
 	if (f->type == SF_F_ENUM)
 		choices(j, f);
-	else if (input && f->type != SF_F_TIME && f->type != SF_F_DATE)
+	else if (input && f->type != SF_F_TIME && f->type != SF_F_DATE) {
 		limits(j, f, "minLength", "maxLength");
+		characters(j, f);
+	}
 }
 
 static void typed_schema(struct sf_json *j, const struct sf_field *f, bool input) {
@@ -84,7 +98,7 @@ static void typed_schema(struct sf_json *j, const struct sf_field *f, bool input
 	case SF_F_INTS:
 	case SF_F_TEXTS:
 		type_of(j, "array", f->nullable);
-		items(j, f->type == SF_F_INTS ? "integer" : "string", f->type == SF_F_INTS ? "int64" : NULL);
+		items(j, f, input);
 		if (input) limits(j, f, "minItems", "maxItems");
 		break;
 	case SF_F_JSON: break; /* any value */

@@ -100,6 +100,8 @@ static int check_input(struct check *c, const struct sf_field *f, uint32_t size)
 	if (f->offset + sf_app__field_size(f) > size) return refuse(c, "\"%s\" lies outside its struct", f->name);
 	if (f->offset % sf_app__field_align(f))
 		return refuse(c, "\"%s\" has another C type than its struct", f->name);
+	bool lines = f->type == SF_F_TEXT || f->type == SF_F_TEXTS;
+	if (f->multiline && !lines) return refuse(c, "\"%s\": only text can have several lines", f->name);
 	if (f->required && f->fallback) return refuse(c, "\"%s\" is required and has a default", f->name);
 	int64_t min, max;
 	sf_app__range(f, &min, &max);

@@ -17,8 +17,8 @@ static const char *when(int64_t t, char buf[32]) {
 
 /* Text of others may hold control characters, which a terminal would obey; JSON escapes them. */
 static void text(struct sf_buf *b, struct sf_str s) {
-	for (size_t i = 0; i < s.n; i++) {
-		bool control = (s.p[i] >= 0 && s.p[i] < ' ') || s.p[i] == 127;
+	for (size_t i = 0, control; i < s.n; i += control ? control : 1) {
+		control = sf_utf8_control(s.p + i, s.p + s.n);
 		if (control)
 			sf_buf_char(b, ' ');
 		else

@@ -290,10 +290,14 @@ struct sf_str sf_arena_str(struct sf_arena *a, struct sf_str s) {
 }
 
 struct sf_str sf_arena_line(struct sf_arena *a, struct sf_str s) {
-	char *p = sf_arena_cstr(a, s);
-	for (size_t i = 0; i < s.n; i++)
-		if (p[i] == '\n' || p[i] == '\r') p[i] = ' ';
-	return (struct sf_str) { p, s.n };
+	char *p = sf_arena_alloc(a, s.n + 1);
+	size_t n = 0;
+	for (size_t i = 0, control; i < s.n; i += control ? control : 1) {
+		control = sf_utf8_control(s.p + i, s.p + s.n);
+		p[n++] = control ? ' ' : s.p[i];
+	}
+	p[n] = 0;
+	return (struct sf_str) { p, n };
 }
 
 struct sf_str sf_arena_printf(struct sf_arena *a, const char *fmt, ...) {

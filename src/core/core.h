@@ -118,6 +118,10 @@ SF_MUSTCHECK
 int sf_str_float(struct sf_str s, double *out);
 bool sf_utf8_valid(struct sf_str s); /* RFC 3629, NUL refused */
 size_t sf_utf8_len(struct sf_str s); /* code points of valid UTF-8 */
+/* Length in bytes of the control character at p (p < end), 0 when there is none: C0, DEL, C1, the line and paragraph separators
+ * (U+2028, U+2029), and the characters that turn the direction of the text after them (U+202A to U+202E, U+2066 to U+2069). */
+size_t sf_utf8_control(const char *p, const char *end);
+bool sf_utf8_one_line(struct sf_str s); /* valid UTF-8 without control characters, as names are */
 
 /* ---- arena ---------------------------------------------------------------------------------- */
 
@@ -136,7 +140,7 @@ __attribute__((returns_nonnull)) void *sf_arena_zalloc(struct sf_arena *a, size_
 void *sf_arena_try(struct sf_arena *a, size_t n);
 struct sf_str sf_arena_str(struct sf_arena *a, struct sf_str s); /* copy, NUL-terminated */
 char *sf_arena_cstr(struct sf_arena *a, struct sf_str s);
-/* The text on one line: each line break is a space. What a user wrote must not look like lines of ours. */
+/* The text on one line: each control character is a space. What a user wrote must not look like lines of ours, nor turn them. */
 struct sf_str sf_arena_line(struct sf_arena *a, struct sf_str s);
 SF_PRINTF(2, 3) struct sf_str sf_arena_printf(struct sf_arena *a, const char *fmt, ...);
 /* Runs fn(arg) when the arena is freed or reset: for things that are not memory. */

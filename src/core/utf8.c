@@ -21,6 +21,23 @@ bool sf_utf8_valid(struct sf_str s) {
 	return true;
 }
 
+size_t sf_utf8_control(const char *text, const char *end) {
+	const unsigned char *p = (const unsigned char *)text;
+	size_t left = (size_t)(end - text);
+	if (p[0] < 0x20 || p[0] == 0x7F) return 1;
+	if (p[0] == 0xC2) return left >= 2 && p[1] >= 0x80 && p[1] < 0xA0 ? 2 : 0;
+	if (p[0] != 0xE2 || left < 3) return 0;
+	bool turns =
+		(p[1] == 0x80 && p[2] >= 0xA8 && p[2] <= 0xAE) || (p[1] == 0x81 && p[2] >= 0xA6 && p[2] <= 0xA9);
+	return turns ? 3 : 0;
+}
+
+bool sf_utf8_one_line(struct sf_str s) {
+	for (size_t i = 0; i < s.n; i++)
+		if (sf_utf8_control(s.p + i, s.p + s.n)) return false;
+	return sf_utf8_valid(s);
+}
+
 size_t sf_utf8_len(struct sf_str s) {
 	size_t n = 0;
 	for (size_t i = 0; i < s.n; i++) n += !sf_core__utf8_tail((unsigned char)s.p[i]);

@@ -70,6 +70,36 @@ onEachEngine(describe, after, 'hostile input', (engine) => {
     }
   });
 
+  test('a text of one line takes no control character, and the document says which have several', async () => {
+    const lines = ['A\r\nBcc: x', 'A\n', 'A\n\nB', 'A\tB'];
+    const never = ['\rA', 'A\u001b[2J', 'A\u007f', 'A\u0085B', 'A\u009f', 'A\u2028B', 'A\u2029B', 'A\u202eB', 'A\u2066B'];
+    const several = new Set();
+    let fields = 0;
+    const check = async (what, name, schema, send) => {
+      const text = schema.items ?? schema;
+      if (text.type !== 'string' || text.enum || /^date/.test(text.format ?? '')) return;
+      const pattern = new RegExp(text.pattern);
+      const multiline = pattern.test(lines[0]);
+      if (multiline) several.add(name);
+      fields++;
+      for (const v of [...lines, ...never]) {
+        const taken = multiline && lines.includes(v);
+        assert.equal(pattern.test(v), taken, `${what}: the pattern of ${name} on ${JSON.stringify(v)}`);
+        const r = await send(schema.items ? [v] : v);
+        const said = /control characters$/.test(r.body?.fields?.[name] ?? '');
+        assert.ok(said === !taken && (taken || r.status === 400), `${what} ${name} ${JSON.stringify(v)}: ${r.status} ${r.text.slice(0, 300)}`);
+      }
+    };
+    for (const { path, method, op } of operations()) {
+      for (const [name, schema] of Object.entries(op.requestBody?.content?.['application/json']?.schema?.properties ?? {}))
+        await check(`${method} ${path}`, name, schema, (v) => s.request(method, fill(path, '1'), { token, body: { [name]: v } }));
+      for (const { name, schema } of (op.parameters ?? []).filter((p) => p.in === 'query'))
+        await check(`${method} ${path}`, name, schema, (v) => s.request(method, `${fill(path, '1')}?${name}=${encodeURIComponent(v)}`, { token }));
+    }
+    assert.ok(fields >= 25, `${fields} fields`);
+    assert.deepEqual([...several].sort(), ['bio', 'comment', 'current_password', 'password', 'special_requests'], 'a password is compared with an older one');
+  });
+
   test('afterwards the same processes serve, and the data is there', async () => {
     assert.deepEqual(await pids(), before1, 'no worker died');
     assert.ok((await s.get('/api/coocook/chefs')).body.total >= 70);

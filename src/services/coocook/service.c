@@ -53,7 +53,7 @@ static const struct sf_field chef_in[] = {
 		  .example = "\"Seoul\""),
 	SF_IN(struct coocook_chef_body, price_per_session, SF_F_INT, .required = true, .max = MAX_WON,
 		  .help = "an hour, in won", .example = "120000"),
-	SF_IN(struct coocook_chef_body, bio, SF_F_TEXT, .max = 2000),
+	SF_IN(struct coocook_chef_body, bio, SF_F_TEXT, .multiline = true, .max = 2000),
 	{ 0 },
 };
 static const struct sf_field chef_change_in[] = {
@@ -62,7 +62,7 @@ static const struct sf_field chef_change_in[] = {
 	SF_IN(struct coocook_chef_change_body, location, SF_F_TEXT, .min = 1, .max = 100),
 	SF_IN(struct coocook_chef_change_body, price_per_session, SF_F_INT, .max = MAX_WON,
 		  .help = "an hour, in won"),
-	SF_IN(struct coocook_chef_change_body, bio, SF_F_TEXT, .max = 2000),
+	SF_IN(struct coocook_chef_change_body, bio, SF_F_TEXT, .multiline = true, .max = 2000),
 	SF_IN(struct coocook_chef_change_body, is_active, SF_F_BOOL,
 		  .help = "true brings a deactivated profile back"),
 	{ 0 },
@@ -74,7 +74,7 @@ static const struct sf_field booking_in[] = {
 		  .example = "\"2027-03-01T18:00:00Z\""),
 	SF_IN(struct coocook_booking_body, duration_hours, SF_F_INT, .required = true, .min = 1,
 		  .max = COOCOOK_MAX_HOURS, .example = "3"),
-	SF_IN(struct coocook_booking_body, special_requests, SF_F_TEXT, .max = 2000),
+	SF_IN(struct coocook_booking_body, special_requests, SF_F_TEXT, .multiline = true, .max = 2000),
 	{ 0 },
 };
 static const struct sf_field status_in[] = {
@@ -89,7 +89,7 @@ static const struct sf_field pay_in[] = {
 };
 static const struct sf_field review_in[] = {
 	SF_IN(struct coocook_review_body, rating, SF_F_INT, .required = true, .min = 1, .max = 5),
-	SF_IN(struct coocook_review_body, comment, SF_F_TEXT, .max = 2000),
+	SF_IN(struct coocook_review_body, comment, SF_F_TEXT, .multiline = true, .max = 2000),
 	{ 0 },
 };
 #define QUERY(fields, type) .query = (fields), .query_size = sizeof(struct type)

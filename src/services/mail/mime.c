@@ -73,19 +73,20 @@ static void base64(struct sf_buf *b, const void *p, size_t n) {
 	b->n += room - 1; /* without its NUL */
 }
 
-/* Encoded words, folded; each holds whole characters (RFC 2047 §5). */
+/* Encoded words, folded; each holds whole characters (RFC 2047 §5). A control character is written as a space. */
 static void words(struct sf_buf *b, struct sf_str s) {
 	char clean[WORD_BYTES];
 	for (size_t i = 0; i < s.n;) {
 		size_t n = s.n - i < WORD_BYTES ? s.n - i : WORD_BYTES;
 		while (n > 1 && i + n < s.n && ((unsigned char)s.p[i + n] & 0xc0) == 0x80) n--;
-		for (size_t k = 0; k < n; k++) {
-			clean[k] = s.p[i + k];
-			if ((unsigned char)clean[k] < ' ' || clean[k] == 0x7f) clean[k] = ' ';
+		size_t left = 0;
+		for (size_t k = 0, control; k < n; k += control ? control : 1) {
+			control = sf_utf8_control(s.p + i + k, s.p + i + n);
+			clean[left++] = control ? ' ' : s.p[i + k];
 		}
 		if (i) sf_buf_cstr(b, "\r\n ");
 		sf_buf_cstr(b, "=?UTF-8?B?");
-		base64(b, clean, n);
+		base64(b, clean, left);
 		sf_buf_cstr(b, "?=");
 		i += n;
 	}

@@ -15,11 +15,12 @@ static const struct sf_field register_in[] = {
 		  .example = "\"김철수\""),
 	{ 0 },
 };
+/* A password that is set has one line. One that is compared may be older than that rule. */
 static const struct sf_field login_in[] = {
 	SF_IN(struct platform_login_body, email, SF_F_TEXT, .required = true, .min = 1, .max = 254,
 		  .example = "\"demo@softfactory.com\""),
-	SF_IN(struct platform_login_body, password, SF_F_TEXT, .required = true, .keep_space = true, .min = 1,
-		  .max = 128, .example = "\"demo123\""),
+	SF_IN(struct platform_login_body, password, SF_F_TEXT, .required = true, .keep_space = true,
+		  .multiline = true, .min = 1, .max = 128, .example = "\"demo123\""),
 	{ 0 },
 };
 static const struct sf_field email_in[] = {
@@ -47,8 +48,8 @@ static const struct sf_field profile_in[] = {
 	SF_IN(struct platform_profile_body, name, SF_F_TEXT, .min = 1, .max = 100),
 	SF_IN(struct platform_profile_body, password, SF_F_TEXT, .keep_space = true, .min = 8, .max = 128,
 		  .help = "a new password; revokes every token and session"),
-	SF_IN(struct platform_profile_body, current_password, SF_F_TEXT, .keep_space = true, .min = 1, .max = 128,
-		  .help = "needed with password"),
+	SF_IN(struct platform_profile_body, current_password, SF_F_TEXT, .keep_space = true, .multiline = true,
+		  .min = 1, .max = 128, .help = "needed with password"),
 	{ 0 },
 };
 static const struct sf_field users_in[] = {

@@ -12,7 +12,7 @@ struct in {
 	bool yes;
 	struct sf_str name, note, mail, url, sort, secret;
 	struct sf_ints ids;
-	struct sf_texts tags;
+	struct sf_texts tags, lines;
 	const struct json_t *any;
 };
 
@@ -24,11 +24,12 @@ struct in {
 		SF_IN(struct in, price, SF_F_FLOAT, .fallback = "1.5", .min = 0, .max = 100),                        \
 		SF_IN(struct in, rate, SF_F_FLOAT), SF_IN(struct in, yes, SF_F_BOOL, .fallback = "true"),            \
 		SF_IN(struct in, name, SF_F_TEXT, .required = true, .min = 2, .max = 5),                             \
-		SF_IN(struct in, note, SF_F_TEXT, .max = 10), SF_IN(struct in, mail, SF_F_EMAIL),                    \
+		SF_IN(struct in, note, SF_F_TEXT, .multiline = true, .max = 10), SF_IN(struct in, mail, SF_F_EMAIL), \
 		SF_IN(struct in, url, SF_F_URL),                                                                     \
 		SF_IN(struct in, sort, SF_F_ENUM, .choices = "rating|price|newest", .fallback = "rating"),           \
 		SF_IN(struct in, secret, SF_F_TEXT, .keep_space = true), SF_IN(struct in, ids, SF_F_INTS, .max = 3), \
-		SF_IN(struct in, tags, SF_F_TEXTS, .min = 1, .max = 2), SF_IN(struct in, any, SF_F_JSON)
+		SF_IN(struct in, tags, SF_F_TEXTS, .min = 1, .max = 2),                                              \
+		SF_IN(struct in, lines, SF_F_TEXTS, .multiline = true), SF_IN(struct in, any, SF_F_JSON)
 static const struct sf_field fields[] = { FIELDS, { 0 } };
 
 static const struct sf_field optional[] = { SF_IN(struct in, count, SF_F_INT, .fallback = "5"),
@@ -85,13 +86,14 @@ static void test_body_good(void **state) {
 	assert_true(sf_str_eq(seen.sort, SF_STR("rating")));
 	assert_null(seen.note.p);
 	assert_null(seen.any);
-	assert_status(post("{\"hours\":24,\"name\":\"한국어\",\"count\":9223372036854775807,\"maybe\":-7,"
-					   "\"flag\":false,\"at\":\"2026-11-22T14:00:00+09:00\","
-					   "\"day\":\"2026-11-22\",\"price\":3,\"rate\":0.25,\"yes\":false,\"note\":"
-					   "\"a\\r\\nb\\tc\",\"mail\":\" a.b@ex-ample.co.kr \","
-					   "\"url\":\"https://example.com/a?b=c\",\"sort\":\"newest\",\"secret\":\" x "
-					   "\",\"ids\":[1,2],\"tags\":[\"a\",\" b \"],\"any\":{\"x\":[null]}}"),
-				  200);
+	assert_status(
+		post("{\"hours\":24,\"name\":\"한국어\",\"count\":9223372036854775807,\"maybe\":-7,"
+			 "\"flag\":false,\"at\":\"2026-11-22T14:00:00+09:00\","
+			 "\"day\":\"2026-11-22\",\"price\":3,\"rate\":0.25,\"yes\":false,\"note\":"
+			 "\"a\\r\\nb\\tc\",\"mail\":\" a.b@ex-ample.co.kr \","
+			 "\"url\":\"https://example.com/a?b=c\",\"sort\":\"newest\",\"secret\":\" x "
+			 "\",\"ids\":[1,2],\"tags\":[\"a\",\" b \"],\"lines\":[\"a\\r\\nb\"],\"any\":{\"x\":[null]}}"),
+		200);
 	assert_true(seen.count == INT64_MAX && seen.maybe.v == -7 && seen.flag.has && !seen.flag.v && !seen.yes);
 	assert_int_equal(seen.at.v, INT64_C(1795323600) * SF_USEC);
 	assert_int_equal(seen.day.v, 20779);
@@ -101,6 +103,7 @@ static void test_body_good(void **state) {
 	assert_true(sf_str_eq(seen.secret, SF_STR(" x ")));
 	assert_true(seen.ids.n == 2 && seen.ids.p[1] == 2 && seen.tags.n == 2 &&
 				sf_str_eq(seen.tags.p[1], SF_STR("b")));
+	assert_true(seen.lines.n == 1 && sf_str_eq(seen.lines.p[0], SF_STR("a\nb")));
 	assert_true(json_is_object(seen.any));
 	/* an optional text may be emptied, null is absent */
 	assert_status(post("{\"hours\":1,\"name\":\"ab\",\"note\":\"\",\"maybe\":null,\"sort\":null}"), 200);
@@ -137,10 +140,24 @@ static const struct {
 	{ "name", "\"   \"", "is required" },
 	{ "name", "7", "must be text" },
 	{ "name", "[\"ab\"]", "must be text" },
-	{ "name", "\"a\\u0001b\"", "must not hold control characters" },
-	{ "name", "\"a\\u007fb\"", "must not hold control characters" },
-	{ "name", "\"a\\u0085b\"", "must not hold control characters" },
-	{ "name", "\"a\\rb\"", "must not hold control characters" },
+	{ "name", "\"a\\u0001b\"", "must be one line without control characters" },
+	{ "name", "\"a\\u007fb\"", "must be one line without control characters" },
+	{ "name", "\"a\\u0085b\"", "must be one line without control characters" },
+	{ "name", "\"a\\rb\"", "must be one line without control characters" },
+	{ "name", "\"a\\r\\nb\"", "must be one line without control characters" },
+	{ "name", "\"ab\\n\"", "must be one line without control characters" },
+	{ "name", "\"a\\tb\"", "must be one line without control characters" },
+	{ "name", "\"a\\u2028b\"", "must be one line without control characters" },
+	{ "name", "\"a\\u202eb\"", "must be one line without control characters" },
+	{ "name", "\"a\\u2066b\"", "must be one line without control characters" },
+	{ "secret", "\"a\\nb\"", "must be one line without control characters" },
+	{ "mail", "\"a@b.de\\r\\n\"", "must be one line without control characters" },
+	{ "url", "\"https://b.de\\t\"", "must be one line without control characters" },
+	{ "tags", "[\"a\", \"b\\nc\"]", "has an entry that must be one line without control characters" },
+	{ "lines", "[\"b\\rc\"]", "has an entry that must not hold control characters" },
+	{ "note", "\"a\\rb\"", "must not hold control characters" },
+	{ "note", "\"a\\u2029b\"", "must not hold control characters" },
+	{ "note", "\"a\\u202db\"", "must not hold control characters" },
 	{ "note", "\"12345678901\"", "must have at most 10 characters" },
 	{ "mail", "\"nobody\"", "must be an email address" },
 	{ "mail", "\"a@b\"", "must be an email address" },
@@ -229,7 +246,12 @@ static void test_query(void **state) {
 		{ "name=%ff&hours=3", "name", "must be text in UTF-8, percent-encoded" },
 		{ "name=%&hours=3", "name", "must be text in UTF-8, percent-encoded" },
 		{ "name=a%00b&hours=3", "name", "must be text in UTF-8, percent-encoded" },
-		{ "name=a%01b&hours=3", "name", "must not hold control characters" },
+		{ "name=a%01b&hours=3", "name", "must be one line without control characters" },
+		{ "name=a%0d%0ab&hours=3", "name", "must be one line without control characters" },
+		{ "name=%0a&hours=3", "name", "must be one line without control characters" },
+		{ "name=ab&hours=3&tags=a%e2%80%a8", "tags",
+		  "has an entry that must be one line without control characters" },
+		{ "name=ab&hours=3&note=a%0db", "note", "must not hold control characters" },
 		{ "name=&hours=3", "name", "is required" },
 		{ "name=ab&hours=3&ids=1&ids=x", "ids", "must hold whole numbers only" },
 		{ "name=ab&hours=3&ids=1&ids=2&ids=3&ids=4&ids=5&ids=6&ids=7&ids=8&ids=9&ids=10", "ids",

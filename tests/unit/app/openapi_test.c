@@ -203,8 +203,11 @@ static void test_operation(void **state) {
 	assert_string_equal(dump(at(schema, "required", NULL)), "[\"id\",\"name\"]");
 	assert_string_equal(dump(at(schema, "properties", "id", NULL)),
 						"{\"type\":\"integer\",\"format\":\"int64\",\"minimum\":1}");
-	assert_string_equal(dump(at(schema, "properties", "name", NULL)),
-						"{\"type\":\"string\",\"minLength\":2,\"maxLength\":100,\"examples\":[\"Ann\"]}");
+	assert_string_equal(
+		dump(at(schema, "properties", "name", NULL)),
+		"{\"type\":\"string\",\"minLength\":2,\"maxLength\":100,\"pattern\":"
+		"\"^[^\\\\u0000-\\\\u001f\\\\u007f-\\\\u009f\\\\u2028-\\\\u202e\\\\u2066-\\\\u2069]*$\","
+		"\"examples\":[\"Ann\"]}");
 	assert_string_equal(
 		dump(at(schema, "properties", "ids", NULL)),
 		"{\"type\":\"array\",\"items\":{\"type\":\"integer\",\"format\":\"int64\"},\"maxItems\":5}");

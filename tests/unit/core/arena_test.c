@@ -125,7 +125,9 @@ static void text_is_copied_and_terminated(void **state) {
 	assert_int_equal(s.p[3], 0);
 	assert_null(sf_arena_str(a, SF_STR_NULL).p);
 	assert_string_equal(sf_arena_cstr(a, SF_STR_NULL), "");
-	assert_str(sf_arena_line(a, SF_STR("a\nb\r\n\tc")), "a b  \tc");
+	assert_str(sf_arena_line(a, SF_STR("a\nb\r\n\tc")), "a b   c");
+	assert_str(sf_arena_line(a, SF_STR("\xc2\x85 김\xe2\x80\xa8민\xe2\x80\xae\xe2\x81\xa6준\x1b\x7f")),
+			   "  김 민  준  ");
 	assert_str(sf_arena_printf(a, "%d-%s", 7, "x"), "7-x");
 	char big[2000];
 	memset(big, 'y', sizeof(big) - 1), big[sizeof(big) - 1] = 0;

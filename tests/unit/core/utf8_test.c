@@ -86,12 +86,40 @@ static void length_in_code_points(void **state) {
 	assert_int_equal(sf_utf8_len(SF_STR("a😀b")), 3);
 }
 
+static size_t encode(uint32_t c, char *p) {
+	if (c < 0x80) return p[0] = (char)c, 1;
+	size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+	for (size_t i = n; --i;) p[i] = (char)(0x80 | (c & 63)), c >>= 6;
+	p[0] = (char)(0xF00 >> n | c);
+	return n;
+}
+
+/* Every code point, against the definition. */
+static void control_characters(void **state) {
+	(void)state;
+	for (uint32_t c = 0; c <= 0x10FFFF; c++) {
+		if (c >= 0xD800 && c <= 0xDFFF) continue;
+		char text[8];
+		size_t n = encode(c, text);
+		bool want = c < 0x20 || (c >= 0x7F && c < 0xA0) || (c >= 0x2028 && c <= 0x202E) ||
+					(c >= 0x2066 && c <= 0x2069);
+		assert_int_equal(sf_utf8_control(text, text + n), want ? n : 0);
+		for (size_t cut = 1; cut < n; cut++) assert_int_equal(sf_utf8_control(text, text + cut), 0);
+		text[n] = 'a';
+		assert_int_equal(sf_utf8_one_line((struct sf_str) { text, n + 1 }), !want);
+	}
+	assert_true(sf_utf8_one_line(SF_STR("")));
+	assert_false(sf_utf8_one_line(SF_STR("a\xc2")));
+	assert_false(sf_utf8_one_line(SF_STR("ok\r\nBcc: x")));
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(valid),
 		cmocka_unit_test(nul_is_refused),
 		cmocka_unit_test(all_pairs),
 		cmocka_unit_test(length_in_code_points),
+		cmocka_unit_test(control_characters),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -173,8 +173,13 @@ static void mime(void **state) {
 
 static void mime_hostile(void **state) {
 	struct sf_arena *a = *state;
-	static const char *const evil[] = { "x\r\nBcc: all@x.kr", "x\nBcc: all@x.kr",   "x\r\n\r\nbody",
-										"=?UTF-8?B?QmNj?=",   "\"quoted\\\" <a@b>", "a\x01\x7f" };
+	static const char *const evil[] = { "x\r\nBcc: all@x.kr",
+										"x\nBcc: all@x.kr",
+										"x\r\n\r\nbody",
+										"=?UTF-8?B?QmNj?=",
+										"\"quoted\\\" <a@b>",
+										"a\x01\x7f",
+										"김\xe2\x80\xa8철\xe2\x80\xae수\xc2\x85\n" };
 	for (size_t i = 0; i < SF_COUNT(evil); i++) {
 		struct mail__message m = message();
 		m.to_name = m.from_name = m.text.subject = sf_str(evil[i]);
@@ -183,6 +188,9 @@ static void mime_hostile(void **state) {
 		assert_null(header(a, s, "Bcc"));
 		assert_non_null(header(a, s, "MIME-Version"));
 		assert_true(strstr(s, "\r\n\r\n") > strstr(s, "boundary="));
+		const char *to = unworded(a, header(a, s, "To"));
+		assert_true(sf_utf8_one_line(sf_str(to)));
+		if (i == 6) assert_string_equal(to, "김 철 수  ");
 		if (i == 4) /* no second mailbox */
 			assert_string_equal(header(a, s, "To"), "\"\\\"quoted\\\\\\\" <a@b>\" <kim@example.com>");
 	}
