@@ -108,6 +108,7 @@ struct sf_db_opts {
 	size_t wait_max;      /* longest waiting line; past it SF_EOVERLOAD at once; 1,000 */
 	int64_t statement_ms; /* time-out of a statement, then SF_EDEADLINE; 10,000 */
 	int readers;          /* SQLite reading threads; 2 */
+	int64_t quiet_ms; /* SQLite: without writes for that long, the log is copied into the main file; 5,000 */
 };
 /* Opens without waiting: a server that is down is retried in the background [APP-6]. SF_EINVAL: bad URL (*why says what). */
 SF_MUSTCHECK

@@ -265,6 +265,7 @@ static int lite_open(struct sf_loop *l, const struct sf_db_opts *o, struct sf_db
 	snprintf(db->lock_path, n, "%s-writer", path);
 	db->lock_fd = -1;
 	db->hold_ms = o->statement_ms;
+	db->quiet_ns = (o->quiet_ms ? o->quiet_ms : SF_LITE__QUIET_MS) * 1000000;
 	sf_list_init(&db->done);
 	line_init(&db->reads), line_init(&db->writes);
 	SF_BUG_ON(uv_cond_init(&db->tx_more) != 0 || uv_mutex_init(&db->done_lock) != 0);

@@ -20,6 +20,7 @@
 #define SF_LITE__GROUP_NS    5000000   /* no further unit joins a group that is this old */
 #define SF_LITE__LINGER_NS   500000    /* longest wait for company before a COMMIT */
 #define SF_LITE__RETRY_NS    500000000 /* between the writer's attempts to open the file */
+#define SF_LITE__QUIET_MS    5000      /* after the last write the log is copied into the main file */
 #define SF_LITE__BUSY_MS     5000      /* against programs that do not take our lock; a net only */
 
 enum sf_lite__op {
@@ -98,7 +99,9 @@ struct sf_lite {
 		tx_more; /* with writes.lock: a statement for the transaction that holds the writer, or its end */
 	bool opened; /* guarded by reads.lock: the writer has tried to open the file */
 	struct sf_lite__conn writer;
-	int64_t retry_ns; /* the writer tries to open the file not before that */
+	int64_t retry_ns;                 /* the writer tries to open the file not before that */
+	int64_t quiet_ns;                 /* see sf_db_opts.quiet_ms */
+	int64_t logged_ns, last_write_ns; /* first and last write that only the log holds; 0: none */
 	int lock_fd;
 	/* from the threads to the loop */
 	uv_mutex_t done_lock;

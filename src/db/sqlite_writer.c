@@ -324,6 +324,8 @@ static void run_group(struct group *g) {
 		return;
 	}
 	if (!sf_list_empty(&g->jobs)) {
+		db->last_write_ns = sf_clock_ns();
+		if (!db->logged_ns) db->logged_ns = db->last_write_ns;
 		uv_mutex_lock(&db->done_lock);
 		db->groups++;
 		uv_mutex_unlock(&db->done_lock);
@@ -331,19 +333,46 @@ static void run_group(struct group *g) {
 	sf_lite__deliver(db, &g->jobs);
 }
 
+/* ---- the log ----------------------------------------------------------------------------------------------------- */
+
+/* SQLite copies its write-ahead log into the main file once the log holds 16 MB, which a quiet installation never reaches: all it
+ * has would be in a file that people do not think of when they copy. So the writer does it in the first pause of quiet_ns, and
+ * where the pauses are too short, because of heartbeats, after six times that. PASSIVE waits for nobody: what a reader still
+ * needs stays in the log until the next time. */
+#define PAUSES_MOST 6
+
+/* Time until the log is to be copied; 0: now; -1: it holds nothing. */
+static int64_t checkpoint_in(const struct sf_lite *db) {
+	if (!db->logged_ns) return -1;
+	int64_t now = sf_clock_ns(), quiet = db->last_write_ns + db->quiet_ns,
+			late = db->logged_ns + PAUSES_MOST * db->quiet_ns, at = quiet < late ? quiet : late;
+	return at > now ? at - now : 0;
+}
+
+static void checkpoint(struct sf_lite *db) {
+	int in_log = 0, copied = 0;
+	int rc = sqlite3_wal_checkpoint_v2(db->writer.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied);
+	bool all = rc == SQLITE_OK && copied == in_log;
+	db->logged_ns = all ? 0 : sf_clock_ns();
+	db->last_write_ns = db->logged_ns;
+	if (rc != SQLITE_OK && rc != SQLITE_BUSY && rc != SQLITE_LOCKED)
+		sf_lite__note(db, "sqlite could not copy its log into the main file", sqlite3_errmsg(db->writer.db));
+}
+
 /* ---- the thread -------------------------------------------------------------------------------------------------- */
 
-/* Sleeps until there is work; false: the line is empty and closed. While the file is not open, wakes up to try. */
+/* Sleeps until there is work; false: the line is empty and closed. While the file is not open, wakes up to try. Wakes up
+ * to copy the log, too. */
 static bool wait_for_work(struct sf_lite *db) {
 	struct sf_lite__line *line = &db->writes;
 	uv_mutex_lock(&line->lock);
 	line->busy = 0;
 	while (!line->n && !line->stop) {
-		if (db->writer.db) {
+		int64_t wait = db->writer.db ? checkpoint_in(db) : SF_LITE__RETRY_NS;
+		if (wait < 0)
 			uv_cond_wait(&line->more, &line->lock);
-		} else if (uv_cond_timedwait(&line->more, &line->lock, SF_LITE__RETRY_NS) != 0) {
+		else if (wait == 0 || uv_cond_timedwait(&line->more, &line->lock, (uint64_t)wait) != 0)
 			break;
-		}
 	}
 	bool more = line->n || !line->stop;
 	line->busy = more;
@@ -378,7 +407,11 @@ void sf_lite__writer_main(void *arg) {
 	open_file(db, true);
 	while (wait_for_work(db)) {
 		if (!db->writer.db) open_file(db, false);
-		if (db->writer.db) run_group(&g);
+		if (!db->writer.db) continue;
+		if (checkpoint_in(db) == 0)
+			checkpoint(db);
+		else
+			run_group(&g);
 	}
 	sf_lite__conn_close(&db->writer);
 	if (db->lock_fd >= 0) close(db->lock_fd);

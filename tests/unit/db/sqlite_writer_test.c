@@ -3,6 +3,7 @@
 #include "fixture.h"
 #include "core/time.h"
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -364,10 +365,66 @@ static void late_file(void **state) {
 	world_run(w, late_body);
 }
 
+/* Rows in a copy of the main file alone, as somebody takes it who does not know of the log; -1: not even the table. */
+static int64_t rows_in_copy(struct world *w) {
+	char cmd[400], copy[200];
+	sqlite3 *db = NULL;
+	sqlite3_stmt *s = NULL;
+	int64_t n = -1;
+	snprintf(copy, sizeof copy, "%s/copy.db", w->dir);
+	snprintf(cmd, sizeof cmd, "cp %s %s", w->path, copy);
+	assert_int_equal(system(cmd), 0);
+	assert_int_equal(sqlite3_open(copy, &db), SQLITE_OK);
+	if (sqlite3_prepare_v2(db, "SELECT count(*) FROM n", -1, &s, NULL) == SQLITE_OK &&
+		sqlite3_step(s) == SQLITE_ROW)
+		n = sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	sqlite3_close(db);
+	return n;
+}
+
+/* A few writes, then nothing: soon the main file holds them. */
+static void quiet_body(struct world *w) {
+	sql(w, TABLE);
+	for (int i = 0; i < 3; i++) OK(sf_db_exec(autoh(w), &insert, NULL, NULL));
+	for (int i = 0; rows_in_copy(w) != 3; i++) {
+		assert_true(i < 500);
+		OK(sf_sleep(20));
+	}
+}
+static void log_is_copied_in_a_pause(void **state) {
+	struct world *w = *state;
+	w->opts.quiet_ms = 100;
+	world_run(w, quiet_body);
+}
+
+/* A heartbeat leaves no pause that is long enough: it happens all the same. */
+static void beating_body(struct world *w) {
+	sql(w, TABLE);
+	for (int i = 0; rows_in_copy(w) < 1; i++) {
+		assert_true(i < 3000);
+		OK(sf_db_exec(autoh(w), &insert, NULL, NULL));
+		OK(sf_sleep(2));
+	}
+}
+static void log_is_copied_beside_a_heartbeat(void **state) {
+	struct world *w = *state;
+	w->opts.quiet_ms = 200;
+	world_run(w, beating_body);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		DB_TEST(grouped_commits), DB_TEST(cancel_storm), DB_TEST(four_processes), DB_TEST(fair_turns),
-		DB_TEST(killed_holder),   DB_TEST(overload),     DB_TEST(full_disk),      DB_TEST(late_file),
+		DB_TEST(grouped_commits),
+		DB_TEST(cancel_storm),
+		DB_TEST(four_processes),
+		DB_TEST(fair_turns),
+		DB_TEST(killed_holder),
+		DB_TEST(overload),
+		DB_TEST(full_disk),
+		DB_TEST(late_file),
+		DB_TEST(log_is_copied_in_a_pause),
+		DB_TEST(log_is_copied_beside_a_heartbeat),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
