@@ -21,6 +21,8 @@ const struct sf_config_row sf_config_rows[] = {
 	  .help = "RabbitMQ that brings jobs: amqp://user:password@host:port/vhost or amqps://…; else they are polled." },
 	{ "AUTO_MIGRATE", "--auto-migrate", SF_CFG_BOOL, "true",
 	  .help = "Apply missing migrations at the start; else /ready waits until `db migrate` was run." },
+	{ "BOOKING_HORIZON", "--booking-horizon", SF_CFG_MSEC, "365d", .min = DAY, .max = 3650 * DAY,
+	  .help = "How far ahead a chef can be booked; later days are refused and show no free hours." },
 	{ "CORS_ALLOWED_ORIGINS", "--cors-allowed-origins", SF_CFG_TEXT, NULL,
 	  .help = "Origins whose pages may call the API, separated by commas; * allows all of them without cookies." },
 	{ "DATABASE_REPLICA_URLS", "--database-replica-urls", SF_CFG_TEXT, NULL, .secret = true,

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import assert from 'node:assert/strict';
 import { Server, onEachEngine } from '../lib/server.mjs';
 import { assertDocumented, assertError } from '../lib/contract.mjs';
-import { day, newChef, onDatabase, subscriber } from '../lib/coocook.mjs';
+import { day, letPass, newChef, onDatabase, subscriber } from '../lib/coocook.mjs';
 
 onEachEngine(describe, after, 'bookings', (engine) => {
   let s, doc, guest;
@@ -57,6 +57,10 @@ onEachEngine(describe, after, 'bookings', (engine) => {
     assertError(await status(chef, id, 'completed'), 409);
     assert.equal((await status(chef, id, 'confirmed')).status, 200);
     assertError(await status(chef, id, 'pending'), 400);
+    assert.match((await status(chef, id, 'completed')).body.error, /after its end/, 'not before it has taken place');
+    assert.equal((await call('GET', `/bookings/${id}`, { token: guest.token })).body.status, 'confirmed');
+    await letPass(s, `id = ${id}`);
+    assertError(await call('POST', `/bookings/${id}/review`, { token: guest.token, body: { rating: 5 } }), 409);
     assert.equal((await status(chef, id, 'completed')).status, 200);
     assertError(await status(chef, id, 'cancelled'), 409);
 
@@ -86,6 +90,41 @@ onEachEngine(describe, after, 'bookings', (engine) => {
     const own = await subscriber(s);
     const me = await s.post('/api/coocook/chefs', { name: 'Me', cuisine_type: 'Thai', location: 'Seoul', price_per_session: 1 }, { token: own.token });
     assertError(await book({ id: me.body.id }, {}, own), 400, { field: 'chef_id' });
+  });
+
+  test('a booking runs to its end before it is completed, and a review waits for both', async () => {
+    const chef = await newChef(s);
+    const { id } = (await book(chef, { booking_date: day(6) })).body;
+    await status(chef, id, 'confirmed');
+    const now = new Date(Math.floor(Date.now() / 1000) * 1000), at = (ms) => new Date(now.getTime() + ms).toISOString().slice(0, 19).replace('T', ' ') + (engine === 'postgres' ? '+00' : '.000000');
+    const span = (from, to) => onDatabase(s, `UPDATE bookings SET starts_at = '${at(from)}', ends_at = '${at(to)}' WHERE id = ${id}`);
+    await span(-7_200_000, 3_600_000);
+    assertError(await status(chef, id, 'completed'), 409);
+    // what an earlier release let be completed before its end cannot be reviewed before it either
+    await onDatabase(s, `UPDATE bookings SET status = 'completed' WHERE id = ${id}`);
+    const review = () => call('POST', `/bookings/${id}/review`, { token: guest.token, body: { rating: 5 } });
+    assertError(await review(), 409);
+    await span(-7_200_000, -1_000);
+    assert.equal((await review()).status, 201);
+  });
+
+  test('nothing is booked after the horizon, and the calendar says where it is', async () => {
+    const chef = await newChef(s);
+    const month = (await call('GET', `/chefs/${chef.id}/availability?from=${day(350)}&to=${day(380)}`)).body;
+    const last = month.last_day;
+    assert.ok([day(364), day(365), day(366)].includes(last), last);
+    for (const { date, available_hours } of month.days) assert.equal(available_hours.length, date <= last ? 24 : 0, date);
+    const next = (n) => new Date(Date.parse(last) + n * 86_400_000).toISOString().slice(0, 10);
+    for (const when of [next(1), `${next(1)}T00:00:00Z`, '9000-01-01', '9999-12-31']) {
+      const r = await book(chef, { booking_date: when });
+      assertError(r, 400, { field: 'booking_date' });
+      assert.ok(r.body.error.includes(last), `${r.body.error} names the last day`);
+    }
+    assert.deepEqual((await call('GET', `/chefs/${chef.id}/availability?from=${next(1)}&to=${next(3)}`)).body.days.map((d) => d.available_hours), [[], [], []]);
+    assert.equal((await book(chef, { booking_date: `${last}T20:00:00Z`, duration_hours: 8 })).status, 201);
+    const full = await book(chef, { booking_date: `${last}T21:00:00Z`, duration_hours: 3 });
+    assertError(full, 409);
+    assert.ok(!full.body.error.includes(next(1)), 'no time after the horizon is offered');
   });
 
   test('a day holds 24 hours; a cancelled booking gives them back', async () => {
@@ -152,9 +191,10 @@ onEachEngine(describe, after, 'bookings', (engine) => {
     for (let i = 0; i < 20; i++) {
       const { id } = (await book(chef, { booking_date: day(50 + i), duration_hours: 1 })).body;
       await status(chef, id, 'confirmed');
-      await status(chef, id, 'completed');
       ids.push(id);
     }
+    await letPass(s, `chef_id = ${chef.id}`);
+    for (const id of ids) await status(chef, id, 'completed');
     const ratings = ids.map((_, i) => 1 + (i % 5));
     const r = await Promise.all(ids.map((id, i) => s.post(`/api/coocook/bookings/${id}/review`, { rating: ratings[i] }, { token: guest.token })));
     assert.ok(r.every((x) => x.status === 201));

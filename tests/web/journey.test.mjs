@@ -1,7 +1,7 @@
 // The whole way: join, find a chef, book, pay; the chef confirms and completes; the review appears.
 import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { onDatabase } from '../lib/coocook.mjs';
+import { letPass, onDatabase } from '../lib/coocook.mjs';
 import { until } from '../lib/proc.mjs';
 import { onDemo } from './browser.mjs';
 
@@ -124,6 +124,13 @@ describe('from joining to the review', () => {
     await other.page.getByRole('button', { name: '15:00' }).waitFor();
     assert.equal(await other.page.getByRole('button', { name: '12:00' }).count(), 0);
     assert.equal(await other.page.getByRole('button', { name: '14:00' }).count(), 0);
+    // the calendar ends where the platform takes no more bookings
+    const { last_day: last } = (await server.get(`/api/coocook/chefs/${new URL(other.page.url()).searchParams.get('id')}/availability`)).body;
+    const next = other.button('Next month');
+    for (let i = 0; i < 20 && await next.isEnabled(); i++) await next.click();
+    await other.settled();
+    const days = await other.page.locator('.day:not([aria-disabled])').evaluateAll((list) => list.map((d) => d.dataset.day));
+    assert.equal(days.at(-1), last);
     await other.leave();
   });
 
@@ -133,6 +140,10 @@ describe('from joining to the review', () => {
     const request = chef.page.getByRole('article').filter({ hasText: '땅콩 알레르기가 있어요.' });
     await request.getByRole('button', { name: 'Confirm' }).click();
     await chef.hasText('Confirmed. The guest is told.');
+    await request.getByText('Confirmed').first().waitFor();
+    assert.equal(await request.getByRole('button', { name: 'Mark as cooked' }).count(), 0, 'not before it has taken place');
+    await letPass(server, "special_requests = '땅콩 알레르기가 있어요.'");
+    await chef.page.reload();
     await request.getByRole('button', { name: 'Mark as cooked' }).click();
     await chef.hasText('Completed. The guest may now write a review.');
     await chef.leave();

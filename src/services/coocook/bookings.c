@@ -13,6 +13,8 @@
  * What both sides are told of it is written by that same statement, too (letters.c). */
 #include "services/coocook/internal.h"
 
+#include <stdio.h>
+
 /* ---- lists and one ---------------------------------------------------------------------------- */
 
 int coocook_booking_list(struct sf_req *r) { /* the caller's own, newest first */
@@ -50,7 +52,9 @@ int coocook_booking_get(struct sf_req *r) { /* 404 unless its guest or its chef 
 /* ~ Refuses with 409 and says when the chef is free next. After the transaction, on a handle of its own. */
 static int refuse(struct sf_req *r, const struct coocook_booking_body *body, struct coocook_when when) {
 	struct sf_dbh *h = sf_req_db(r);
-	struct coocook_span *busy = NULL, window = { when.window.from, sf_date_start(when.day + OFFER_WITHIN) };
+	int64_t beyond = coocook__last_day(sf_req_now(r)) + 1, end = when.day + OFFER_WITHIN;
+	struct coocook_span *busy = NULL,
+						window = { when.window.from, sf_date_start(end < beyond ? end : beyond) };
 	int64_t starts[OFFERS];
 	size_t n = 0;
 	int err = coocook__busy(h, body->chef_id, window, &busy, &n);
@@ -66,6 +70,16 @@ static int refuse(struct sf_req *r, const struct coocook_booking_body *body, str
 	if (n == 0) sf_buf_printf(&text, " Nothing that long is free within %d days", OFFER_WITHIN);
 	return sf_fail(r, SF_ECONFLICT, "booking_date", "The chef is booked then." SF_PRI ".",
 				   SF_ARG(sf_buf_view(&text)));
+}
+
+/* A day after the horizon is 400. */
+static int check_horizon(struct sf_req *r, int64_t day) {
+	int64_t last = coocook__last_day(sf_req_now(r));
+	char text[16], why[48];
+	if (day <= last) return 0;
+	sf_date_format(last, text);
+	snprintf(why, sizeof why, "must not be after %s", text);
+	return sf_fail_field(r, "booking_date", why), SF_EINVAL;
 }
 
 /* ~ What stands against this guest and this chef at any hour; 0: nothing. */
@@ -123,7 +137,9 @@ int coocook_booking_create(struct sf_req *r) { /* 400 past or own, 404 no chef, 
 	struct coocook_when when;
 	const char *why = NULL;
 	int err = coocook_when(body->booking_date, sf_req_now(r), &when, &why);
-	if (err) return sf_fail(r, err, "booking_date", "%s", why);
+	if (err) return sf_fail_field(r, "booking_date", why), err;
+	err = check_horizon(r, when.day);
+	if (err) return err;
 	struct coocook_q_booking_take_in in = {
 		.user_id = sf_req_caller(r)->user,
 		.chef_id = body->chef_id,
@@ -165,7 +181,7 @@ int coocook__lock_booking(struct sf_req *r, struct sf_dbh *tx, int64_t id,
 	return row->user_id == user || row->chef_user_id == user ? 0 : SF_ENOTFOUND;
 }
 
-/* What stands against this: 403 when it is for the other side, 409 when the status does not lead there. */
+/* What stands against this: 403 when it is for the other side, 409 when the status does not lead there, or not yet. */
 static int check_turn(struct sf_req *r, const struct coocook_q_booking_lock_row *b, bool by_chef,
 					  struct sf_str status) {
 	if ((by_chef ? b->chef_user_id : b->user_id) != sf_req_caller(r)->user)
@@ -174,6 +190,8 @@ static int check_turn(struct sf_req *r, const struct coocook_q_booking_lock_row 
 		return sf_fail(r, SF_ECONFLICT, by_chef ? "status" : NULL,
 					   "A booking that is " SF_PRI " cannot be " SF_PRI ".", SF_ARG(b->status),
 					   SF_ARG(status));
+	if (sf_str_eq(status, SF_STR("completed")) && b->ends_at > sf_req_now(r))
+		return sf_fail(r, SF_ECONFLICT, NULL, "A booking can be completed only after its end.");
 	return 0;
 }
 

@@ -1,5 +1,10 @@
 /* calendar: a chef's time: what is free for guests, what is booked for the chef. */
+#include "core/config.h"
 #include "services/coocook/internal.h"
+
+int64_t coocook__last_day(int64_t now) {
+	return coocook_last_day(now, sf_config_int("BOOKING_HORIZON") * 1000);
+}
 
 int coocook__busy(struct sf_dbh *h, int64_t chef, struct coocook_span window, struct coocook_span **out,
 				  size_t *n) {
@@ -39,27 +44,29 @@ static void write_day(struct sf_json *j, int64_t day, const struct coocook_span 
 
 int coocook_availability(struct sf_req *r) { /* 404 no chef, 400 more than 90 days */
 	const struct coocook_days_query *q = sf_req_query(r);
-	int64_t now = sf_req_now(r), from = q->from.v, to = q->to.v;
+	int64_t now = sf_req_now(r), last = coocook__last_day(now), from = q->from.v, to = q->to.v;
 	const char *why = NULL;
 	int err = coocook_days(q->from.has, &from, q->to.has, &to, sf_date_of(now), &why);
-	if (err) return sf_fail(r, err, "to", "%s", why);
+	if (err) return sf_fail_field(r, "to", why), err;
 	struct sf_dbh *h = sf_req_db(r);
 	struct coocook_q_chef_get_row chef;
 	err = coocook_q_chef_get(h, &(struct coocook_q_chef_get_in) { .id = sf_path_int(r, "id") }, &chef);
 	if (err) return err;
 
-	struct coocook_span window = { sf_date_start(from), sf_date_start(to + 1) };
+	struct coocook_span window = { sf_date_start(from), sf_date_start((to < last ? to : last) + 1) };
 	struct coocook_span *busy = NULL;
 	size_t n = 0;
 	err = coocook__busy(h, chef.id, window, &busy, &n);
 	if (err) return err;
 	struct coocook_span *free = sf_arena_alloc(sf_req_arena(r), (n + 1) * sizeof(*free));
 	if (window.from < now) window.from = now < window.to ? now : window.to; /* what is over is not free */
-	n = coocook_free(busy, n, window, free);
+	n = window.from < window.to ? coocook_free(busy, n, window, free) : 0;
 
 	struct sf_json *j = sf_reply_json(r, 200);
 	sf_json_obj(j);
 	sf_json_add(j, SF_KV("chef_id", chef.id));
+	sf_json_key(j, "last_day");
+	sf_json_date(j, last);
 	sf_json_key(j, "days");
 	sf_json_arr(j);
 	for (int64_t day = from; day <= to; day++) write_day(j, day, free, n);

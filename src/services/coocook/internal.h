@@ -74,6 +74,8 @@ const struct sf_query *coocook__hide_last(struct sf_arena *a, const struct sf_qu
 /* Answers {"chefs": rows}. */
 int coocook__reply_chefs(struct sf_req *r, const struct sf_rows *rows);
 
+/* The last day that can be booked now: BOOKING_HORIZON from now. */
+int64_t coocook__last_day(int64_t now);
 /* ~ The chef's booked time that meets the window, in order, in the handle's arena. */
 SF_MUSTCHECK
 int coocook__busy(struct sf_dbh *h, int64_t chef, struct coocook_span window, struct coocook_span **out,

@@ -26,11 +26,12 @@ int coocook_review_list(struct sf_req *r) { /* newest first; 404 no chef */
 	return 0;
 }
 
-/* What stands against a review: 403 for the chef, 409 not completed or reviewed already. */
+/* What stands against a review: 403 for the chef, 409 not completed, not over (it may have been completed before its end by an earlier
+ * release), or reviewed already. */
 static int refuse(struct sf_req *r, const struct coocook_q_booking_lock_row *b) {
 	if (b->user_id != sf_req_caller(r)->user)
 		return sf_fail(r, SF_EFORBIDDEN, NULL, "Only the guest can do this.");
-	if (!sf_str_eq(b->status, SF_STR("completed")))
+	if (!sf_str_eq(b->status, SF_STR("completed")) || b->ends_at > sf_req_now(r))
 		return sf_fail(r, SF_ECONFLICT, NULL, "A booking can be reviewed once it is completed.");
 	if (b->reviewed) return sf_fail(r, SF_ECONFLICT, NULL, "You have reviewed this booking already.");
 	return 0;

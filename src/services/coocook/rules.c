@@ -38,9 +38,13 @@ static int64_t hour_up(int64_t t) {
 	return over ? t + COOCOOK_HOUR - over : t;
 }
 
+int64_t coocook_last_day(int64_t now, int64_t horizon) {
+	return sf_date_of(now + horizon);
+}
+
 int coocook_when(struct sf_str text, int64_t now, struct coocook_when *out, const char **why) {
-	static const char form[] = "The booking date must be YYYY-MM-DD, or a date-time on the hour.";
-	static const char past[] = "The booking date must not be in the past.";
+	static const char form[] = "must be YYYY-MM-DD, or a date-time on the hour";
+	static const char past[] = "must not be in the past";
 	struct coocook_when w = { 0 };
 	if (sf_date_parse(text, &w.day) == 0) {
 		w.window = (struct coocook_span) { sf_date_start(w.day), sf_date_start(w.day + 1) };
@@ -54,7 +58,6 @@ int coocook_when(struct sf_str text, int64_t now, struct coocook_when *out, cons
 		w.day = sf_date_of(start), w.exact = true;
 		w.window = (struct coocook_span) { start, start + COOCOOK_MAX_HOURS * COOCOOK_HOUR };
 	}
-	if (w.day >= sf_date_join(9999, 1, 1)) return *why = "The booking date is too far ahead.", SF_EINVAL;
 	*out = w;
 	return 0;
 }
@@ -96,8 +99,9 @@ size_t coocook_free(const struct coocook_span *busy, size_t n, struct coocook_sp
 int coocook_days(bool has_from, int64_t *from, bool has_to, int64_t *to, int64_t today, const char **why) {
 	int64_t first = has_from ? *from : has_to && *to < today ? *to : today;
 	int64_t last = has_to ? *to : first + 29;
-	if (last < first) return *why = "The last day must not be before the first.", SF_EINVAL;
-	if (last - first >= COOCOOK_MAX_DAYS) return *why = "Ask for at most 90 days at once.", SF_EINVAL;
+	if (last < first) return *why = "must not be before the first day", SF_EINVAL;
+	if (last - first >= COOCOOK_MAX_DAYS)
+		return *why = "must be less than 90 days after the first day", SF_EINVAL;
 	*from = first, *to = last;
 	return 0;
 }

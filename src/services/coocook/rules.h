@@ -36,8 +36,10 @@ struct coocook_when {
 	bool exact;
 	struct coocook_span window; /* where the booking may lie; exact: window.from is its start */
 };
-/* Reads `booking_date`: YYYY-MM-DD, or a date-time on the hour. SF_EINVAL with *why, a sentence, for anything else and
- * for what is over: a day before today, an hour that has begun. */
+/* The last day that can be booked: the one in which now + horizon (µs) lies. */
+int64_t coocook_last_day(int64_t now, int64_t horizon);
+/* Reads `booking_date`: YYYY-MM-DD, or a date-time on the hour. SF_EINVAL with *why, a phrase such as "must not be in the past", for
+ * anything else and for what is over: a day before today, an hour that has begun. Whether it is too far ahead is the caller's to look. */
 SF_MUSTCHECK
 int coocook_when(struct sf_str text, int64_t now, struct coocook_when *out, const char **why);
 
@@ -51,7 +53,7 @@ size_t coocook_next_free(const struct coocook_span *busy, size_t n, struct cooco
 size_t coocook_free(const struct coocook_span *busy, size_t n, struct coocook_span window,
 					struct coocook_span *out);
 
-/* First and last day of an availability answer. Absent bounds: today, and 30 days in all. SF_EINVAL with *why, a sentence,
+/* First and last day of an availability answer. Absent bounds: today, and 30 days in all. SF_EINVAL with *why, a phrase about `to`,
  * when to < from or the range is over COOCOOK_MAX_DAYS. */
 SF_MUSTCHECK
 int coocook_days(bool has_from, int64_t *from, bool has_to, int64_t *to, int64_t today, const char **why);

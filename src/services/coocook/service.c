@@ -155,6 +155,7 @@ static const struct sf_field day_out[] = {
 };
 static const struct sf_field availability_out[] = {
 	SF_OUT(chef_id, SF_F_INT, .required = true),
+	SF_OUT(last_day, SF_F_DATE, .required = true, .help = "the last day that can be booked now"),
 	SF_OUT(days, SF_F_ARRAY, .required = true, .sub = day_out),
 	{ 0 },
 };

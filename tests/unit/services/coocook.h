@@ -7,6 +7,8 @@
 #define WHO(w, user) as(w, user, NULL)
 #include "service.h"
 
+#include "core/config.h"
+
 /* ---- identity ---------------------------------------------------------------------------------- */
 
 static int session(struct sf_req *r, struct sf_str cookie, struct sf_caller *out) {
@@ -32,6 +34,9 @@ static const struct setup setup = { .service = &coocook_service,
 									.identity = &identity };
 
 static inline void world_run(void (*body)(struct world *w)) {
+	char why[256], *rest[2], *argv[] = { "softfactory", NULL };
+	int nrest;
+	OK(sf_config_load(1, argv, rest, &nrest, why, sizeof why));
 	world_run_in(&setup, body);
 }
 /* user 0: nobody. key: an Idempotency-Key, or NULL. */

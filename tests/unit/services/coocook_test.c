@@ -63,6 +63,10 @@ static void life(struct world *w) {
 	IS(turn(w, 3, id, "pending"), 400);
 	IS(turn(w, 3, id, "confirmed"), 200);
 	IS(turn(w, 3, id, "confirmed"), 409);
+	IS(turn(w, 3, id, "completed"), 409);
+	OK(run_sql(w, "UPDATE bookings SET starts_at = '2026-01-05 00:00:00.000000', ends_at = '2026-01-05 "
+				  "03:00:00.000000'"));
+	IS(POST(w, 1, review, "{\"rating\":5}"), 409);
 	IS(turn(w, 3, id, "completed"), 200);
 	IS(DELETE(w, 1, self), 409);
 

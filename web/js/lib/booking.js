@@ -6,7 +6,7 @@
 import { AHEAD_H, addDays, clock, isoDay, shortDay } from './format.js';
 
 export const LONGEST = 12; // hours that the panel offers; the platform takes up to 24
-export const WINDOW_DAYS = 80; // how far ahead the panel goes; the platform answers for up to 90 days at once
+export const FAR_DAYS = 366; // how far ahead the panel goes until the platform has said what the last day is
 export const PLACE = 'Korean time';
 const HOUR_MS = 3_600_000;
 
@@ -61,4 +61,6 @@ export const isPaid = (b) => b.payment_status === 'paid';
 export const isOpen = (b) => b.status === 'pending' || b.status === 'confirmed';
 export const mayPay = (b) => b.payment_status === 'unpaid' && isOpen(b);
 export const mayCancel = isOpen;
-export const mayReview = (b) => b.status === 'completed' && !b.reviewed;
+const isOver = (b) => Date.parse(b.ends_at) <= Date.now();
+export const mayComplete = (b) => b.status === 'confirmed' && isOver(b);
+export const mayReview = (b) => b.status === 'completed' && isOver(b) && !b.reviewed;

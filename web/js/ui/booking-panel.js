@@ -3,7 +3,7 @@
 import { useMemo, useRef, useState } from 'preact/hooks';
 import { html } from '../lib/html.js';
 import { ApiError, get, keyKeeper, post } from '../lib/api.js';
-import { LONGEST, PLACE, WINDOW_DAYS, freeHours, freeOn, hourAt, priceOf, roomFrom, span, startTime, utcRange } from '../lib/booking.js';
+import { FAR_DAYS, LONGEST, PLACE, freeHours, freeOn, hourAt, priceOf, roomFrom, span, startTime, utcRange } from '../lib/booking.js';
 import { addDays, addMonths, clock, day as dayText, hours as hoursText, money, today } from '../lib/format.js';
 import { useAction, useResource } from '../lib/resource.js';
 import { useQuery } from '../lib/router.js';
@@ -16,12 +16,16 @@ import { PayButton } from './pay.js';
 
 const firstOf = (day) => `${day.slice(0, 7)}-01`;
 
-/** The chef's free hours in the month shown, as a resource of a Set. */
-function useMonth(chefId, month, min, max) {
+/** The chef's free hours in the month shown, as a resource of a Set; onLast is told the last day that can be booked. */
+function useMonth(chefId, month, min, max, onLast) {
   const from = month < min ? min : month;
   const end = addDays(addMonths(month, 1), -1);
   const range = utcRange(from, end > max ? max : end);
-  return useResource(async (signal) => freeHours(await get(`/api/coocook/chefs/${chefId}/availability`, range, { signal, fresh: true })), [chefId, month]);
+  return useResource(async (signal) => {
+    const answer = await get(`/api/coocook/chefs/${chefId}/availability`, range, { signal, fresh: true });
+    onLast(answer.last_day);
+    return freeHours(answer);
+  }, [chefId, month]);
 }
 
 function toneOf(hours) {
@@ -63,10 +67,11 @@ export function BookingPanel({ chef }) {
   const [params, change] = useQuery();
   const session = useSession();
   const min = today();
-  const max = addDays(min, WINDOW_DAYS - 1);
+  const [last, setLast] = useState(null);
+  const max = last ?? addDays(min, FAR_DAYS);
   const chosen = /^\d{4}-\d\d-\d\d$/.test(params.day ?? '') && params.day >= min && params.day <= max ? params.day : null;
   const [month, setMonth] = useState(firstOf(chosen ?? min));
-  const free = useMonth(chef.id, month, min, max);
+  const free = useMonth(chef.id, month, min, max, setLast);
   const [notes, setNotes] = useState('');
   const [error, setError] = useState(null);
   const [done, setDone] = useState(null);

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { html } from '../lib/html.js';
 import { ApiError, put } from '../lib/api.js';
-import { dayOf, isOpen, isPaid, span } from '../lib/booking.js';
+import { dayOf, isOpen, isPaid, mayComplete, span } from '../lib/booking.js';
 import { fromToday, hours, money } from '../lib/format.js';
 import { useAction } from '../lib/resource.js';
 import { toast } from '../lib/toast.js';
@@ -44,7 +44,7 @@ export function RequestCard({ booking: b, onChange }) {
       <${FormError} error=${error} />
       <div class="booking__actions">
         ${waits ? button('confirmed', 'Confirm') : null}
-        ${b.status === 'confirmed' ? button('completed', 'Mark as cooked') : null}
+        ${mayComplete(b) ? button('completed', 'Mark as cooked') : null}
         ${isOpen(b) ? html`<${Button} kind="quiet" onClick=${() => setAsking(true)}>${waits ? 'Decline' : 'Call off'}<//>` : null}
       </div>
     </div>

@@ -90,8 +90,9 @@ WHERE b.id = :id;
 
 -- name: booking_lock :one
 -- in: id int
--- out: user_id int, chef_id int, chef_user_id int, total_price int, status text, payment_status text, reviewed bool
-SELECT b.user_id, b.chef_id, c.user_id, b.total_price, b.status, b.payment_status, b.reviewed
+-- out: user_id int, chef_id int, chef_user_id int, ends_at time, total_price int, status text, payment_status text,
+-- out: reviewed bool
+SELECT b.user_id, b.chef_id, c.user_id, b.ends_at, b.total_price, b.status, b.payment_status, b.reviewed
 FROM bookings b JOIN chefs c ON c.id = b.chef_id
 WHERE b.id = :id FOR UPDATE OF b;
 
