@@ -211,9 +211,11 @@ struct sf_app_opts {
 	struct sf_client *client;                /* outgoing requests of handlers and jobs; NULL: none */
 	bool demo;                               /* DEMO_MODE: Bearer demo_token */
 	bool tls;                                /* cookies are Secure */
-	const char *cors;                        /* CORS_ALLOWED_ORIGINS: comma list, "*" or NULL */
+	const char *cors;                        /* CORS_ALLOWED_ORIGINS: sf_app_origins_valid; may be NULL */
 	int64_t rate_auth, rate_api, rate_write; /* per minute; 0: no limit */
 };
+/* Whether each entry of a comma list is "*" or an origin as browsers write it (scheme://host[:port], lower case). NULL is an empty list. */
+bool sf_app_origins_valid(const char *list);
 /* Checks every row and refuses (SF_EINVAL, *why names the row) a duplicate, a missing auth, rate, summary or handler, an unknown
  * cache tag, a body on GET. Builds the trie. */
 SF_MUSTCHECK

@@ -1,20 +1,54 @@
 /* cors: which other origins' pages may call the API (Fetch standard, "CORS protocol"), and OPTIONS.
  *
- * Origins come from a list. Listed ones may send credentials; "*" lets everybody in, but without credentials. */
+ * Origins come from a list. Listed ones may send credentials; "*" lets everybody in, but without credentials, also beside
+ * listed ones. */
 #include "app/internal.h"
+
+/* The next entry of a list, without the slash at its end; false: none is left. */
+static bool next_origin(struct sf_str *rest, struct sf_str *one) {
+	while (rest->n > 0) {
+		struct sf_str entry;
+		sf_str_cut(*rest, ',', &entry, rest);
+		entry = sf_str_trim(entry);
+		if (entry.n > 1 && entry.p[entry.n - 1] == '/') entry.n--;
+		if (entry.n == 0) continue;
+		*one = entry;
+		return true;
+	}
+	return false;
+}
+
+/* scheme://host[:port] as a browser writes it: lower case, nothing after the port (RFC 6454 §6.2). */
+static bool is_origin(struct sf_str s) {
+	struct sf_str scheme, host;
+	if (!sf_str_cut(s, ':', &scheme, &host) || scheme.n == 0 || host.n < 3 || memcmp(host.p, "//", 2) != 0)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		bool slash = c == '/' && i <= scheme.n + 2;
+		if (!slash && !(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && !strchr(":.-_+[]", c))
+			return false;
+	}
+	return true;
+}
+
+bool sf_app_origins_valid(const char *list) {
+	struct sf_str rest = sf_str(list), one;
+	while (next_origin(&rest, &one))
+		if (!sf_str_eq(one, SF_STR("*")) && !is_origin(one)) return false;
+	return true;
+}
 
 void sf_app__cors_prepare(struct sf_app *app) {
 	struct sf_str rest = sf_str(app->opts.cors), one;
 	size_t max = 1;
 	for (size_t i = 0; i < rest.n; i++) max += rest.p[i] == ',';
 	app->origins = sf_arena_alloc(app->arena, max * sizeof *app->origins);
-	for (bool more = rest.n > 0; more;) {
-		more = sf_str_cut(rest, ',', &one, &rest);
-		one = sf_str_trim(one);
-		if (one.n > 1 && one.p[one.n - 1] == '/') one.n--;
-		if (one.n == 0) continue;
-		if (sf_str_eq(one, SF_STR("*"))) app->any_origin = true;
-		app->origins[app->norigins++] = one;
+	while (next_origin(&rest, &one)) {
+		if (sf_str_eq(one, SF_STR("*")))
+			app->any_origin = true;
+		else
+			app->origins[app->norigins++] = one;
 	}
 }
 
@@ -26,9 +60,9 @@ static int allowed(const struct sf_app *app, struct sf_str origin) {
 }
 
 void sf_app__cors_write(struct sf_req *r) {
-	if (r->app->norigins == 0) return;
+	if (r->app->norigins == 0 && !r->app->any_origin) return;
 	struct sf_http_req *http = r->http;
-	if (!r->app->any_origin || r->app->norigins > 1) sf_http_add(http, "Vary", SF_STR("Origin"));
+	if (r->app->norigins > 0) sf_http_add(http, "Vary", SF_STR("Origin"));
 	if (!r->in.origin.p) return;
 	switch (allowed(r->app, r->in.origin)) {
 	case 1:

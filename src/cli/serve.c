@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "app/app.h"
 #include "core/config.h"
 #include "core/hash.h"
 #include "core/log.h"
@@ -47,6 +48,9 @@ static int check_database(void) {
 static int check_outside(void) {
 	const char *why = mail_settings();
 	if (!why) why = telegram_settings();
+	if (!why && !sf_app_origins_valid(sf_config_text("CORS_ALLOWED_ORIGINS")))
+		why =
+			"CORS_ALLOWED_ORIGINS must be origins such as https://app.example.com, or *, separated by commas";
 	return why ? cli_wrong("%s", why) : 0;
 }
 

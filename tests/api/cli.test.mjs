@@ -72,6 +72,7 @@ describe('the command line', () => {
       [{ JWT_SECRET: SECRET, LISTEN: 'nowhere' }, /not an address to listen on/],
       [{ JWT_SECRET: SECRET, TRUSTED_PROXIES: 'proxy.example' }, /TRUSTED_PROXIES must be/],
       [{ JWT_SECRET: SECRET, JWT_PREVIOUS_SECRETS: 'short' }, /JWT_PREVIOUS_SECRETS/],
+      [{ JWT_SECRET: SECRET, CORS_ALLOWED_ORIGINS: 'null' }, /CORS_ALLOWED_ORIGINS must be/],
       [{ JWT_SECRET: SECRET, MAIL_FROM: 'nobody' }, /MAIL_FROM must be/],
       [{ JWT_SECRET: SECRET, SMTP_URL: 'mail.example.com:25' }, /SMTP_URL must be/],
       [{ JWT_SECRET: SECRET, SMTP_URL: 'smtp://me:pw@mail.example.com', SMTP_TLS: 'off' }, /SMTP_TLS=off contradicts/],

@@ -280,12 +280,47 @@ static void test_cors(void **state) {
 	assert_string_equal(answer_header(&any, req, "Access-Control-Allow-Origin"), "*");
 	assert_null(answer_header(&any, req, "Access-Control-Allow-Credentials"));
 	harness_free(&any);
+	struct harness both =
+		harness_new(&(struct sf_app_opts) { .services = services, .cors = "*, https://app.example.com" });
+	req = call(&both, SF_GET, "/api/ok", "Origin: https://app.example.com", NULL);
+	assert_string_equal(answer_header(&both, req, "Access-Control-Allow-Origin"), "https://app.example.com");
+	assert_string_equal(answer_header(&both, req, "Access-Control-Allow-Credentials"), "true");
+	static const char *const others[] = { "*", "null", "https://who.example.com" };
+	for (size_t i = 0; i < SF_COUNT(others); i++) { /* the literal "*" of a client, too, is anybody */
+		req = call(&both, SF_GET, "/api/ok", sf_arena_printf(both.arena, "Origin: %s", others[i]).p, NULL);
+		assert_string_equal(answer_header(&both, req, "Access-Control-Allow-Origin"), "*");
+		assert_null(answer_header(&both, req, "Access-Control-Allow-Credentials"));
+		assert_string_equal(answer_header(&both, req, "Vary"), "Origin");
+	}
+	harness_free(&both);
 	struct harness off = harness_new(&(struct sf_app_opts) { .services = services });
 	req = call(&off, SF_GET, "/api/ok", "Origin: https://app.example.com", NULL);
 	assert_null(answer_header(&off, req, "Access-Control-Allow-Origin"));
 	assert_null(answer_header(&off, req, "Vary"));
 	harness_free(&off);
 	sf_app_http(h.app, &h.http);
+}
+
+static void test_origins(void **state) {
+	(void)state;
+	static const char *const good[] = { NULL,
+										"",
+										"*",
+										"https://app.example.com",
+										"https://a.kr/ , *, http://[::1]:8080",
+										"capacitor://localhost" };
+	static const char *const bad[] = { "null",
+									   "app.example.com",
+									   "https://",
+									   "https://App.example.com",
+									   "https://a.kr/path",
+									   "https://u@a.kr",
+									   "https://a.kr https://b.kr",
+									   "https:/a.kr",
+									   "**" };
+	for (size_t i = 0; i < SF_COUNT(good); i++) assert_true(sf_app_origins_valid(good[i]));
+	for (size_t i = 0; i < SF_COUNT(bad); i++)
+		if (sf_app_origins_valid(bad[i])) fail_msg("%s", bad[i]);
 }
 
 static void test_limits(void **state) {
@@ -434,11 +469,13 @@ static void test_files(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_routes),      cmocka_unit_test(test_errors), cmocka_unit_test(test_early_error),
-		cmocka_unit_test(test_media),       cmocka_unit_test(test_ids),    cmocka_unit_test(test_trace),
-		cmocka_unit_test(test_caching),     cmocka_unit_test(test_cors),   cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_stats),       cmocka_unit_test(test_files),  cmocka_unit_test(test_starting),
-		cmocka_unit_test(test_access_line),
+		cmocka_unit_test(test_routes),      cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_early_error), cmocka_unit_test(test_media),
+		cmocka_unit_test(test_ids),         cmocka_unit_test(test_trace),
+		cmocka_unit_test(test_caching),     cmocka_unit_test(test_cors),
+		cmocka_unit_test(test_origins),     cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_stats),       cmocka_unit_test(test_files),
+		cmocka_unit_test(test_starting),    cmocka_unit_test(test_access_line),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
