@@ -4,6 +4,7 @@
  *   core.h    errors, arenas, strings, growable text          json.h    JSON writing and reading
  *   log.h     JSON-lines log                                  time.h    clocks, UTC times and dates as text
  *   config.h  the table of settings                           hash.h    hashing and encodings
+ *   zone.h    time zones
  */
 #ifndef SF_CORE_CORE_H
 #define SF_CORE_CORE_H

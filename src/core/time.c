@@ -8,8 +8,8 @@
 
 #include <time.h>
 
-#define MIN_DAY INT64_C(-719162) /* 0001-01-01 */
-#define MAX_DAY INT64_C(2932896) /* 9999-12-31 */
+#define MIN_DAY (SF_TIME_MIN / SF_DAY_USEC)
+#define MAX_DAY (SF_TIME_MAX / SF_DAY_USEC)
 
 int64_t sf_time_now(void) {
 	struct timespec t;
@@ -218,9 +218,10 @@ static int take_clock(struct sf_str *s, int64_t *us) {
 }
 
 /* Z, +hh:mm, -hh:mm or nothing, and then the end */
-static int take_offset(struct sf_str *s, int64_t *us) {
+static int take_offset(struct sf_str *s, int64_t *us, bool *none) {
 	*us = 0;
-	if (!s->n) return 0;
+	*none = s->n == 0;
+	if (*none) return 0;
 	if (take_char(s, 'Z') || take_char(s, 'z')) return s->n ? SF_EINVAL : 0;
 	bool west = s->p[0] == '-';
 	if (!take_char(s, west ? '-' : '+')) return SF_EINVAL;
@@ -232,15 +233,22 @@ static int take_offset(struct sf_str *s, int64_t *us) {
 	return 0;
 }
 
-int sf_time_parse(struct sf_str s, int64_t *t) {
+int sf_time_parse_wall(struct sf_str s, int64_t *t, bool *local) {
 	int64_t day, clock = 0, offset = 0;
+	bool none = true;
 	if (take_date(&s, &day)) return SF_EINVAL;
 	if (s.n) {
 		if (!take_char(&s, 'T') && !take_char(&s, 't') && !take_char(&s, ' ')) return SF_EINVAL;
-		if (take_clock(&s, &clock) || take_offset(&s, &offset)) return SF_EINVAL;
+		if (take_clock(&s, &clock) || take_offset(&s, &offset, &none)) return SF_EINVAL;
 	}
 	int64_t v = day * SF_DAY_USEC + clock - offset;
-	if (sf_date_of(v) < MIN_DAY || sf_date_of(v) > MAX_DAY) return SF_EINVAL;
+	if (v < SF_TIME_MIN || v > SF_TIME_MAX) return SF_EINVAL;
 	*t = v;
+	*local = none;
 	return 0;
+}
+
+int sf_time_parse(struct sf_str s, int64_t *t) {
+	bool local;
+	return sf_time_parse_wall(s, t, &local);
 }

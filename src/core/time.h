@@ -9,6 +9,8 @@
 
 #define SF_USEC     INT64_C(1000000)
 #define SF_DAY_USEC (INT64_C(86400) * SF_USEC)
+#define SF_TIME_MIN (INT64_C(-719162) * SF_DAY_USEC)     /* 0001-01-01T00:00:00Z */
+#define SF_TIME_MAX (INT64_C(2932897) * SF_DAY_USEC - 1) /* 9999-12-31T23:59:59.999999Z */
 
 int64_t sf_time_now(void); /* wall clock, µs */
 int64_t sf_clock_ns(void); /* monotonic, ns, for durations */
@@ -23,6 +25,9 @@ size_t sf_time_format_sql(int64_t t, char *buf);  /* "2026-11-22 14:01:41.000000
  * A bare date is midnight UTC. SF_EINVAL on anything else, also 2026-02-30. Years 1..9999. */
 SF_MUSTCHECK
 int sf_time_parse(struct sf_str s, int64_t *t);
+/* The same, but *local says that no offset came: then *t is the wall time that was written (zone.h). */
+SF_MUSTCHECK
+int sf_time_parse_wall(struct sf_str s, int64_t *t, bool *local);
 SF_MUSTCHECK
 int sf_date_parse(struct sf_str s, int64_t *day); /* exactly YYYY-MM-DD */
 

@@ -5,13 +5,12 @@
  * without a case for either: a time that is skipped comes at the first instant after the gap, one that is repeated comes at its first
  * pass, and the order of local times is that of their instants. */
 #include "jobs/jobs.h"
-#include "jobs/cron.h"
 
 #include <strings.h>
 
-#include "core/time.h"
+#include "core/zone.h"
 
-enum { YEARS = 80, SLACK = 27 * 3600 /* more than any zone is from UTC */ };
+enum { YEARS = 80 };
 #define LAST_SECOND INT64_C(220000000000) /* in the year 8941; and as long before 1970 */
 
 /* ---- reading ----------------------------------------------------------------------------------------- */
@@ -175,35 +174,24 @@ static bool next_local(const struct sf_cron_spec *c, int64_t *minute) {
 	return false;
 }
 
-/* The first instant at which local clocks show `local` (seconds) or later. */
-static int64_t first_instant(const struct sf_jobs__zone *z, int64_t local) {
-	int64_t from = local - SLACK;
-	for (;;) {
-		int64_t end, offset = sf_jobs__zone_offset(z, from, &end);
-		int64_t at = local - offset > from ? local - offset : from;
-		if (at < end) return at;
-		from = end;
-	}
-}
-
 static int64_t floor_div(int64_t a, int64_t b) {
 	return a / b - (a % b < 0);
 }
 
 int sf_cron_next(const struct sf_cron_spec *spec, const char *zone, int64_t t, int64_t *next) {
-	const struct sf_jobs__zone *z;
+	const struct sf_zone *z;
 	int64_t end, seconds = floor_div(t, SF_USEC);
-	int err = sf_jobs__zone(zone, &z);
+	int err = sf_zone_get(sf_str(zone ? zone : ""), &z);
 	if (err) return err;
 	if (seconds < -LAST_SECOND) seconds = -LAST_SECOND;
-	int64_t at = INT64_MIN, minute = floor_div(seconds + sf_jobs__zone_offset(z, seconds, &end), 60);
+	int64_t at = INT64_MIN, minute = floor_div(seconds + sf_zone_offset(z, seconds, &end), 60);
 	while (at <= seconds) { /* in the second pass of a time that is repeated, what comes first is over */
 		minute++;           /* the minute it is now has begun */
 		if (seconds > LAST_SECOND || !next_local(spec, &minute)) {
 			*next = INT64_MAX;
 			return 0;
 		}
-		at = first_instant(z, minute * 60);
+		at = sf_zone_reach(z, minute * 60 * SF_USEC) / SF_USEC;
 	}
 	*next = at * SF_USEC;
 	return 0;

