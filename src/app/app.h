@@ -173,6 +173,8 @@ int sf_req_commit(struct sf_req *r, struct sf_dbh *tx);
 /* Records why and returns err: `return sf_fail(r, SF_ECONFLICT, "duration_hours", "The chef is booked then.");`
  * field NULL: no "fields" entry. The sentence is for a person; it replaces the error's default. */
 SF_PRINTF(4, 5) int sf_fail(struct sf_req *r, int err, const char *field, const char *fmt, ...);
+/* The Retry-After of an error that is 423, 429 or 503, in seconds; 429 and 503 say 1 without it. */
+void sf_fail_retry(struct sf_req *r, int64_t seconds);
 /* Adds a field's reason without ending: for rules that find several. Then return SF_EINVAL. */
 void sf_fail_field(struct sf_req *r, const char *field, const char *why);
 

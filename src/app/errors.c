@@ -63,6 +63,10 @@ static struct sf_str fields_sentence(struct sf_arena *a, const struct sf_req *r)
 	return b.failed ? SF_STR_NULL : sf_buf_view(&b);
 }
 
+void sf_fail_retry(struct sf_req *r, int64_t seconds) {
+	r->retry_s = seconds;
+}
+
 static void add_headers(struct sf_http_req *http, const struct sf_req *r, int err, int status) {
 	if (status == 401)
 		sf_http_add(http, "WWW-Authenticate",

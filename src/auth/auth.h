@@ -10,16 +10,25 @@
 /* ---- passwords ---------------------------------------------------------------------------------- */
 
 #define SF_PASSWORD_HASH_MAX 192
-/* ~ Argon2id (libsodium, RFC 9106; interactive limits) on the thread pool. out is NUL-terminated PHC text. */
+/* On whose behalf a password is hashed: hashing is costly, a few run at once, and who waits is served in turn by client and,
+ * within a client, by name (line.c). Texts are borrowed until the call returns. */
+struct sf_turn {
+	struct sf_str client, name; /* the address's bucket (sf_client_bucket); the email */
+	int64_t retry_s;            /* set with SF_EOVERLOAD: seconds after which to try again */
+};
+/* How many passwords this worker hashes at once (0 counts as 1; all workers together: no more than there are processors), and the longest
+ * wait for a turn, ms. 2 and 5 s without a call. */
+void sf_password_setup(size_t at_once, int64_t wait_ms);
+/* ~ Argon2id (libsodium, RFC 9106; interactive limits) on the thread pool. out is NUL-terminated PHC text. SF_EOVERLOAD: the wait
+ * for a turn would be too long. Outside of coroutines (tools) on the spot. t NULL: on our own behalf, which is one more client. */
 SF_MUSTCHECK
-int sf_password_hash(struct sf_str password, char out[SF_PASSWORD_HASH_MAX]);
-/* ~ Checks against Argon2id, or Werkzeug's scrypt:N:r:p$salt$hex and pbkdf2:sha256:n$salt$hex, in constant time, on the thread
- * pool, at most a few at once (bounded memory; SF_EOVERLOAD past the line). 0 right, SF_EAUTH wrong or unreadable hash,
- * SF_ENOMEM its memory could not be had.
+int sf_password_hash(struct sf_turn *t, struct sf_str password, char out[SF_PASSWORD_HASH_MAX]);
+/* ~ Checks against Argon2id, or Werkzeug's scrypt:N:r:p$salt$hex and pbkdf2:sha256:n$salt$hex, in constant time; waits as
+ * sf_password_hash does. 0 right, SF_EAUTH wrong or unreadable hash, SF_ENOMEM its memory could not be had.
  * *upgrade (may be NULL): right, but not our present Argon2id: hash anew and store. hash.p NULL: nobody has that
  * name; takes the same time and returns SF_EAUTH. */
 SF_MUSTCHECK
-int sf_password_check(struct sf_str password, struct sf_str hash, bool *upgrade);
+int sf_password_check(struct sf_turn *t, struct sf_str password, struct sf_str hash, bool *upgrade);
 
 /* ---- tokens (JWT, RFC 7519, HS256 only) ----------------------------------------------------------- */
 

@@ -1,67 +1,24 @@
-/* password: hashing and checking on the thread pool, a few at once.
- *
- * Argon2id takes 64 MiB and some 50 ms of a CPU on purpose. A burst of logins must therefore neither take all memory
- * nor all threads of the pool: AT_ONCE run, WAITERS_MAX wait their turn in order, and who comes later is told at
- * once that the server is busy. A wait ends early with the request's deadline or its client. */
+/* password: hashing and checking on the thread pool, in turn (line.c). */
 #include "auth/internal.h"
+#include "core/time.h"
 #include "loop/loop.h"
 
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 
-#define AT_ONCE     2
-#define WAITERS_MAX 128
-#define OPSLIMIT    crypto_pwhash_OPSLIMIT_INTERACTIVE
-#define MEMLIMIT    crypto_pwhash_MEMLIMIT_INTERACTIVE
-
-static struct {
-	struct sf_node line; /* struct sf_wait, in order of arrival */
-	size_t waiting, running;
-	bool ready;
-} state;
-
-/* ---- the waiting line ------------------------------------------------------------------------------- */
-
-static void leave_line(struct sf_wait *w) {
-	sf_list_del(&w->node);
-	state.waiting--;
-}
-
-static int turn_take(void) {
-	if (!state.ready) {
-		sf_list_init(&state.line);
-		state.ready = true;
-	}
-	if (state.running < AT_ONCE) {
-		state.running++;
-		return 0;
-	}
-	if (state.waiting >= WAITERS_MAX) return SF_EOVERLOAD;
-	struct sf_wait w;
-	sf_wait_init(&w, leave_line, NULL);
-	sf_list_push(&state.line, &w.node);
-	state.waiting++;
-	return sf_await(&w, -1); /* woken with the turn already ours */
-}
-
-static void turn_give(void) {
-	if (sf_list_empty(&state.line)) {
-		state.running--;
-		return;
-	}
-	struct sf_wait *next = SF_CONTAINER(state.line.next, struct sf_wait, node);
-	leave_line(next);
-	sf_wake(next, 0);
-}
+#define OPSLIMIT crypto_pwhash_OPSLIMIT_INTERACTIVE
+#define MEMLIMIT crypto_pwhash_MEMLIMIT_INTERACTIVE
 
 /* Runs fn on the pool in its turn; outside of coroutines (tools) on the spot. */
-static int run(int (*fn)(void *arg), void *arg) {
+static int run(struct sf_turn *t, int (*fn)(void *arg), void *arg) {
 	if (!sf_co_self()) return fn(arg);
-	int err = turn_take();
+	struct sf_turn ours = { 0 };
+	int err = sf_auth__line_take(t ? t : &ours);
 	if (err) return err;
+	int64_t start = sf_clock_ns();
 	err = sf_offload(fn, arg);
-	turn_give();
+	sf_auth__line_give((sf_clock_ns() - start) / 1000);
 	return err;
 }
 
@@ -135,14 +92,14 @@ static int check_now(void *arg) {
 
 /* ---- the face ------------------------------------------------------------------------------------------ */
 
-int sf_password_hash(struct sf_str password, char out[SF_PASSWORD_HASH_MAX]) {
+int sf_password_hash(struct sf_turn *t, struct sf_str password, char out[SF_PASSWORD_HASH_MAX]) {
 	struct job j = { .password = password, .out = out };
-	return run(hash_now, &j);
+	return run(t, hash_now, &j);
 }
 
-int sf_password_check(struct sf_str password, struct sf_str hash, bool *upgrade) {
+int sf_password_check(struct sf_turn *t, struct sf_str password, struct sf_str hash, bool *upgrade) {
 	struct job j = { .password = password, .hash = hash };
-	int err = run(check_now, &j);
+	int err = run(t, check_now, &j);
 	if (!err && upgrade) *upgrade = j.upgrade;
 	return err;
 }

@@ -99,6 +99,8 @@ const struct sf_config_row sf_config_rows[] = {
 	  .help = "Requests a minute from one address to routes that sign in; 0 for no limit." },
 	{ "RATE_LIMIT_WRITES", "--rate-limit-writes", SF_CFG_INT, "200", .min = 0, .max = 1000000000,
 	  .help = "Writes a minute of one user; 0 for no limit." },
+	{ "SIGN_IN_WAIT", "--sign-in-wait", SF_CFG_MSEC, "5s", .min = 100, .max = 5 * MIN,
+	  .help = "Longest wait for a turn to have a password checked; who would wait longer is refused at once." },
 	{ "SMTP_CA_FILE", "--smtp-ca-file", SF_CFG_TEXT, NULL,
 	  .help = "Certificates (PEM) that the mail server's is checked against; without it, the system's." },
 	{ "SMTP_TLS", "--smtp-tls", SF_CFG_CHOICE, "auto", .choices = "auto|off|required",

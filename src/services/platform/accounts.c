@@ -25,7 +25,7 @@ int platform_register(struct sf_req *r) { /* 400: the email is taken */
 	struct platform_q_user_add_row row;
 	struct platform_pair pair;
 	struct sf_dbh *tx = NULL;
-	int err = sf_password_hash(in->password, hash);
+	int err = platform__hash(r, u.email, in->password, hash);
 	if (err) goto out;
 	err = sf_req_begin(r, &tx);
 	if (err) goto out;
@@ -53,7 +53,7 @@ out:
 /* ~ A password that was right but is stored in an older form (Werkzeug's) is stored anew. Failing changes nothing. */
 static void rehash(struct sf_req *r, const struct platform_q_user_lock_row *u, struct sf_str password) {
 	char hash[SF_PASSWORD_HASH_MAX];
-	if (sf_password_hash(password, hash) != 0) return;
+	if (platform__hash(r, u->email, password, hash) != 0) return;
 	struct platform_q_user_rehash_in in = { .id = u->id,
 											.old_hash = u->password_hash,
 											.password_hash = sf_str(hash) };
@@ -111,7 +111,7 @@ int platform__authenticate(struct sf_req *r, const struct platform_login_body *i
 	if (err) return err;
 	err = platform_q_user_by_email(h, &(struct platform_q_user_by_email_in) { .email = email }, &row);
 	if (err && err != SF_ENOTFOUND) return err;
-	err = sf_password_check(in->password, err ? SF_STR_NULL : row.password_hash, &upgrade);
+	err = platform__check(r, email, in->password, err ? SF_STR_NULL : row.password_hash, &upgrade);
 	if (err == SF_EAUTH) {
 		err = count_wrong(r, email);
 		return err ? err : sf_fail(r, SF_EAUTH, NULL, "The email or the password is wrong.");
@@ -145,7 +145,7 @@ int platform_me(struct sf_req *r) {
 
 /* ~ The present password is asked for before a new one is taken. Wrong ones count as failed logins: a stolen token must
  * not be the way to guess it. */
-static int check_current(struct sf_req *r, const struct platform_profile_body *in) {
+static int check_current(struct sf_req *r, const struct platform_profile_body *in, struct sf_str *email) {
 	if (!in->password.p) return 0;
 	if (!in->current_password.p)
 		return sf_fail(r, SF_EINVAL, "current_password", "Give your present password to set a new one.");
@@ -155,7 +155,8 @@ static int check_current(struct sf_req *r, const struct platform_profile_body *i
 	int err = platform_q_user_hash(sf_req_db(r), &me, &row);
 	if (!err) err = locked(r, row.email, &failed);
 	if (err) return err;
-	err = sf_password_check(in->current_password, row.password_hash, NULL);
+	*email = row.email;
+	err = platform__check(r, row.email, in->current_password, row.password_hash, NULL);
 	if (err == SF_EAUTH) {
 		err = count_wrong(r, row.email);
 		return err ? err : sf_fail(r, SF_EINVAL, "current_password", "This is not your present password.");
@@ -184,11 +185,12 @@ int platform_me_change(struct sf_req *r) { /* 400: current_password missing or w
 	const struct sf_caller *c = sf_req_caller(r);
 	struct platform_q_user_lock_row u;
 	struct platform_pair pair;
+	struct sf_str email = SF_STR_NULL;
 	char hash[SF_PASSWORD_HASH_MAX];
 	struct sf_dbh *tx = NULL;
 	bool password = in->password.p != NULL, token = password && c->via != SF_VIA_SESSION;
-	int err = check_current(r, in);
-	if (!err && password) err = sf_password_hash(in->password, hash);
+	int err = check_current(r, in, &email);
+	if (!err && password) err = platform__hash(r, email, in->password, hash);
 	if (!err) err = sf_req_begin(r, &tx);
 	if (!err) err = platform_q_user_lock(tx, &(struct platform_q_user_lock_in) { .id = c->user }, &u);
 	if (err) goto out;

@@ -43,7 +43,7 @@ int platform_demo(struct sf_db *db, struct sf_arena *a) {
 	if (err != SF_ENOTFOUND) return err;
 	err = 0;
 	for (size_t i = 0; !err && i < SF_COUNT(people); i++)
-		err = sf_password_hash(sf_str(people[i].password), hash[i]);
+		err = sf_password_hash(NULL, sf_str(people[i].password), hash[i]);
 	if (!err) err = sf_tx_begin(db, a, "demo", &tx);
 	for (size_t i = 0; !err && i < SF_COUNT(people); i++)
 		err = add(tx, (int64_t)i + 1, &people[i], hash[i], sf_time_now());

@@ -66,6 +66,15 @@ int platform__issue(struct sf_req *r, struct sf_dbh *h, const struct platform_q_
 int platform__reply_pair(struct sf_req *r, int status, const struct platform_pair *pair,
 						 const struct platform_q_user_lock_row *u);
 
+/* ~ sf_password_hash and sf_password_check in the turn of the request's client; name: the email it is about. SF_EOVERLOAD with the
+ * reason and Retry-After: too many wait. */
+SF_MUSTCHECK
+int platform__hash(struct sf_req *r, struct sf_str name, struct sf_str password,
+				   char out[SF_PASSWORD_HASH_MAX]);
+SF_MUSTCHECK
+int platform__check(struct sf_req *r, struct sf_str name, struct sf_str password, struct sf_str hash,
+					bool *upgrade);
+
 /* ~ In demo mode whoever joins can book at once. */
 SF_MUSTCHECK
 int platform__trial(struct sf_dbh *tx, int64_t user, int64_t now);

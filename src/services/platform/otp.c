@@ -141,7 +141,7 @@ int platform_otp_verify(struct sf_req *r) { /* 400: the code, or the email has a
 	struct platform_q_user_add_row row;
 	sf_str_cut(email, '@', &u.name, &domain); /* until its owner says another */
 	int err = check(r, in, email, "register", &otp);
-	if (!err) err = sf_password_hash(in->password, hash);
+	if (!err) err = platform__hash(r, email, in->password, hash);
 	if (!err) err = sf_req_begin(r, &tx);
 	if (!err) err = use(r, tx, &otp);
 	if (err) goto out;
@@ -186,7 +186,7 @@ int platform_otp_reset(struct sf_req *r) { /* 400: the code; also where nobody h
 	char hash[SF_PASSWORD_HASH_MAX];
 	struct sf_dbh *tx = NULL;
 	int err = check(r, in, email, "reset", &otp);
-	if (!err) err = sf_password_hash(in->password, hash);
+	if (!err) err = platform__hash(r, email, in->password, hash);
 	if (!err) err = sf_req_begin(r, &tx);
 	if (!err) err = use(r, tx, &otp);
 	if (!err)

@@ -1,4 +1,4 @@
-/* password: hashing and checking on the pool, the waiting line, cancellation in it. */
+/* password: hashing and checking, on the calling thread. */
 #include "auth/test.h"
 
 #include <sys/resource.h>
@@ -10,14 +10,14 @@ static void hashes_are_salted_argon2id(void **state) {
 	(void)state;
 	char a[SF_PASSWORD_HASH_MAX], b[SF_PASSWORD_HASH_MAX];
 	bool upgrade = true;
-	assert_int_equal(sf_password_hash(SF_STR("비밀번호 1!"), a), 0);
-	assert_int_equal(sf_password_hash(SF_STR("비밀번호 1!"), b), 0);
+	assert_int_equal(sf_password_hash(NULL, SF_STR("비밀번호 1!"), a), 0);
+	assert_int_equal(sf_password_hash(NULL, SF_STR("비밀번호 1!"), b), 0);
 	assert_string_not_equal(a, b);
 	assert_memory_equal(a, "$argon2id$v=19$m=65536,t=2,p=1$", 31);
-	assert_int_equal(sf_password_check(SF_STR("비밀번호 1!"), sf_str(a), &upgrade), 0);
+	assert_int_equal(sf_password_check(NULL, SF_STR("비밀번호 1!"), sf_str(a), &upgrade), 0);
 	assert_false(upgrade);
-	assert_int_equal(sf_password_check(SF_STR("비밀번호 1"), sf_str(a), &upgrade), SF_EAUTH);
-	assert_int_equal(sf_password_check(SF_STR(""), sf_str(a), NULL), SF_EAUTH);
+	assert_int_equal(sf_password_check(NULL, SF_STR("비밀번호 1"), sf_str(a), &upgrade), SF_EAUTH);
+	assert_int_equal(sf_password_check(NULL, SF_STR(""), sf_str(a), NULL), SF_EAUTH);
 }
 
 static void cheaper_hashes_ask_for_an_upgrade(void **state) {
@@ -26,10 +26,10 @@ static void cheaper_hashes_ask_for_an_upgrade(void **state) {
 	static const char weak[] =
 		"$argon2id$v=19$m=8192,t=1,p=1$HhfGrUrR4AHxoS9SsxE89w$6Hn9pEmCn2MjY3xothz+cc+nRfDyWlRnTM90DNf+ICA";
 	bool upgrade = false;
-	assert_int_equal(sf_password_check(SF_STR("password"), sf_str(weak), &upgrade), 0);
+	assert_int_equal(sf_password_check(NULL, SF_STR("password"), sf_str(weak), &upgrade), 0);
 	assert_true(upgrade);
 	upgrade = false;
-	assert_int_equal(sf_password_check(SF_STR("Password"), sf_str(weak), &upgrade), SF_EAUTH);
+	assert_int_equal(sf_password_check(NULL, SF_STR("Password"), sf_str(weak), &upgrade), SF_EAUTH);
 	assert_false(upgrade);
 }
 
@@ -38,11 +38,11 @@ static void unreadable_hashes_are_wrong(void **state) {
 	static const char *const bad[] = { "",      "$",       "$argon2id$", "$argon2id$v=19$m=65536,t=2,p=1$x$y",
 									   "plain", "scrypt:", "md5$a$b" };
 	for (size_t i = 0; i < SF_COUNT(bad); i++)
-		assert_int_equal(sf_password_check(SF_STR("x"), sf_str(bad[i]), NULL), SF_EAUTH);
+		assert_int_equal(sf_password_check(NULL, SF_STR("x"), sf_str(bad[i]), NULL), SF_EAUTH);
 	char longest[4096];
 	memset(longest, '$', sizeof(longest));
 	memcpy(longest, "$argon2id$", 10);
-	assert_int_equal(sf_password_check(SF_STR("x"), (struct sf_str) { longest, sizeof(longest) }, NULL),
+	assert_int_equal(sf_password_check(NULL, SF_STR("x"), (struct sf_str) { longest, sizeof(longest) }, NULL),
 					 SF_EAUTH);
 }
 
@@ -53,15 +53,15 @@ static void want_of_memory_is_not_a_wrong_password(void **state) {
 	skip(); /* its own allocator dies of the limit */
 #endif
 	char hash[SF_PASSWORD_HASH_MAX], other[SF_PASSWORD_HASH_MAX];
-	assert_int_equal(sf_password_hash(SF_STR("right"), hash), 0);
+	assert_int_equal(sf_password_hash(NULL, SF_STR("right"), hash), 0);
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		struct rlimit none = { 0, 0 };
 		if (setrlimit(RLIMIT_AS, &none)) _exit(1);
-		if (sf_password_check(SF_STR("right"), sf_str(hash), NULL) != SF_ENOMEM) _exit(2);
-		if (sf_password_check(SF_STR("right"), SF_STR_NULL, NULL) != SF_ENOMEM) _exit(3);
-		_exit(sf_password_hash(SF_STR("right"), other) == SF_ENOMEM ? 0 : 4);
+		if (sf_password_check(NULL, SF_STR("right"), sf_str(hash), NULL) != SF_ENOMEM) _exit(2);
+		if (sf_password_check(NULL, SF_STR("right"), SF_STR_NULL, NULL) != SF_ENOMEM) _exit(3);
+		_exit(sf_password_hash(NULL, SF_STR("right"), other) == SF_ENOMEM ? 0 : 4);
 	}
 	int status = 0;
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -77,14 +77,14 @@ static int64_t cpu_ns(void) {
 }
 static int64_t took(struct sf_str hash) {
 	int64_t start = cpu_ns();
-	assert_int_equal(sf_password_check(SF_STR("not it"), hash, NULL), SF_EAUTH);
+	assert_int_equal(sf_password_check(NULL, SF_STR("not it"), hash, NULL), SF_EAUTH);
 	return cpu_ns() - start;
 }
 
 static void nobody_takes_as_long_as_somebody(void **state) {
 	(void)state;
 	char known[SF_PASSWORD_HASH_MAX];
-	assert_int_equal(sf_password_hash(SF_STR("right"), known), 0);
+	assert_int_equal(sf_password_hash(NULL, SF_STR("right"), known), 0);
 	int64_t with = INT64_MAX, without = INT64_MAX;
 	for (int i = 0; i < 4; i++) {
 		int64_t a = took(sf_str(known)), b = took(SF_STR_NULL);
@@ -94,43 +94,6 @@ static void nobody_takes_as_long_as_somebody(void **state) {
 	assert_true(without > with / 2 && with > without / 2);
 }
 
-/* ---- the line ---------------------------------------------------------------------------------------- */
-
-static struct {
-	char hash[SF_PASSWORD_HASH_MAX];
-	int right, refused, canceled, other;
-} seen;
-
-static void login(void *arg) {
-	(void)arg;
-	int err = sf_password_check(SF_STR("right"), sf_str(seen.hash), NULL);
-	if (err == 0)
-		seen.right++;
-	else if (err == SF_EOVERLOAD)
-		seen.refused++;
-	else if (err == SF_ECANCELED)
-		seen.canceled++;
-	else
-		seen.other++;
-}
-
-static void a_burst_is_bounded_and_served_in_turn(void **state) {
-	(void)state;
-	memset(&seen, 0, sizeof(seen));
-	assert_int_equal(sf_password_hash(SF_STR("right"), seen.hash), 0);
-	struct sf_loop *l = sf_loop_new(NULL);
-	struct sf_co *co[150];
-	for (size_t i = 0; i < SF_COUNT(co); i++) assert_int_equal(sf_co_start(l, login, NULL, &co[i]), 0);
-	assert_int_equal(seen.refused, 20); /* 2 run, 128 wait */
-	/* most of those who wait go away; the others still get their turn */
-	for (size_t i = 4; i < 128; i++) sf_co_cancel(co[i], SF_ECANCELED);
-	assert_int_equal(seen.canceled, 124);
-	sf_loop_run(l);
-	assert_int_equal(seen.right, 6);
-	assert_int_equal(seen.other, 0);
-	assert_int_equal(sf_loop_free(l), 0);
-}
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hashes_are_salted_argon2id),
@@ -138,7 +101,6 @@ int main(void) {
 		cmocka_unit_test(unreadable_hashes_are_wrong),
 		cmocka_unit_test(want_of_memory_is_not_a_wrong_password),
 		cmocka_unit_test(nobody_takes_as_long_as_somebody),
-		cmocka_unit_test(a_burst_is_bounded_and_served_in_turn),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

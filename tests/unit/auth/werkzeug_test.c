@@ -15,7 +15,7 @@ static void right_and_wrong(void **state) {
 		assert_int_equal(sf_auth__werkzeug_check(SF_STR("비밀번호 1!"), sf_str(hashes[i])), 0);
 		assert_int_equal(sf_auth__werkzeug_check(SF_STR("비밀번호 1"), sf_str(hashes[i])), SF_EAUTH);
 		assert_int_equal(sf_auth__werkzeug_check(SF_STR(""), sf_str(hashes[i])), SF_EAUTH);
-		assert_int_equal(sf_password_check(SF_STR("비밀번호 1!"), sf_str(hashes[i]), &upgrade), 0);
+		assert_int_equal(sf_password_check(NULL, SF_STR("비밀번호 1!"), sf_str(hashes[i]), &upgrade), 0);
 		assert_true(upgrade);
 	}
 }

@@ -112,6 +112,7 @@ static struct {
 static void guess(void *arg) {
 	struct answer a = login(crowd.w, "crowd@example.com", arg);
 	crowd.status[a.status]++;
+	if (a.status == 503) assert_non_null(strstr(a.head.p, "Retry-After: "));
 	if (--crowd.left == 0) sf_wake(crowd.wait, 0);
 }
 static void guess_start(void *arg) {
@@ -135,6 +136,15 @@ static void parallel_guesses_do_not_outrun_the_lock(struct world *w) {
 	sql(w, "DELETE FROM login_failures");
 	run_crowd(w, 0, 20); /* many right ones at once are no attack */
 	assert_int_equal(crowd.status[200], 20);
+}
+
+static void who_would_wait_too_long_is_told_at_once(struct world *w) {
+	join(w, "crowd@example.com");
+	sf_password_setup(1, 0);
+	run_crowd(w, 2, 3);
+	assert_int_equal(crowd.status[401] + crowd.status[200], 1);
+	assert_int_equal(crowd.status[503], 4);
+	IS(login(w, "crowd@example.com", "eight888"), 200); /* those who were refused count as no failure */
 }
 
 /* ---- tokens --------------------------------------------------------------------------------------- */
@@ -343,6 +353,7 @@ WORLD_TEST(the_demo_users_can_sign_in)
 WORLD_TEST(old_hashes_are_taken_and_replaced)
 WORLD_TEST(ten_failures_lock_any_name)
 WORLD_TEST(parallel_guesses_do_not_outrun_the_lock)
+WORLD_TEST(who_would_wait_too_long_is_told_at_once)
 WORLD_TEST(refresh_rotates_and_reuse_ends_the_family)
 WORLD_TEST(logging_out_ends_the_login)
 WORLD_TEST(changing_the_password_ends_all_else)
@@ -361,6 +372,7 @@ int main(void) {
 		cmocka_unit_test(old_hashes_are_taken_and_replaced_test),
 		cmocka_unit_test(ten_failures_lock_any_name_test),
 		cmocka_unit_test(parallel_guesses_do_not_outrun_the_lock_test),
+		cmocka_unit_test(who_would_wait_too_long_is_told_at_once_test),
 		cmocka_unit_test(refresh_rotates_and_reuse_ends_the_family_test),
 		cmocka_unit_test(logging_out_ends_the_login_test),
 		cmocka_unit_test(changing_the_password_ends_all_else_test),
