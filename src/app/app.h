@@ -8,6 +8,7 @@
 
 #include "core/core.h"
 #include "core/json.h"
+#include "core/zone.h"
 #include "db/db.h"
 #include "http/http.h"
 
@@ -27,8 +28,10 @@ enum sf_ftype {
 	SF_F_EMAIL,
 	SF_F_URL,
 	SF_F_ENUM,
+	SF_F_ZONE, /* an IANA time zone that there is: struct sf_str */
 	SF_F_TIME,
 	SF_F_DATE,
+	SF_F_WHEN, /* inputs only: a date or a time */
 	SF_F_INTS,
 	SF_F_TEXTS, /* arrays */
 	SF_F_JSON,  /* any value: struct json_t * */
@@ -38,7 +41,8 @@ enum sf_ftype {
 /* Where an input goes: member `offset` of the row's struct. C types: INT, TIME (µs), DATE (days) int64_t; FLOAT double; BOOL bool;
  * texts and ENUM struct sf_str; INTS struct sf_ints; TEXTS struct sf_texts. An optional field without fallback is struct sf_oint (also for
  * BOOL) or struct sf_ofloat; optional text is absent when p is NULL. Text is trimmed, valid UTF-8, one line without control characters
- * (sf_utf8_control); `multiline` text may hold \n and \t, and its CRLF becomes \n. */
+ * (sf_utf8_control); `multiline` text may hold \n and \t, and its CRLF becomes \n. A TIME or WHEN without offset is in the caller's zone
+ * (sf_req_zone); a bare date as TIME is that day's midnight there. */
 struct sf_field {
 	const char *name;
 	enum sf_ftype type;
@@ -58,6 +62,11 @@ struct sf_field {
 struct sf_texts {
 	const struct sf_str *p;
 	size_t n;
+};
+struct sf_when { /* SF_F_WHEN */
+	bool has;
+	bool day_only; /* `day` holds it, in the zone that the handler knows; else `at` */
+	int64_t day, at;
 };
 /* SF_IN(struct booking_in, chef_id, SF_F_INT, .required = true, .min = 1, .max = INT64_MAX) */
 #define SF_IN(type_, member, ftype, ...)                                                                     \
@@ -160,6 +169,9 @@ struct sf_page {
 	int64_t page, per_page, limit, offset;
 };
 struct sf_page sf_req_page(const struct sf_req *r); /* of a paged route */
+/* ~ The zone of the one who asks: of the header Time-Zone, else as the user has chosen, else SF_ZONE_DEFAULT. */
+SF_MUSTCHECK
+int sf_req_zone(struct sf_req *r, const struct sf_zone **out);
 
 /* Statements, each its own transaction, with the row's read preference, on the database of the row's service. */
 struct sf_dbh *sf_req_db(struct sf_req *r);
@@ -203,6 +215,7 @@ struct sf_identity {
 	/* The text a write with that session must carry in X-CSRF-Token. */
 	struct sf_str (*csrf)(struct sf_arena *a, struct sf_str cookie);
 	int (*subscribed)(struct sf_req *r, int64_t user, const char *product, bool *out);
+	int (*time_zone)(struct sf_req *r, int64_t user, struct sf_str *out); /* n 0: no such user */
 };
 
 struct sf_app_opts {

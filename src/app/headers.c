@@ -24,6 +24,9 @@ void sf_app__headers_read(struct sf_req *r) {
 			if (IS("cookie")) take(&in->cookie, value);
 			if (IS("origin")) take(&in->origin, value);
 			break;
+		case 9:
+			if (IS("time-zone")) take(&in->time_zone, value);
+			break;
 		case 11:
 			if (IS("traceparent")) take(&in->traceparent, value);
 			break;

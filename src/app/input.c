@@ -84,7 +84,7 @@ static const char *query_field(struct sf_req *r, const struct pairs *q, const st
 	if (f->type == SF_F_INTS || f->type == SF_F_TEXTS)
 		return sf_app__value_list(a, f, values, n, at + f->offset);
 	if (n > 1) return "must be given once";
-	return sf_app__value_text(a, f, values[0], at + f->offset);
+	return sf_app__value_text(a, r, f, values[0], at + f->offset);
 }
 
 static int check_query(struct sf_req *r) {
@@ -131,7 +131,7 @@ static int check_body(struct sf_req *r) {
 		const struct json_t *v = root ? json_object_get(root, f->name) : NULL;
 		const char *bad = NULL;
 		if (v && !json_is_null(v))
-			bad = sf_app__value_json(a, f, v, (char *)r->body + f->offset);
+			bad = sf_app__value_json(a, r, f, v, (char *)r->body + f->offset);
 		else if (f->required)
 			bad = "is required";
 		if (bad) sf_fail_field(r, f->name, bad);
@@ -140,8 +140,10 @@ static int check_body(struct sf_req *r) {
 }
 
 int sf_app__validate(struct sf_req *r) {
+	sf_app__zone_header(r);
 	int err = r->row->route->query || r->row->route->page_of ? check_query(r) : 0;
 	if (!err && r->row->route->body) err = check_body(r);
+	if (!err) err = sf_app__walls_place(r);
 	if (err) return err;
 	return r->problems ? SF_EINVAL : 0;
 }

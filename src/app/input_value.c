@@ -5,7 +5,7 @@
  * Every function returns NULL, or the reason as a phrase that continues the field's name: "must be …". */
 #include "app/internal.h"
 #include "core/json.h"
-#include "core/time.h"
+#include "core/zone.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -25,6 +25,7 @@ size_t sf_app__field_size(const struct sf_field *f) {
 	case SF_F_INTS: return sizeof(struct sf_ints);
 	case SF_F_TEXTS: return sizeof(struct sf_texts);
 	case SF_F_JSON: return sizeof(struct json_t *);
+	case SF_F_WHEN: return sizeof(struct sf_when);
 	default: return sizeof(struct sf_str);
 	}
 }
@@ -187,15 +188,42 @@ static const char *put_text(struct sf_arena *a, const struct sf_field *f, struct
 	return NULL;
 }
 
-static const char *put_moment(const struct sf_field *f, struct sf_str s, void *at) {
-	int64_t v = 0;
+static const char *put_zone(struct sf_str s, void *at) {
+	const struct sf_zone *z;
 	s = sf_str_trim(s);
-	if (f->type == SF_F_DATE) {
-		if (sf_date_parse(s, &v)) return "must be a date such as 2026-11-22";
-	} else if (sf_time_parse(s, &v)) {
-		return "must be a time such as 2026-11-22T14:00:00Z";
-	}
+	if (s.n == 0 || sf_zone_get(s, &z)) return SF_APP_BAD_ZONE;
+	*(struct sf_str *)at = s;
+	return NULL;
+}
+
+static const char *put_date(const struct sf_field *f, struct sf_str s, void *at) {
+	int64_t day = 0;
+	if (sf_date_parse(sf_str_trim(s), &day)) return "must be a date such as 2026-11-22";
+	store_int(f, day, at);
+	return NULL;
+}
+
+/* r: as for sf_app__value_text. */
+static const char *put_time(struct sf_req *r, const struct sf_field *f, struct sf_str s, void *at) {
+	bool local = false;
+	int64_t v = 0;
+	if (sf_time_parse_wall(sf_str_trim(s), &v, &local)) return "must be a time such as 2026-11-22T14:00:00Z";
+	if (local && !r) return "must carry its offset";
 	store_int(f, v, at);
+	if (local) sf_app__wall_add(r, f, is_optional(f) ? &((struct sf_oint *)at)->v : at);
+	return NULL;
+}
+
+static const char *put_when(struct sf_req *r, const struct sf_field *f, struct sf_str s, void *at) {
+	struct sf_when w = { .has = true }, *to = at;
+	bool local = false;
+	s = sf_str_trim(s);
+	w.day_only = sf_date_parse(s, &w.day) == 0;
+	if (!w.day_only && sf_time_parse_wall(s, &w.at, &local))
+		return "must be a date such as 2026-11-22, or a time such as 2026-11-22T14:00:00Z";
+	if (local && !r) return "must carry its offset";
+	*to = w;
+	if (local) sf_app__wall_add(r, f, &to->at);
 	return NULL;
 }
 
@@ -221,15 +249,18 @@ static const char *text_bool(const struct sf_field *f, struct sf_str s, void *at
 	return NULL;
 }
 
-const char *sf_app__value_text(struct sf_arena *a, const struct sf_field *f, struct sf_str s, void *at) {
+const char *sf_app__value_text(struct sf_arena *a, struct sf_req *r, const struct sf_field *f,
+							   struct sf_str s, void *at) {
 	int64_t i = 0;
 	double d = 0;
 	switch (f->type) {
 	case SF_F_INT: return sf_str_int(s, &i) ? "must be a whole number" : put_int(a, f, i, at);
 	case SF_F_FLOAT: return sf_str_float(s, &d) ? "must be a number" : put_float(a, f, d, at);
 	case SF_F_BOOL: return text_bool(f, s, at);
-	case SF_F_TIME:
-	case SF_F_DATE: return put_moment(f, s, at);
+	case SF_F_ZONE: return put_zone(s, at);
+	case SF_F_TIME: return put_time(r, f, s, at);
+	case SF_F_DATE: return put_date(f, s, at);
+	case SF_F_WHEN: return put_when(r, f, s, at);
 	case SF_F_INTS:
 	case SF_F_TEXTS: return sf_app__value_list(a, f, &s, 1, at);
 	case SF_F_JSON: {
@@ -302,14 +333,16 @@ static const char *text_type_reason(const struct sf_field *f) {
 	switch (f->type) {
 	case SF_F_EMAIL: return "must be an email address";
 	case SF_F_URL: return "must be a web address that begins with http:// or https://";
+	case SF_F_ZONE: return SF_APP_BAD_ZONE;
 	case SF_F_TIME: return "must be a time such as 2026-11-22T14:00:00Z";
 	case SF_F_DATE: return "must be a date such as 2026-11-22";
+	case SF_F_WHEN: return "must be a date such as 2026-11-22, or a time such as 2026-11-22T14:00:00Z";
 	default: return "must be text";
 	}
 }
 
-const char *sf_app__value_json(struct sf_arena *a, const struct sf_field *f, const struct json_t *v,
-							   void *at) {
+const char *sf_app__value_json(struct sf_arena *a, struct sf_req *r, const struct sf_field *f,
+							   const struct json_t *v, void *at) {
 	switch (f->type) {
 	case SF_F_INT:
 		return json_is_integer(v) ? put_int(a, f, json_integer_value(v), at) : "must be a whole number";
@@ -327,6 +360,5 @@ const char *sf_app__value_json(struct sf_arena *a, const struct sf_field *f, con
 	default: break;
 	}
 	if (!json_is_string(v)) return text_type_reason(f);
-	if (f->type == SF_F_TIME || f->type == SF_F_DATE) return put_moment(f, json_text(v), at);
-	return put_text(a, f, json_text(v), at);
+	return sf_app__value_text(a, r, f, json_text(v), at);
 }

@@ -63,7 +63,7 @@ struct sf_app__problem {
 /* Request headers this folder reads, found in one pass. */
 struct sf_app__headers {
 	struct sf_str authorization, cookie, csrf, content_type, content_length, transfer_encoding, forwarded_for,
-		idempotency_key, if_none_match, origin, preflight, request_id, traceparent;
+		idempotency_key, if_none_match, origin, preflight, request_id, time_zone, traceparent;
 };
 
 struct sf_req {
@@ -82,6 +82,8 @@ struct sf_req {
 	char trace[SF_APP_TRACE_LEN + 1];
 	int64_t now;
 
+	const struct sf_zone *zone; /* NULL: not asked for yet */
+	struct sf_app__wall *walls; /* times of the input that came without offset */
 	void *query, *body;
 	struct sf_page page;
 	struct sf_dbh *db;
@@ -144,15 +146,28 @@ SF_MUSTCHECK
 int sf_app__validate(struct sf_req *r);
 size_t sf_app__field_size(const struct sf_field *f);  /* of its C type */
 size_t sf_app__field_align(const struct sf_field *f); /* of its C type */
-/* Reads one value into `at` (the field's place). Returns NULL, or why it is not valid (arena or static text). */
-const char *sf_app__value_text(struct sf_arena *a, const struct sf_field *f, struct sf_str text, void *at);
-const char *sf_app__value_json(struct sf_arena *a, const struct sf_field *f, const struct json_t *v,
-							   void *at);
+/* Reads one value into `at` (the field's place). Returns NULL, or why it is not valid (arena or static text). A time without
+ * offset is left to sf_app__walls_place; r NULL, of a default in a row: it is refused. */
+const char *sf_app__value_text(struct sf_arena *a, struct sf_req *r, const struct sf_field *f,
+							   struct sf_str text, void *at);
+const char *sf_app__value_json(struct sf_arena *a, struct sf_req *r, const struct sf_field *f,
+							   const struct json_t *v, void *at);
 /* An array from the repeated values of a query. */
 const char *sf_app__value_list(struct sf_arena *a, const struct sf_field *f, const struct sf_str *texts,
 							   size_t n, void *at);
 /* Range of a number or a length, with the rule "both 0: none" worked out. */
 void sf_app__range(const struct sf_field *f, int64_t *min, int64_t *max);
+
+/* ---- clocks.c ---- */
+#define SF_APP_BAD_ZONE "must be an IANA time zone such as Asia/Seoul"
+bool sf_app__needs_zone(const struct sf_field *fields); /* one of them may be a time without offset */
+void sf_app__zone_header(
+	struct sf_req *r); /* takes Time-Zone over; a wrong one is a problem of the request */
+void sf_app__wall_add(struct sf_req *r, const struct sf_field *f,
+					  int64_t *at); /* `at` holds a wall time of the caller's */
+/* ~ Makes instants of all of them. */
+SF_MUSTCHECK
+int sf_app__walls_place(struct sf_req *r);
 
 /* ---- ids.c ---- */
 void sf_app__ids_take(struct sf_req *r); /* X-Request-Id and traceparent, taken over or made */

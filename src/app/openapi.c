@@ -96,6 +96,12 @@ static void path_parameters(struct sf_json *j, struct sf_arena *a, const struct 
 	}
 }
 
+static void reference(struct sf_json *j, const char *to) {
+	sf_json_obj(j);
+	member(j, "$ref", to);
+	sf_json_obj_end(j);
+}
+
 static void parameters(struct sf_json *j, struct sf_arena *a, const struct sf_app__row *row) {
 	const struct sf_route *r = row->route;
 	sf_json_key(j, "parameters");
@@ -119,13 +125,10 @@ static void parameters(struct sf_json *j, struct sf_arena *a, const struct sf_ap
 									   .fallback = fallback,
 									   .help = "Entries on a page." });
 	}
-	if (r->idempotent || row->shared) {
-		sf_json_obj(j);
-		member(j, "$ref",
-			   r->idempotent ? "#/components/parameters/IdempotencyKey"
-							 : "#/components/parameters/IfNoneMatch");
-		sf_json_obj_end(j);
-	}
+	if (r->idempotent) reference(j, "#/components/parameters/IdempotencyKey");
+	if (!r->idempotent && row->shared) reference(j, "#/components/parameters/IfNoneMatch");
+	if (sf_app__needs_zone(r->query) || sf_app__needs_zone(r->body))
+		reference(j, "#/components/parameters/TimeZone");
 	sf_json_arr_end(j);
 }
 
@@ -409,7 +412,9 @@ void sf_app_openapi(const struct sf_app *app, struct sf_buf *out) {
 	sf_json_raw(
 		j, SF_STR("{\"title\":\"SoftFactory\",\"version\":\"1\",\"license\":{\"name\":\"MIT\",\"identifier\":"
 				  "\"MIT\"},\"description\":\"Errors have one "
-				  "shape (schema Error). Times are UTC with Z. Money is in the currency's smallest unit. "
+				  "shape (schema Error). Times are answered in UTC with Z; sent without an "
+				  "offset they are in the caller's time zone (Asia/Seoul unless chosen; header Time-Zone). "
+				  "Money is in the currency's smallest unit. "
 				  "A text has one line without control characters unless its pattern says otherwise. "
 				  "HEAD works on every GET, OPTIONS "
 				  "on every path. X-Request-Id and traceparent are taken over or made, and returned.\"}"));

@@ -21,7 +21,10 @@ static const char parameters[] =
 	"runs.\",\"schema\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":255,\"pattern\":\"^[!-~]+$\"}},"
 	"\"IfNoneMatch\":{\"name\":\"If-None-Match\",\"in\":\"header\",\"required\":false,\"description\":\"An "
 	"ETag got earlier: 304 when nothing "
-	"changed.\",\"schema\":{\"type\":\"string\"}}}";
+	"changed.\",\"schema\":{\"type\":\"string\"}},"
+	"\"TimeZone\":{\"name\":\"Time-Zone\",\"in\":\"header\",\"required\":false,\"description\":\"The IANA "
+	"time zone of date-times without offset in this request; otherwise the caller's own (time_zone of "
+	"/api/auth/me).\",\"schema\":{\"type\":\"string\",\"examples\":[\"Asia/Seoul\"]}}}";
 
 static const char headers[] =
 	"{" HEADER("RequestId", "string",

@@ -101,6 +101,12 @@ static void typed_schema(struct sf_json *j, const struct sf_field *f, bool input
 		items(j, f, input);
 		if (input) limits(j, f, "minItems", "maxItems");
 		break;
+	case SF_F_ZONE: type_of(j, "string", f->nullable); break;
+	case SF_F_WHEN:
+		type_of(j, "string", f->nullable);
+		member(j, "pattern",
+			   "^\\d{4}-\\d{2}-\\d{2}([Tt ]\\d{2}:\\d{2}(:\\d{2}(\\.\\d+)?)?([Zz]|[+-]\\d{2}:\\d{2})?)?$");
+		break;
 	case SF_F_JSON: break; /* any value */
 	case SF_F_OBJECT:
 		type_of(j, "object", f->nullable);
@@ -142,7 +148,7 @@ static void fallback(struct sf_json *j, const struct sf_field *f) {
 static void schema(struct sf_json *j, const struct sf_field *f, bool input) {
 	sf_json_obj(j);
 	typed_schema(j, f, input);
-	if (f->help) member(j, "description", f->help);
+	if (f->help || f->type == SF_F_ZONE) member(j, "description", f->help ? f->help : "An IANA time zone.");
 	if (input && f->fallback) fallback(j, f);
 	if (f->example) {
 		sf_json_key(j, "examples");
@@ -217,6 +223,8 @@ void sf_app__openapi_example_value(struct sf_json *j, const struct sf_field *f) 
 	case SF_F_URL: sf_json_str(j, SF_STR("https://example.com/page")); break;
 	case SF_F_TIME: sf_json_str(j, SF_STR("2026-11-22T14:00:00Z")); break;
 	case SF_F_DATE: sf_json_str(j, SF_STR("2026-11-22")); break;
+	case SF_F_WHEN: sf_json_str(j, SF_STR("2026-11-22T18:00:00+09:00")); break;
+	case SF_F_ZONE: sf_json_str(j, SF_STR(SF_ZONE_DEFAULT)); break;
 	case SF_F_ENUM: example_choice(j, f); break;
 	case SF_F_INTS: sf_json_raw(j, SF_STR("[1]")); break;
 	case SF_F_TEXTS: sf_json_raw(j, SF_STR("[\"one\"]")); break;

@@ -135,7 +135,7 @@ static int prepare_defaults(struct check *c, const struct sf_field *fields, uint
 	char *at = sf_arena_zalloc(c->a, size ? size : 1);
 	for (const struct sf_field *f = fields; f && f->name; f++) {
 		if (!f->fallback) continue;
-		const char *bad = sf_app__value_text(c->a, f, sf_str(f->fallback), at + f->offset);
+		const char *bad = sf_app__value_text(c->a, NULL, f, sf_str(f->fallback), at + f->offset);
 		if (bad) return refuse(c, "the default of \"%s\" %s", f->name, bad);
 	}
 	*out = at;
@@ -174,6 +174,8 @@ static int check_policy(struct check *c) {
 	if (r->max_age < 0 || r->stale < 0) return refuse(c, "max_age and stale are seconds");
 	if ((r->max_age || r->stale) && (r->method != SF_GET || r->auth.kind != SF_ACCESS_PUBLIC))
 		return refuse(c, "only a public GET may be cached by others");
+	if (r->max_age && sf_app__needs_zone(r->query)) /* a cache of others knows neither caller nor header */
+		return refuse(c, "an answer that others may cache cannot hang on the caller's time zone");
 	if (r->status && (r->status < 200 || r->status > 399)) return refuse(c, "status is that of success");
 	for (size_t i = 0; i < SF_COUNT(r->errors) && r->errors[i]; i++)
 		if (r->errors[i] > 0 || r->errors[i] <= -SF_ERR_COUNT)
