@@ -77,7 +77,14 @@ struct sf_when { /* SF_F_WHEN */
 
 /* ---- routes ------------------------------------------------------------------------------------------------ */
 
-enum sf_access_kind { SF_ACCESS_UNSET, SF_ACCESS_PUBLIC, SF_ACCESS_USER, SF_ACCESS_SUB, SF_ACCESS_ADMIN };
+enum sf_access_kind {
+	SF_ACCESS_UNSET,
+	SF_ACCESS_PUBLIC,
+	SF_ACCESS_ANYONE, /* as PUBLIC, but the answer depends on the caller: when the caller cannot be told, that is an error */
+	SF_ACCESS_USER,
+	SF_ACCESS_SUB,
+	SF_ACCESS_ADMIN
+};
 struct sf_access {
 	enum sf_access_kind kind;
 	const char *product; /* of SUB */
@@ -85,6 +92,8 @@ struct sf_access {
 };
 #define SF_PUBLIC                                                                                            \
 	{ .kind = SF_ACCESS_PUBLIC }
+#define SF_ANYONE                                                                                            \
+	{ .kind = SF_ACCESS_ANYONE }
 #define SF_USER                                                                                              \
 	{ .kind = SF_ACCESS_USER }
 #define SF_WHO(who_)                                                                                         \
@@ -124,6 +133,8 @@ struct sf_route {
 	enum sf_read read;
 	bool idempotent; /* honours Idempotency-Key: reply first, then sf_req_commit */
 	bool quiet;      /* its log line is at debug level, and it answers also while the tables may be missing */
+	bool
+		no_csrf; /* a session's write without X-CSRF-Token is taken: nothing that somebody could gain by starting it */
 	bool secret_path;    /* a parameter of its path is a secret: no log holds the path of a request to it */
 	const char *summary; /* a sentence for the document */
 };
@@ -205,6 +216,9 @@ void sf_reply_header(struct sf_req *r, const char *name, struct sf_str value);
 /* Sets a cookie: HttpOnly unless `readable`, SameSite=Lax, Path=/, Secure behind TLS; max_age_s 0 deletes it. */
 void sf_reply_cookie(struct sf_req *r, const char *name, struct sf_str value, int64_t max_age_s,
 					 bool readable);
+/* Sets the cookies of a browser's session: sf_session, and sf_csrf, which scripts read and send as X-CSRF-Token on writes. An
+ * empty session with max_age_s 0 deletes both. */
+void sf_reply_session(struct sf_req *r, struct sf_str session, int64_t max_age_s);
 
 /* ---- the application ---------------------------------------------------------------------------------------- */
 
@@ -212,8 +226,7 @@ void sf_reply_cookie(struct sf_req *r, const char *name, struct sf_str value, in
 struct sf_identity {
 	/* The caller of a session cookie; SF_EAUTH when it is unknown or over. */
 	int (*session)(struct sf_req *r, struct sf_str cookie, struct sf_caller *out);
-	/* The text a write with that session must carry in X-CSRF-Token. */
-	struct sf_str (*csrf)(struct sf_arena *a, struct sf_str cookie);
+	int64_t session_s; /* a session's longest life, seconds: that of a cookie which is renewed */
 	int (*subscribed)(struct sf_req *r, int64_t user, const char *product, bool *out);
 	int (*time_zone)(struct sf_req *r, int64_t user, struct sf_str *out); /* n 0: no such user */
 };

@@ -268,11 +268,11 @@ static uint64_t errors_of(const struct sf_app__row *row) {
 		ADD(SF_ESERIAL);
 	ADD(SF_EMALFORMED);
 	if (r->query || r->body || r->page_of || r->idempotent) ADD(SF_EINVAL);
-	if (r->auth.kind != SF_ACCESS_PUBLIC) ADD(SF_EAUTH);
+	bool open_to_all = r->auth.kind == SF_ACCESS_PUBLIC || r->auth.kind == SF_ACCESS_ANYONE;
+	if (!open_to_all) ADD(SF_EAUTH);
+	if (!open_to_all && (r->auth.kind != SF_ACCESS_USER || r->auth.who)) ADD(SF_EFORBIDDEN);
 	/* a session's write without its CSRF token is refused whoever the caller is */
-	if (r->auth.kind != SF_ACCESS_PUBLIC &&
-		(r->auth.kind != SF_ACCESS_USER || r->auth.who || r->method != SF_GET))
-		ADD(SF_EFORBIDDEN);
+	if (!open_to_all && r->method != SF_GET && !r->no_csrf) ADD(SF_ECSRF);
 	if (row->nparams) ADD(SF_ENOTFOUND);
 	if (r->body || r->text_body) ADD(SF_ETOOLARGE), ADD(SF_EMEDIA);
 	if (r->idempotent) ADD(SF_ECONFLICT), ADD(SF_EIDEMPOTENCY);
@@ -331,7 +331,9 @@ static void security(struct sf_json *j, const struct sf_route *r) {
 	sf_json_key(j, "security");
 	if (r->auth.kind == SF_ACCESS_PUBLIC)
 		sf_json_raw(j, SF_STR("[]"));
-	else if (r->method == SF_GET)
+	else if (r->auth.kind == SF_ACCESS_ANYONE)
+		sf_json_raw(j, SF_STR("[{},{\"bearer\":[]},{\"session\":[]}]"));
+	else if (r->method == SF_GET || r->no_csrf)
 		sf_json_raw(j, SF_STR("[{\"bearer\":[]},{\"session\":[]}]"));
 	else
 		sf_json_raw(j, SF_STR("[{\"bearer\":[]},{\"session\":[],\"csrf\":[]}]"));
@@ -344,6 +346,7 @@ static void description(struct sf_json *j, struct sf_arena *a, const struct sf_r
 	case SF_ACCESS_ADMIN: sf_buf_cstr(&b, "For administrators."); break;
 	case SF_ACCESS_SUB: sf_buf_printf(&b, "Needs an active subscription to `%s`.", r->auth.product); break;
 	case SF_ACCESS_USER: sf_buf_cstr(&b, "For signed-in users."); break;
+	case SF_ACCESS_ANYONE: sf_buf_cstr(&b, "Public; answers by who asks."); break;
 	default: sf_buf_cstr(&b, "Public."); break;
 	}
 	if (r->auth.who) sf_buf_printf(&b, " Only for: %s.", r->auth.who);

@@ -5,13 +5,15 @@
 #define HEADER(name, schema, text)                                                                           \
 	"\"" name "\":{\"description\":\"" text "\",\"schema\":{\"type\":\"" schema "\"}}"
 
-static const char security[] = "{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\",\"bearerFormat\":"
-							   "\"JWT\",\"description\":\"The access token of POST /api/auth/login.\"},"
-							   "\"session\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"sf_session\","
-							   "\"description\":\"The browser's session.\"},"
-							   "\"csrf\":{\"type\":\"apiKey\",\"in\":\"header\",\"name\":\"X-CSRF-Token\","
-							   "\"description\":\"With the session cookie, on everything but GET and "
-							   "HEAD.\"}}";
+static const char security[] =
+	"{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\",\"bearerFormat\":"
+	"\"JWT\",\"description\":\"The access token of POST /api/auth/login.\"},"
+	"\"session\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"sf_session\","
+	"\"description\":\"The browser's session.\"},"
+	"\"csrf\":{\"type\":\"apiKey\",\"in\":\"header\",\"name\":\"X-CSRF-Token\","
+	"\"description\":\"With the session cookie, on everything but GET and "
+	"HEAD: the value of the cookie sf_csrf, which every read with the session renews where "
+	"it is missing or out of date.\"}}";
 
 static const char parameters[] =
 	"{\"IdempotencyKey\":{\"name\":\"Idempotency-Key\",\"in\":\"header\",\"required\":false,\"description\":"

@@ -162,6 +162,9 @@ static bool has_paging(const struct sf_field *f) {
 static int check_policy(struct check *c) {
 	const struct sf_route *r = c->row->route;
 	if (r->auth.kind == SF_ACCESS_UNSET) return refuse(c, "says nothing about auth");
+	if (r->auth.kind == SF_ACCESS_ANYONE && r->method != SF_GET) return refuse(c, "only a GET is for anyone");
+	if (r->no_csrf && (r->method == SF_GET || r->body || r->text_body))
+		return refuse(c, "no_csrf is for a write without a body");
 	if (r->auth.kind == SF_ACCESS_SUB && !r->auth.product)
 		return refuse(c, "asks for a subscription to nothing");
 	if (r->rate == SF_RATE_UNSET) return refuse(c, "says nothing about rate");

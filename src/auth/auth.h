@@ -30,6 +30,25 @@ int sf_password_hash(struct sf_turn *t, struct sf_str password, char out[SF_PASS
 SF_MUSTCHECK
 int sf_password_check(struct sf_turn *t, struct sf_str password, struct sf_str hash, bool *upgrade);
 
+/* ---- secrets ---------------------------------------------------------------------------------------- */
+
+/* The present secret signs, digests and encrypts; the previous ones only verify and decrypt, so that a rotation of JWT_SECRET ends
+ * nothing that was begun under the one before. Everything that depends on a secret and outlives a request asks here. */
+#define SF_SECRET_MIN  32 /* bytes */
+#define SF_SECRETS_MAX 8  /* with the present one */
+/* previous: NULL or a NULL-terminated list. secret NULL: there is none, and what needs one is a bug. SF_EINVAL: one is shorter
+ * than SF_SECRET_MIN or there are more than SF_SECRETS_MAX; then there is none. Forgets remembered tokens. */
+SF_MUSTCHECK
+int sf_secrets_setup(const char *secret, const char *const *previous);
+/* Keyed digest of data for one purpose ("csrf"; without ':') under the present secret. a: scratch. */
+void sf_secret_digest(struct sf_arena *a, const char *purpose, struct sf_str data, unsigned char out[32]);
+/* Whether digest is that of data for the purpose under any accepted secret; in constant time. a: scratch. */
+bool sf_secret_verify(struct sf_arena *a, const char *purpose, struct sf_str data,
+					  const unsigned char digest[32]);
+/* A purpose's encryption key drawn from the i-th accepted secret: encrypt with that of 0, the present one, try all to decrypt.
+ * False: there are no more. The caller wipes it. */
+bool sf_secret_key(size_t i, const char *purpose, unsigned char out[32]);
+
 /* ---- tokens (JWT, RFC 7519, HS256 only) ----------------------------------------------------------- */
 
 enum sf_token_type { SF_TOKEN_ACCESS, SF_TOKEN_REFRESH };
@@ -41,10 +60,7 @@ struct sf_claims {
 	char jti[33];     /* 16 random bytes in hex */
 	enum sf_token_type typ;
 };
-/* secret ≥ 32 bytes signs; previous (NULL or NULL-terminated list) only verify: rotation. `kid` is derived from the secret. */
-SF_MUSTCHECK
-int sf_tokens_setup(const char *secret, const char *const *previous);
-/* Signs c (jti is made when empty, iat when 0); text in the arena. */
+/* Signs c under the present secret, which `kid` names (jti is made when empty, iat when 0); text in the arena. */
 SF_MUSTCHECK
 int sf_token_sign(struct sf_arena *a, struct sf_claims *c, struct sf_str *out);
 /* SF_EAUTH unless signature, alg, kid, exp, nbf, typ are right and it is not revoked. Verified tokens are remembered per worker, so

@@ -4,6 +4,19 @@
 
 #include "auth/auth.h"
 
+/* secrets.c: an accepted secret. kid names it in tokens; it is derived from the secret and says nothing about it. */
+struct sf_auth__secret {
+	unsigned char *text;
+	int n;
+	char kid[17];
+};
+const struct sf_auth__secret *sf_auth__secret_present(void); /* there must be one */
+const struct sf_auth__secret *
+sf_auth__secret_of(const char *kid); /* NULL: none is accepted under that name */
+
+/* token.c: drops the tokens that were verified so far. */
+void sf_auth__tokens_forget(void);
+
 /* revoke.c: whether the token is revoked, by its jti or its user. Never suspends, takes no lock. */
 bool sf_auth__revoked(int64_t user, int64_t iat, const char *jti);
 

@@ -18,17 +18,10 @@
 #include <jwt.h>
 #include <stdlib.h>
 
-#define SECRETS_MAX 8
-#define SECRET_MIN  32
-#define TOKEN_MAX   2048 /* bytes; ours have about 350 */
-#define SETS        ((size_t)8192)
-#define WAYS        4
+#define TOKEN_MAX 2048 /* bytes; ours have about 350 */
+#define SETS      ((size_t)8192)
+#define WAYS      4
 
-struct secret {
-	unsigned char *text;
-	int n;
-	char kid[17];
-};
 struct known {
 	uint64_t hash;
 	char *text; /* NULL: free */
@@ -36,58 +29,20 @@ struct known {
 	struct sf_claims claims;
 };
 
-static struct {
-	struct secret secrets[SECRETS_MAX]; /* the first one signs */
-	size_t nsecrets;
-	struct known (*sets)[WAYS];
-} state;
+static struct { struct known (*sets)[WAYS]; } state;
 
 static const char *const type_names[] = { [SF_TOKEN_ACCESS] = "access", [SF_TOKEN_REFRESH] = "refresh" };
 static const char *const role_names[] = { [SF_ROLE_USER] = "user", [SF_ROLE_ADMIN] = "admin" };
 
-/* ---- secrets ------------------------------------------------------------------------------------------ */
-
-static int add_secret(const char *text) {
-	size_t n = strlen(text);
-	if (n < SECRET_MIN || n > 4096 || state.nsecrets == SECRETS_MAX) return SF_EINVAL;
-	struct secret *s = &state.secrets[state.nsecrets++];
-	unsigned char digest[32];
-	s->text = (unsigned char *)sf_strdup(text);
-	s->n = (int)n;
-	/* tells secrets apart and says nothing about them */
-	sf_hmac_sha256((struct sf_str) { text, n }, SF_STR("softfactory kid"), digest);
-	sf_hex(digest, 8, s->kid);
-	return 0;
-}
-
-static void forget_all(void) {
-	for (size_t i = 0; i < state.nsecrets; i++) {
-		explicit_bzero(state.secrets[i].text, (size_t)state.secrets[i].n);
-		free(state.secrets[i].text);
-	}
+void sf_auth__tokens_forget(void) {
 	for (size_t i = 0; state.sets && i < SETS * WAYS; i++) free(state.sets[i / WAYS][i % WAYS].text);
 	free(state.sets);
-	memset(&state, 0, sizeof(state));
-}
-
-int sf_tokens_setup(const char *secret, const char *const *previous) {
-	forget_all();
-	if (!secret) return 0;
-	int err = add_secret(secret);
-	for (; !err && previous && *previous; previous++) err = add_secret(*previous);
-	if (err) forget_all();
-	return err;
-}
-
-static const struct secret *secret_of(const char *kid) {
-	for (size_t i = 0; kid && i < state.nsecrets; i++)
-		if (strcmp(state.secrets[i].kid, kid) == 0) return &state.secrets[i];
-	return NULL;
+	state.sets = NULL;
 }
 
 /* ---- signing ------------------------------------------------------------------------------------------- */
 
-static int fill(jwt_t *jwt, const struct sf_claims *c, const struct secret *s) {
+static int fill(jwt_t *jwt, const struct sf_claims *c, const struct sf_auth__secret *s) {
 	char sub[24];
 	struct sf_buf b = { .p = sub, .cap = sizeof(sub) };
 	sf_buf_int(&b, c->sub);
@@ -99,7 +54,6 @@ static int fill(jwt_t *jwt, const struct sf_claims *c, const struct secret *s) {
 }
 
 int sf_token_sign(struct sf_arena *a, struct sf_claims *c, struct sf_str *out) {
-	SF_BUG_ON(state.nsecrets == 0);
 	unsigned char random[16];
 	jwt_t *jwt = NULL;
 	char *text = NULL;
@@ -109,7 +63,7 @@ int sf_token_sign(struct sf_arena *a, struct sf_claims *c, struct sf_str *out) {
 		sf_hex(random, sizeof(random), c->jti);
 	}
 	if (!c->iat) c->iat = sf_token_iat(c->sub);
-	if (jwt_new(&jwt) || fill(jwt, c, &state.secrets[0])) goto out;
+	if (jwt_new(&jwt) || fill(jwt, c, sf_auth__secret_present())) goto out;
 	text = jwt_encode_str(jwt);
 	if (!text) goto out;
 	*out = sf_arena_str(a, sf_str(text));
@@ -162,7 +116,7 @@ static int read_claims(const json_t *o, struct sf_claims *c, int64_t *nbf) {
 	return 0;
 }
 
-static int verify_signature(const char *token, const struct secret *s) {
+static int verify_signature(const char *token, const struct sf_auth__secret *s) {
 	jwt_t *jwt = NULL;
 	int bad = jwt_decode(&jwt, token, s->text, s->n);
 	if (!bad && jwt_get_alg(jwt) != JWT_ALG_HS256) bad = EINVAL;
@@ -178,7 +132,7 @@ static int read_token(struct sf_arena *a, struct sf_str token, int64_t now, stru
 	if (!sf_str_cut(token, '.', &head, &rest) || !sf_str_cut(rest, '.', &body, &rest)) return SF_EAUTH;
 	if (part_json(a, head, &header)) return SF_EAUTH;
 	const char *alg = text_of(header, "alg");
-	const struct secret *s = secret_of(text_of(header, "kid"));
+	const struct sf_auth__secret *s = sf_auth__secret_of(text_of(header, "kid"));
 	/* crit (RFC 7515 §4.1.11) names extensions that must be understood, and we understand none */
 	if (!alg || strcmp(alg, "HS256") != 0 || !s || json_object_get(header, "crit")) return SF_EAUTH;
 	/* reads the claims before libjwt does, only to bound their nesting; believed after the signature */

@@ -84,6 +84,13 @@ int cli_task(int (*fn)(void *arg), void *arg);
 
 /* The folder of the web app, or NULL: WEB_DIR, else beside the program. buf ≥ PATH_MAX. */
 const char *cli_web_dir(const char *argv0, char *buf, size_t n);
+/* Takes the accepted secrets out of the settings (auth/auth.h, sf_secrets_setup). NULL, or what is wrong with them. */
+SF_MUSTCHECK
+const char *cli_secrets_setup(void);
+/* Sees to it that there is a JWT_SECRET before anything is started: in demo mode without one, that which is kept beside the data,
+ * made at the first start. It goes into the environment, where workers and later binaries find it. 0, or the exit code after a line why. */
+SF_MUSTCHECK
+int cli_secret(void);
 /* What tokens need of the settings; 0, or a code after a log line. */
 SF_MUSTCHECK
 int cli_auth_setup(void);

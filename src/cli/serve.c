@@ -10,31 +10,10 @@
 
 #include "app/app.h"
 #include "core/config.h"
-#include "core/hash.h"
 #include "core/log.h"
 #include "loop/loop.h"
 #include "services/mail/client.h"
 #include "services/telegram/client.h"
-
-#define SECRET_MIN 32
-
-/* Tokens need a secret. In demo mode one is made, which workers and later binaries inherit through the environment. */
-static int check_secret(void) {
-	const char *secret = sf_config_text("JWT_SECRET");
-	if (secret && strlen(secret) >= SECRET_MIN) return 0;
-	if (secret)
-		return cli_wrong("JWT_SECRET must be at least %d bytes long, not %zu", SECRET_MIN, strlen(secret));
-	if (!sf_config_bool("DEMO_MODE"))
-		return cli_wrong(
-			"JWT_SECRET is required: at least %d random bytes, such as `openssl rand -hex 32` prints "
-			"(or DEMO_MODE=1 to try the platform out)",
-			SECRET_MIN);
-	unsigned char random[32];
-	char text[65];
-	sf_random(random, sizeof random);
-	sf_hex(random, sizeof random, text);
-	return setenv("JWT_SECRET", text, 1) == 0 ? 0 : 1;
-}
 
 static int check_database(void) {
 	const char *url = sf_config_text("DATABASE_URL");
@@ -92,8 +71,8 @@ int cli_worker(int argc, char **argv) {
 	if (code) return is_worker ? SF_WORKER_MISCONFIGURED : code;
 	if (argc > 1) return cli_wrong("worker takes no argument \"%s\"", argv[1]);
 	if (is_worker) return cli_job_worker_run(&self);
-	code = check_secret();
-	if (!code) code = check_database();
+	code = check_database();
+	if (!code) code = cli_secret();
 	if (!code) code = check_outside();
 	if (code) return code;
 	raise_files();
@@ -115,8 +94,8 @@ int cli_serve(int argc, char **argv) {
 	if (argc > 1) return cli_wrong("serve takes no argument \"%s\"", argv[1]);
 	if (is_worker)
 		return self.role == SF_WORKER_JOBS ? cli_job_worker_run(&self) : cli_worker_run(&self, cli_argv()[0]);
-	code = check_secret();
-	if (!code) code = check_database();
+	code = check_database();
+	if (!code) code = cli_secret();
 	if (!code) code = check_outside();
 	if (code) return code;
 	raise_files();

@@ -29,6 +29,7 @@ static const char *who(const struct sf_route *r) {
 	if (r->auth.who) return r->auth.who;
 	switch (r->auth.kind) {
 	case SF_ACCESS_PUBLIC: return "public";
+	case SF_ACCESS_ANYONE: return "anyone";
 	case SF_ACCESS_USER: return "user";
 	case SF_ACCESS_ADMIN: return "admin";
 	case SF_ACCESS_SUB: return r->auth.product;

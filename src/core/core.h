@@ -35,6 +35,7 @@
 	X(SF_EMALFORMED, 400, "malformed", "The request could not be read.")                                     \
 	X(SF_EAUTH, 401, "unauthorized", "Sign in to do this.")                                                  \
 	X(SF_EFORBIDDEN, 403, "forbidden", "You are not allowed to do this.")                                    \
+	X(SF_ECSRF, 403, "csrf", "The X-CSRF-Token header is missing or out of date. Load the page again.")      \
 	X(SF_ENOTFOUND, 404, "not_found", "There is nothing here.")                                              \
 	X(SF_EMETHOD, 405, "method_not_allowed", "This address does not take that method.")                      \
 	X(SF_ETIMEOUT, 408, "request_timeout", "The request took too long to arrive.")                           \

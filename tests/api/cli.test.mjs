@@ -1,7 +1,7 @@
 // The program as a person or an operator calls it: help, wrong use, wrong settings, migrations by hand, draining.
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BIN, SECRET, Server } from '../lib/server.mjs';
 import { Daemon, exec, tempDir, until } from '../lib/proc.mjs';
@@ -85,6 +85,33 @@ describe('the command line', () => {
       assert.ok([1, 2].includes(r.code), JSON.stringify(r));
       assert.match(r.stderr, what);
     }
+  });
+
+  test('demo mode makes its secret once, whoever starts first, and takes no other file for it', async () => {
+    const file = join(dir.path, 'secrets', 'kept'), demo = { DEMO_MODE: '1', DEMO_SECRET_FILE: file, MAIL_FROM: 'nobody' };
+    const start = async (why) => { // the last of the settings is wrong: nothing is started
+      const r = await run(['serve'], demo);
+      assert.equal(r.code, 2);
+      assert.match(r.stderr, why);
+    };
+    await Promise.all(Array.from({ length: 8 }, () => start(/MAIL_FROM must be/)));
+    const secret = readFileSync(file, 'utf8');
+    assert.match(secret, /^[0-9a-f]{64}\n$/);
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    assert.deepEqual(readdirSync(join(dir.path, 'secrets')), ['kept']);
+    await start(/MAIL_FROM must be/);
+    assert.equal(readFileSync(file, 'utf8'), secret, 'it stays');
+    chmodSync(file, 0o640);
+    await start(/secret in .*kept: others may read it; its mode must be 0600/);
+    writeFileSync(file, 'too short');
+    chmodSync(file, 0o600);
+    await start(/kept: it holds fewer than 32 bytes/);
+    rmSync(file);
+    symlinkSync('/etc/hostname', file);
+    await start(/secret in .*kept: /);
+    rmSync(file);
+    mkdirSync(file);
+    await start(/kept: Is a directory/);
   });
 
   test('flags win over the environment, and secrets are not shown', async () => {

@@ -27,22 +27,35 @@ export class Server {
     else s.database = { url: `sqlite:///${join(s.dir.path, 'data.db')}`, path: join(s.dir.path, 'data.db'), drop: async () => {} };
     s.env = { PATH: process.env.PATH, ...pick(process.env, 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS', 'AMQP_URL'), ...BASE_ENV,
       DATABASE_URL: s.database.url, ...(demo ? { DEMO_MODE: '1' } : {}), ...(process.env.SF_WEB ? { WEB_DIR: process.env.SF_WEB } : {}), ...env };
-    s.daemon = new Daemon(BIN, ['serve', ...args], { env: s.env, cwd: s.dir.path });
-    s.pid = s.daemon.pid;
+    s.args = args;
+    await s.launch(ready);
+    return s;
+  }
+  async launch(ready) {
+    this.daemon = new Daemon(BIN, ['serve', ...this.args], { env: this.env, cwd: this.dir.path });
+    this.pid = this.daemon.pid;
     try {
       const line = await until(() => {
-        if (s.daemon.exit) throw new Error(`the server ended: ${JSON.stringify(s.daemon.exit)}\n${s.daemon.log()}`);
-        return s.daemon.lines.find((l) => l.includes('"msg":"listening"'));
+        if (this.daemon.exit) throw new Error(`the server ended: ${JSON.stringify(this.daemon.exit)}\n${this.daemon.log()}`);
+        return this.daemon.lines.find((l) => l.includes('"msg":"listening"'));
       }, { ms: 60_000, what: 'the server to listen' });
-      s.port = JSON.parse(line).port;
-      s.url = `http://127.0.0.1:${s.port}`;
-      if (ready) await s.ready();
+      this.port = JSON.parse(line).port;
+      this.url = `http://127.0.0.1:${this.port}`;
+      if (ready) await this.ready();
     } catch (error) {
-      error.message += `\n${s.daemon.log()}`;
-      await s.stop('SIGKILL');
+      error.message += `\n${this.daemon.log()}`;
+      await this.stop('SIGKILL');
       throw error;
     }
-    return s;
+  }
+  /** Ends it and starts it again on the same database and port, with changed settings (undefined takes one away). */
+  async restart(env = {}) {
+    await this.daemon.stop('SIGTERM', 20_000);
+    this.check();
+    this.agent?.destroy();
+    this.agent = undefined;
+    this.env = { ...this.env, PORT: String(this.port), ...env };
+    await this.launch(true);
   }
   ready(ms = 60_000) {
     return until(async () => (await this.get('/ready')).status === 200, { ms, what: '/ready to be 200' });
@@ -66,9 +79,12 @@ export class Server {
     this.agent?.destroy();
     await this.database?.drop();
     this.dir.remove();
+    this.check();
+    return exit;
+  }
+  check() {
     const report = this.daemon.lines.findIndex((l) => /Sanitizer|runtime error:/.test(l));
     if (report >= 0) throw new Error(`the server had a finding:\n${this.daemon.lines.slice(report, report + 60).join('\n')}`);
-    return exit;
   }
 
   // ---- asking ----

@@ -59,7 +59,7 @@ void mail__mime(const struct mail__message *m, struct sf_buf *out);
 
 /* Text that only this installation opens (XSalsa20-Poly1305 under a key drawn from JWT_SECRET). In the arena. */
 struct sf_str mail__seal(struct sf_arena *a, struct sf_str text);
-/* SF_EINVAL: it was sealed under another secret, or changed. */
+/* Opens what was sealed under any accepted secret. SF_EINVAL: it was sealed under another one, or changed. */
 SF_MUSTCHECK
 int mail__unseal(struct sf_arena *a, struct sf_str sealed, struct sf_str *text);
 

@@ -38,6 +38,7 @@ static struct sf_str message_id(struct sf_arena *a, struct sf_str key, const jso
 int mail__compose(struct sf_arena *a, const json_t *payload, struct sf_str key, struct mail__message *m,
 				  const struct mail__template **t, struct sf_str *why) {
 	const json_t *data = NULL;
+	int err = 0;
 	struct sf_str field = SF_STR_NULL, name = text_of(payload, "template");
 	const char *sender = sf_config_text("MAIL_FROM");
 	const struct mail__template *known = mail__template(name);
@@ -49,11 +50,12 @@ int mail__compose(struct sf_arena *a, const json_t *payload, struct sf_str key, 
 		*why = sf_arena_printf(a, "there is no template \"" SF_PRI "\"", SF_ARG(name));
 	else if (!mail__address(m->to))
 		*why = sf_arena_printf(a, "\"" SF_PRI "\" is not an address that mail can be sent to", SF_ARG(m->to));
-	else if (data_of(a, known, payload, &data))
-		*why = SF_STR("the mail was sealed under another JWT_SECRET");
+	else if ((err = data_of(a, known, payload, &data)) != 0)
+		*why = SF_STR("the mail was sealed under a JWT_SECRET that this worker does not have");
 	else if (mail__render(a, known, m->to_name, data, &m->text, &field))
 		*why = sf_arena_printf(a, "the template \"%s\" needs the field \"" SF_PRI "\"", known->name,
 							   SF_ARG(field));
+	if (err) return SF_EUNAVAILABLE; /* during a rotation another worker may have it, or this one soon */
 	if (why->p) return SF_EINVAL;
 	if (mail__mailbox(a, sf_str(sender), &m->from_name, &m->from)) {
 		*why = SF_STR("MAIL_FROM must be an address, or a name and <an address>");

@@ -11,7 +11,7 @@
 
 const struct sf_identity platform_identity = {
 	.session = platform__session,
-	.csrf = platform__csrf,
+	.session_s = PLATFORM_SESSION_S,
 	.subscribed = platform__subscribed,
 };
 

@@ -39,7 +39,7 @@ struct platform_user_change_body {
 /* ---- handlers, all ~ -------------------------------------------------------------------------------- */
 
 sf_handler platform_register, platform_login, platform_refresh, platform_logout;
-sf_handler platform_session_login;
+sf_handler platform_session_login, platform_session_get;
 sf_handler platform_otp_register, platform_otp_verify, platform_otp_forgot, platform_otp_reset;
 sf_handler platform_me, platform_me_change;
 sf_handler platform_products, platform_dashboard, platform_subscriptions;
@@ -100,7 +100,6 @@ int platform__revoke_all(struct sf_req *r, struct sf_dbh *tx, int64_t user, int6
 
 /* ~ platform_identity's part that asks the database. */
 int platform__session(struct sf_req *r, struct sf_str cookie, struct sf_caller *out);
-struct sf_str platform__csrf(struct sf_arena *a, struct sf_str cookie);
 int platform__subscribed(struct sf_req *r, int64_t user, const char *product, bool *out);
 
 #endif

@@ -3,22 +3,33 @@
  *
  * A code is six digits, so its digest is keyed (else a million hashes find it), it lives ten minutes, and it can be tried five
  * times; an address is sent ten a day. A try is counted before it is looked at and in a transaction of its own, so that many at once have five as well. */
-#include "core/config.h"
 #include "core/hash.h"
 #include "services/mail/client.h"
 #include "services/platform/internal.h"
 
 /* ---- codes ------------------------------------------------------------------------------------- */
 
-/* Digest of a code for one email and purpose, hex in the arena. */
+/* What a code's digest is of: the code for one email and purpose. */
+static struct sf_str digested(struct sf_arena *a, struct sf_str email, const char *purpose,
+							  struct sf_str otp) {
+	return sf_arena_printf(a, "%s:" SF_PRI ":" SF_PRI, purpose, SF_ARG(otp), SF_ARG(email));
+}
+
+/* The digest that is stored, hex in the arena. */
 static struct sf_str digest(struct sf_arena *a, struct sf_str email, const char *purpose, struct sf_str otp) {
 	unsigned char d[32];
 	char *hex = sf_arena_alloc(a, 65);
-	const char *secret = sf_config_text("JWT_SECRET");
-	struct sf_str data = sf_arena_printf(a, "otp:%s:" SF_PRI ":" SF_PRI, purpose, SF_ARG(otp), SF_ARG(email));
-	sf_hmac_sha256(sf_str(secret ? secret : ""), data, d);
+	sf_secret_digest(a, "otp", digested(a, email, purpose, otp), d);
 	sf_hex(d, sizeof d, hex);
 	return (struct sf_str) { hex, 64 };
+}
+
+/* Whether a code is the one whose digest was stored, under whichever accepted secret that was. */
+static bool is_code(struct sf_arena *a, struct sf_str email, const char *purpose, struct sf_str otp,
+					struct sf_str stored) {
+	unsigned char d[32];
+	return sf_unhex(stored, d, sizeof d) == 0 &&
+		   sf_secret_verify(a, "otp", digested(a, email, purpose, otp), d);
 }
 
 static struct sf_str draw(struct sf_arena *a) {
@@ -104,8 +115,7 @@ static int check(struct sf_req *r, const struct platform_otp_body *in, struct sf
 	struct platform_q_otp_try_row row;
 	int err = platform_q_otp_try(sf_req_db(r), &try, &row);
 	if (err) return err == SF_ENOTFOUND ? refused(r) : err;
-	struct sf_str typed = digest(sf_req_arena(r), email, purpose, in->otp);
-	if (row.otp_hash.n != typed.n || !sf_equal_ct(row.otp_hash.p, typed.p, typed.n)) return refused(r);
+	if (!is_code(sf_req_arena(r), email, purpose, in->otp, row.otp_hash)) return refused(r);
 	*otp = (struct platform_q_otp_use_in) { .id = row.id, .otp_hash = row.otp_hash, .now = sf_req_now(r) };
 	return 0;
 }

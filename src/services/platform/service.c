@@ -97,6 +97,11 @@ static const struct sf_field pair_out[] = {
 	SF_OUT(user, SF_F_OBJECT, .required = true, .sub = user_out),
 	{ 0 },
 };
+static const struct sf_field session_out[] = {
+	SF_OUT(user, SF_F_OBJECT, .required = true, .nullable = true, .sub = user_out,
+		   .help = "null: nobody is signed in"),
+	{ 0 },
+};
 static const struct sf_field message_out[] = { SF_OUT(message, SF_F_TEXT, .required = true), { 0 } };
 static const struct sf_field queued_out[] = {
 	SF_OUT(status, SF_F_TEXT, .required = true),
@@ -189,7 +194,7 @@ static const struct sf_route routes[] = {
 	  BODY(refresh_in, platform_refresh_body), .reply = pair_out, .errors = { SF_EAUTH },
 	  .summary = "Exchange a refresh token for a new pair; using one twice revokes all that came of it" },
 	{ SF_POST, "/api/auth/logout", platform_logout, .auth = SF_USER, .rate = SF_RATE_AUTH,
-	  .reply = message_out, .summary = "Revoke the token and what belongs to it" },
+	  .reply = message_out, .no_csrf = true, .summary = "Revoke the token and what belongs to it" },
 	{ SF_GET, "/api/auth/me", platform_me, .auth = SF_USER, .rate = SF_RATE_API, .reply = user_out,
 	  .summary = "The caller" },
 	{ SF_PUT, "/api/auth/me", platform_me_change, .auth = SF_USER, .rate = SF_RATE_AUTH,
@@ -200,7 +205,9 @@ static const struct sf_route routes[] = {
 	  .errors = { SF_EAUTH, SF_EFORBIDDEN, SF_ELOCKED },
 	  .summary = "Sign in and open a browser session (cookies sf_session and sf_csrf)" },
 	{ SF_POST, "/auth/logout", platform_logout, .auth = SF_USER, .rate = SF_RATE_AUTH, .reply = message_out,
-	  .summary = "End the browser session" },
+	  .no_csrf = true, .summary = "End the browser session; needs no X-CSRF-Token" },
+	{ SF_GET, "/auth/session", platform_session_get, .auth = SF_ANYONE, .rate = SF_RATE_API,
+	  .reply = session_out, .summary = "Who the caller's cookie or token stands for, if anybody" },
 	{ SF_POST, "/auth/register", platform_otp_register, .auth = SF_PUBLIC, .rate = SF_RATE_AUTH,
 	  BODY(email_in, platform_email_body), .reply = queued_out, .status = 202,
 	  .summary = "Mail a one-time code to make an account with; at most one a minute" },

@@ -1,7 +1,5 @@
-/* sessions: browsers hold a random cookie; its SHA-256 names the session's row. Writes must also carry X-CSRF-Token, which
- * is a keyed digest of the cookie: only a page of ours can have it. The tokens answered beside the cookie are of a family that
+/* sessions: browsers hold a random cookie; its SHA-256 names the session's row. The tokens answered beside the cookie are of a family that
  * bears the session's name, so that signing out ends both. */
-#include "core/config.h"
 #include "core/hash.h"
 #include "core/time.h"
 #include "services/platform/internal.h"
@@ -14,16 +12,6 @@ static struct sf_str digest(struct sf_arena *a, struct sf_str cookie) {
 	sf_sha256(cookie.p, cookie.n, d);
 	sf_hex(d, sizeof d, hex);
 	return (struct sf_str) { hex, 64 };
-}
-
-struct sf_str platform__csrf(struct sf_arena *a, struct sf_str cookie) {
-	unsigned char d[32];
-	char *text = sf_arena_alloc(a, 64);
-	struct sf_str data = sf_arena_printf(a, "csrf:" SF_PRI, SF_ARG(cookie));
-	const char *secret = sf_config_text("JWT_SECRET");
-	sf_hmac_sha256(sf_str(secret ? secret : ""), data, d);
-	size_t n = sf_base64url(d, sizeof d, text);
-	return (struct sf_str) { text, n };
 }
 
 int platform__session_open(struct sf_req *r, struct sf_dbh *h, int64_t user, struct sf_str *family) {
@@ -39,8 +27,7 @@ int platform__session_open(struct sf_req *r, struct sf_dbh *h, int64_t user, str
 											.expires_at = now + PLATFORM_SESSION_S * SF_USEC };
 	int err = platform_q_session_add(h, &in, NULL);
 	if (err) return err;
-	sf_reply_cookie(r, "sf_session", cookie, PLATFORM_SESSION_S, false);
-	sf_reply_cookie(r, "sf_csrf", platform__csrf(a, cookie), PLATFORM_SESSION_S, true);
+	sf_reply_session(r, cookie, PLATFORM_SESSION_S);
 	if (family) *family = in.id_hash;
 	return 0;
 }
@@ -52,8 +39,7 @@ int platform__session_close(struct sf_req *r, struct sf_dbh *tx) {
 }
 
 void platform__session_forget(struct sf_req *r) {
-	sf_reply_cookie(r, "sf_session", SF_STR(""), 0, false);
-	sf_reply_cookie(r, "sf_csrf", SF_STR(""), 0, true);
+	sf_reply_session(r, SF_STR(""), 0);
 }
 
 int platform__session(struct sf_req *r, struct sf_str cookie, struct sf_caller *out) {
@@ -83,4 +69,20 @@ int platform_session_login(struct sf_req *r) { /* 401, 403 inactive, 423 locked 
 out:
 	sf_tx_end(tx);
 	return err;
+}
+
+int platform_session_get(struct sf_req *r) {
+	struct platform_q_user_get_in in = { .id = sf_req_caller(r)->user };
+	struct platform_q_user_get_row row;
+	int err = in.id ? platform_q_user_get(sf_req_db(r), &in, &row) : SF_ENOTFOUND;
+	if (err && err != SF_ENOTFOUND) return err;
+	struct sf_json *j = sf_reply_json(r, 200);
+	sf_json_obj(j);
+	sf_json_key(j, "user");
+	if (err)
+		sf_json_null(j);
+	else
+		sf_row_json(j, &platform_user_get_desc, &row);
+	sf_json_obj_end(j);
+	return 0;
 }

@@ -1,6 +1,7 @@
 /* identity: tokens, sessions, CSRF, and the levels of access. */
 #include "harness.h"
 #include "auth/auth.h"
+#include "core/hash.h"
 
 static int whoami(struct sf_req *r) {
 	const struct sf_caller *c = sf_req_caller(r);
@@ -15,6 +16,8 @@ static const struct sf_route routes[] = {
 	{ SF_GET, "/api/cached", whoami, .auth = SF_PUBLIC, .rate = SF_RATE_API, .max_age = 60, .summary = "x" },
 	ROW(SF_GET, "/api/user", SF_USER),
 	ROW(SF_POST, "/api/user", SF_USER),
+	ROW(SF_GET, "/api/anyone", SF_ANYONE),
+	{ SF_POST, "/api/leave", whoami, .auth = SF_USER, .rate = SF_RATE_API, .no_csrf = true, .summary = "x" },
 	ROW(SF_GET, "/api/sub", SF_SUB("coocook")),
 	ROW(SF_GET, "/api/admin", SF_ADMIN),
 	{ 0 },
@@ -32,21 +35,20 @@ static int session(struct sf_req *r, struct sf_str cookie, struct sf_caller *out
 	out->user = cookie.p[1] - '0';
 	return 0;
 }
-static struct sf_str csrf(struct sf_arena *a, struct sf_str cookie) {
-	return sf_arena_printf(a, "csrf-of-" SF_PRI, SF_ARG(cookie));
-}
 static int subscribed(struct sf_req *r, int64_t user, const char *product, bool *out) {
 	(void)r;
 	*out = user == 7 && strcmp(product, "coocook") == 0;
 	return user == 9 ? SF_EUNAVAILABLE : 0;
 }
-static const struct sf_identity identity = { session, csrf, subscribed };
+static const struct sf_identity identity = { session, 3600, subscribed };
 
 static struct harness h;
+#define NEW "0123456789abcdef0123456789abcdef"
+#define OLD "fedcba9876543210fedcba9876543210"
 
 static int setup(void **state) {
 	(void)state;
-	assert_int_equal(sf_tokens_setup("0123456789abcdef0123456789abcdef", NULL), 0);
+	assert_int_equal(sf_secrets_setup(NEW, (const char *const[]) { OLD, NULL }), 0);
 	h = harness_new(&(struct sf_app_opts) { .services = services, .identity = &identity, .demo = true });
 	return 0;
 }
@@ -126,19 +128,75 @@ static void test_sessions(void **state) {
 	assert_int_equal(lookups, 0);
 }
 
+/* The CSRF token of a cookie under a secret, as RFC 2104 and our purpose make it. */
+static const char *csrf(const char *secret, const char *cookie) {
+	unsigned char d[32];
+	char *text = sf_arena_alloc(h.arena, 64);
+	sf_hmac_sha256(sf_str(secret), sf_arena_printf(h.arena, "csrf:%s", cookie), d);
+	sf_base64url(d, sizeof d, text);
+	return text;
+}
+static const char *write_as(const char *cookie, const char *token) {
+	return sf_arena_printf(h.arena, "Cookie: sf_session=%s\nX-CSRF-Token: %s", cookie, token).p;
+}
+
 static void test_csrf(void **state) {
 	(void)state;
-	expect(SF_POST, "/api/user", "Cookie: sf_session=u7", 403, "X-CSRF-Token");
-	expect(SF_POST, "/api/user", "Cookie: sf_session=u7\nX-CSRF-Token: ", 403, "X-CSRF-Token");
-	expect(SF_POST, "/api/user", "Cookie: sf_session=u7\nX-CSRF-Token: csrf-of-u8", 403, "X-CSRF-Token");
-	expect(SF_POST, "/api/user", "Cookie: sf_session=u7\nX-CSRF-Token: csrf-of-u77", 403, "X-CSRF-Token");
-	expect(SF_POST, "/api/user", "Cookie: sf_session=u7\nX-CSRF-Token: csrf-of-u7", 200, "\"user\":7");
-	expect(SF_POST, "/api/user", "Cookie: sf_session=gone\nX-CSRF-Token: csrf-of-gone", 401, "unauthorized");
+	const char *mine = csrf(NEW, "u7");
+	expect(SF_POST, "/api/user", "Cookie: sf_session=u7", 403, "\"code\":\"csrf\"");
+	expect(SF_POST, "/api/user", write_as("u7", ""), 403, "X-CSRF-Token");
+	expect(SF_POST, "/api/user", write_as("u7", "x"), 403, "X-CSRF-Token");
+	expect(SF_POST, "/api/user", write_as("u7", csrf(NEW, "u8")), 403, "X-CSRF-Token");
+	expect(SF_POST, "/api/user", write_as("u7", csrf("a secret that nobody here knows of", "u7")), 403,
+		   "X-CSRF-Token");
+	expect(SF_POST, "/api/user", write_as("u7", sf_arena_printf(h.arena, "%sA", mine).p), 403, "csrf");
+	expect(SF_POST, "/api/user", write_as("u7", mine), 200, "\"user\":7");
+	expect(SF_POST, "/api/user", write_as("u7", csrf(OLD, "u7")), 200, "\"user\":7"); /* rotation */
+	expect(SF_POST, "/api/user", write_as("gone", csrf(NEW, "gone")), 401, "unauthorized");
 	/* a public write without it is nobody's: signing in works with an old cookie */
 	expect(SF_POST, "/api/public", "Cookie: sf_session=u7", 200, "\"user\":0");
-	expect(SF_POST, "/api/public", "Cookie: sf_session=u7\nX-CSRF-Token: csrf-of-u7", 200, "\"user\":7");
-	/* tokens need none */
+	expect(SF_POST, "/api/public", write_as("u7", mine), 200, "\"user\":7");
+	/* signing out needs none, tokens neither */
+	expect(SF_POST, "/api/leave", "Cookie: sf_session=u7", 200, "\"user\":7");
 	expect(SF_POST, "/api/user", "Authorization: Bearer demo_token", 200, "\"user\":1");
+}
+
+/* What a read tells the browser about sf_csrf; NULL: nothing. */
+static const char *renewed(enum sf_method m, const char *target, const char *cookies) {
+	struct sf_http_req *req =
+		call(&h, m, target, sf_arena_printf(h.arena, "Cookie: sf_session=u7%s", cookies).p, NULL);
+	return answer_header(&h, req, "Set-Cookie");
+}
+
+static void test_csrf_is_renewed(void **state) {
+	(void)state;
+	const char *mine = csrf(NEW, "u7"),
+			   *want = sf_arena_printf(h.arena, "sf_csrf=%s; Path=/; SameSite=Lax; Max-Age=3600", mine).p;
+	const char *has = sf_arena_printf(h.arena, "; sf_csrf=%s", mine).p,
+			   *old = sf_arena_printf(h.arena, "; sf_csrf=%s", csrf(OLD, "u7")).p;
+	assert_string_equal(renewed(SF_GET, "/api/user", ""), want);
+	assert_string_equal(renewed(SF_GET, "/api/user", old), want);
+	assert_string_equal(renewed(SF_HEAD, "/api/user", "; sf_csrf=x"), want);
+	assert_string_equal(renewed(SF_GET, "/api/anyone", old), want);
+	assert_null(renewed(SF_GET, "/api/user", has));
+	/* an answer that caches share belongs to nobody */
+	assert_null(renewed(SF_GET, "/api/public", old));
+	assert_null(renewed(SF_GET, "/api/cached", old));
+	assert_null(renewed(SF_POST, "/api/leave", old));
+	assert_null(
+		answer_header(&h, call(&h, SF_GET, "/api/anyone", "Cookie: sf_session=gone", NULL), "Set-Cookie"));
+}
+
+static void test_anyone(void **state) {
+	(void)state;
+	expect(SF_GET, "/api/anyone", NULL, 200, "\"user\":0");
+	expect(SF_GET, "/api/anyone", "Cookie: sf_session=u7", 200, "\"user\":7");
+	expect(SF_GET, "/api/anyone", "Cookie: sf_session=gone", 200, "\"user\":0");
+	expect(SF_GET, "/api/anyone", "Authorization: Bearer x", 200, "\"user\":0");
+	/* that the store is down does not make the caller nobody */
+	expect(SF_GET, "/api/anyone", "Cookie: sf_session=down", 503, "unavailable");
+	struct sf_http_req *req = call(&h, SF_GET, "/api/anyone", NULL, NULL);
+	assert_string_equal(answer_header(&h, req, "Cache-Control"), "private, no-store");
 }
 
 static void test_caching(void **state) {
@@ -168,8 +226,10 @@ static void test_write_limit(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_levels), cmocka_unit_test(test_bad_tokens), cmocka_unit_test(test_sessions),
-		cmocka_unit_test(test_csrf),   cmocka_unit_test(test_caching),    cmocka_unit_test(test_write_limit),
+		cmocka_unit_test(test_levels),          cmocka_unit_test(test_bad_tokens),
+		cmocka_unit_test(test_sessions),        cmocka_unit_test(test_csrf),
+		cmocka_unit_test(test_csrf_is_renewed), cmocka_unit_test(test_anyone),
+		cmocka_unit_test(test_caching),         cmocka_unit_test(test_write_limit),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

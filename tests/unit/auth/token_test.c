@@ -17,13 +17,13 @@ static int setup(void **state) {
 	(void)state;
 	a = sf_arena_new(0);
 	now = sf_time_now() / SF_USEC;
-	return sf_tokens_setup(SECRET, (const char *const[]) { OLD, NULL });
+	return sf_secrets_setup(SECRET, (const char *const[]) { OLD, NULL });
 }
 
 static int teardown(void **state) {
 	(void)state;
 	sf_arena_free(a);
-	return sf_tokens_setup(NULL, NULL);
+	return sf_secrets_setup(NULL, NULL);
 }
 
 static struct sf_str sign(struct sf_claims c) {
@@ -198,15 +198,13 @@ static void tampering_shows_everywhere(void **state) {
 	assert_int_equal(verify(t), 0);
 }
 
-static void secrets_rotate(void **state) {
+static void tokens_outlive_a_rotation(void **state) {
 	(void)state;
 	struct sf_str t = sign((struct sf_claims) { .sub = 7 });
-	assert_int_equal(sf_tokens_setup(OLD, (const char *const[]) { SECRET, NULL }), 0);
+	assert_int_equal(sf_secrets_setup(OLD, (const char *const[]) { SECRET, NULL }), 0);
 	assert_int_equal(verify(t), 0);
-	assert_int_equal(sf_tokens_setup(OLD, NULL), 0);
+	assert_int_equal(sf_secrets_setup(OLD, NULL), 0);
 	assert_int_equal(verify(t), SF_EAUTH);
-	assert_int_equal(sf_tokens_setup("too short", NULL), SF_EINVAL);
-	assert_int_equal(sf_tokens_setup(OLD, (const char *const[]) { "short", NULL }), SF_EINVAL);
 }
 
 static void revoking_one_token(void **state) {
@@ -249,7 +247,7 @@ int main(void) {
 		SET_UP(claims_must_be_whole_and_in_time),
 		SET_UP(junk_is_refused),
 		SET_UP(tampering_shows_everywhere),
-		SET_UP(secrets_rotate),
+		SET_UP(tokens_outlive_a_rotation),
 		SET_UP(revoking_one_token),
 		SET_UP(revoking_a_user_and_signing_in_again_at_once),
 		SET_UP(many_tokens_push_out_the_oldest_only),

@@ -7,7 +7,9 @@
 #define WHO(w, user) as(w, user, NULL)
 #include "service.h"
 
+#include "auth/auth.h"
 #include "core/config.h"
+#include "core/hash.h"
 
 /* ---- identity ---------------------------------------------------------------------------------- */
 
@@ -18,17 +20,13 @@ static int session(struct sf_req *r, struct sf_str cookie, struct sf_caller *out
 	*out = (struct sf_caller) { .user = user };
 	return 0;
 }
-static struct sf_str csrf(struct sf_arena *a, struct sf_str cookie) {
-	(void)a, (void)cookie;
-	return SF_STR("proof");
-}
 static int subscribed(struct sf_req *r, int64_t user, const char *product, bool *out) {
 	(void)r;
 	assert_string_equal(product, "coocook");
 	*out = user < 1000;
 	return 0;
 }
-static const struct sf_identity identity = { session, csrf, subscribed };
+static const struct sf_identity identity = { session, 3600, subscribed };
 static const struct setup setup = { .service = &coocook_service,
 									.beside = &platform_service,
 									.identity = &identity };
@@ -37,13 +35,21 @@ static inline void world_run(void (*body)(struct world *w)) {
 	char why[256], *rest[2], *argv[] = { "softfactory", NULL };
 	int nrest;
 	OK(sf_config_load(1, argv, rest, &nrest, why, sizeof why));
+	OK(sf_secrets_setup("a secret of thirty-two bytes or more, for tests only", NULL));
 	world_run_in(&setup, body);
+	OK(sf_secrets_setup(NULL, NULL));
 }
 /* user 0: nobody. key: an Idempotency-Key, or NULL. */
 static inline const char *as(struct world *w, int64_t user, const char *key) {
 	const char *who = "", *once = "";
-	if (user)
-		who = sf_arena_printf(w->a, "Cookie: sf_session=u%lld\nX-CSRF-Token: proof\n", (long long)user).p;
+	if (user) {
+		struct sf_str cookie = sf_arena_printf(w->a, "u%lld", (long long)user);
+		unsigned char d[32];
+		char proof[64];
+		sf_secret_digest(w->a, "csrf", cookie, d);
+		sf_base64url(d, sizeof d, proof);
+		who = sf_arena_printf(w->a, "Cookie: sf_session=%s\nX-CSRF-Token: %s\n", cookie.p, proof).p;
+	}
 	if (key) once = sf_arena_printf(w->a, "Idempotency-Key: %s\n", key).p;
 	return sf_arena_printf(w->a, "%s%s", who, once).p;
 }

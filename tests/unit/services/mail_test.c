@@ -9,6 +9,7 @@
 #include <sodium.h>
 #include <stdio.h>
 
+#include "auth/auth.h"
 #include "core/config.h"
 #include "core/time.h"
 #include "services/mail/internal.h"
@@ -271,15 +272,12 @@ static void templates(void **state) {
 
 /* ---- sealing and outcomes ---------------------------------------------------------------------- */
 
-static void load(char *flag) { /* settings point into it */
-	char why[200], *rest[3], *argv[] = { "softfactory", flag, NULL };
-	int n;
-	assert_int_equal(sf_config_load(2, argv, rest, &n, why, sizeof why), 0);
-}
 static void sealing(void **state) {
 	struct sf_arena *a = *state;
 	struct sf_str out;
-	load("--jwt-secret=a secret of thirty-two bytes or more: one");
+	static const char one[] = "a secret of thirty-two bytes or more: one",
+					  two[] = "a secret of thirty-two bytes or more: two";
+	assert_int_equal(sf_secrets_setup(one, NULL), 0);
 	struct sf_str sealed = mail__seal(a, SF_STR("{\"otp\":\"012345\"}"));
 	assert_null(strstr(sealed.p, "otp"));
 	assert_false(sf_str_eq(sealed, mail__seal(a, SF_STR("{\"otp\":\"012345\"}"))));
@@ -290,8 +288,36 @@ static void sealing(void **state) {
 	assert_int_equal(mail__unseal(a, (struct sf_str) { changed, sealed.n }, &out), SF_EINVAL);
 	assert_int_equal(mail__unseal(a, SF_STR("AAAA"), &out), SF_EINVAL);
 	assert_int_equal(mail__unseal(a, SF_STR_NULL, &out), SF_EINVAL);
-	load("--jwt-secret=a secret of thirty-two bytes or more: two");
+	assert_int_equal(sf_secrets_setup(two, (const char *const[]) { one, NULL }), 0);
+	assert_int_equal(mail__unseal(a, sealed, &out), 0); /* sealed before a rotation */
+	assert_true(sf_str_eq(out, SF_STR("{\"otp\":\"012345\"}")));
+	struct sf_str later = mail__seal(a, SF_STR("later"));
+	assert_int_equal(sf_secrets_setup(two, NULL), 0);
 	assert_int_equal(mail__unseal(a, sealed, &out), SF_EINVAL);
+	assert_int_equal(mail__unseal(a, later, &out), 0); /* the present secret sealed it */
+	assert_int_equal(sf_secrets_setup(NULL, NULL), 0);
+}
+
+/* A mail sealed by a process that has a newer secret waits for one that can open it, instead of dying. */
+static void sealed_by_others(void **state) {
+	struct sf_arena *a = *state;
+	char why_not[200], *rest[2], *argv[] = { "softfactory", NULL };
+	int n;
+	const struct mail__template *t;
+	struct mail__message m;
+	struct sf_str why = SF_STR_NULL;
+	assert_int_equal(sf_config_load(1, argv, rest, &n, why_not, sizeof why_not), 0);
+	assert_int_equal(sf_secrets_setup("a secret of thirty-two bytes or more: new", NULL), 0);
+	struct sf_str sealed = mail__seal(a, SF_STR("{\"otp\":\"012345\",\"minutes\":10}"));
+	json_t *payload = json_pack("{s:s,s:s,s:i,s:s%}", "template", "otp", "to", "kim@example.com", "at", 1,
+								"sealed", sealed.p, sealed.n);
+	assert_int_equal(mail__compose(a, payload, SF_STR("1"), &m, &t, &why), 0);
+	assert_non_null(strstr(CSTR(m.text.text), "012345"));
+	assert_int_equal(sf_secrets_setup("a secret of thirty-two bytes or more: old", NULL), 0);
+	assert_int_equal(mail__compose(a, payload, SF_STR("1"), &m, &t, &why), SF_EUNAVAILABLE);
+	assert_non_null(strstr(CSTR(why), "JWT_SECRET"));
+	json_decref(payload);
+	assert_int_equal(sf_secrets_setup(NULL, NULL), 0);
 }
 
 static void outcomes(void **state) {
@@ -364,6 +390,7 @@ int main(void) {
 		cmocka_unit_test_setup_teardown(mime_hostile, setup, teardown),
 		cmocka_unit_test_setup_teardown(templates, setup, teardown),
 		cmocka_unit_test_setup_teardown(sealing, setup, teardown),
+		cmocka_unit_test_setup_teardown(sealed_by_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(outcomes, setup, teardown),
 		cmocka_unit_test_setup_teardown(tls_settings, setup, teardown),
 	};

@@ -23,10 +23,10 @@ static inline void world_run(void (*body)(struct world *w)) {
 	char text[256], *rest[4], *argv[] = { "softfactory", "--jwt-secret=" SECRET, NULL };
 	int nrest;
 	OK(sf_config_load(2, argv, rest, &nrest, text, sizeof(text)));
-	OK(sf_tokens_setup(SECRET, NULL));
+	OK(sf_secrets_setup(SECRET, NULL));
 	sf_password_setup(2, 600000); /* on a busy machine nobody is refused for the wait */
 	world_run_in(&setup, body);
-	OK(sf_tokens_setup(NULL, NULL));
+	OK(sf_secrets_setup(NULL, NULL));
 }
 
 static inline const char *bearer(struct world *w, const char *token) {
