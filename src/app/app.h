@@ -122,7 +122,12 @@ struct sf_route {
 	bool text_body;       /* body is not JSON: the handler reads sf_req_http(r)->body; `consumes` says what */
 	const char *consumes; /* "text/csv"; NULL: application/json */
 	const char *produces; /* NULL: application/json */
-	size_t body_max;      /* 0: the server's limit */
+	/* Before the body is read, for what needs no body to be refused (a secret in the path): 0, or the error. Must not suspend. */
+	int (*gate)(struct sf_req *r);
+	/* Bytes of a body at most. 0: 8 KiB where `rate` is SF_RATE_AUTH; 16 KiB more than the fields can need where they are bounded; else
+	 * the server's limit, which also bounds the other two. */
+	size_t body_max;
+	size_t json_max;              /* JSON values that a body may hold; 0: 10,000 */
 	const struct sf_field *reply; /* members of the answer's object (of each element where reply_list) */
 	bool reply_list;              /* the answer is a bare array */
 	int status;                   /* of success; 0: 200 */

@@ -1,6 +1,6 @@
 /* dispatch: the stages of every request, in order.
  *
- *   on_head       route, media type, body limit: before the body is read, so that a wrong request costs no memory
+ *   on_head       route, its gate, media type, body limit: before the body is read, so that a wrong request costs no memory
  *   begin         OPTIONS, files of the web app, and what has no row end here
  *   limit_ip      before anything that costs: a flood of bad tokens must not reach the session store
  *   identify      token, cookie, CSRF
@@ -62,9 +62,13 @@ int sf_app__on_head(struct sf_http_req *http, size_t *body_max) {
 		r->row = match.row;
 		for (size_t i = 0; i < r->row->nparams; i++)
 			r->params[i] = match.params[i], r->param_ints[i] = match.param_ints[i];
-		if (r->row->route->body_max) *body_max = r->row->route->body_max;
-		return check_media(r);
+		const struct sf_route *route = r->row->route;
+		if (route->body_max || (r->row->body_max && r->row->body_max < *body_max))
+			*body_max = r->row->body_max;
+		err = route->gate ? route->gate(r) : 0;
+		return err ? err : check_media(r);
 	}
+	if (*body_max > SF_APP_BODY_MORE) *body_max = SF_APP_BODY_MORE; /* nobody reads it */
 	if (http->method == SF_OPTIONS && err == SF_EMETHOD) return 0;
 	if (err == SF_ENOTFOUND && sf_app__is_read(http->method) && r->app->opts.files && !is_api(http->path))
 		return 0;

@@ -8,6 +8,8 @@
 
 #include <jansson.h>
 
+#include "loop/loop.h"
+
 static void *defaults(struct sf_req *r, const void *from, uint32_t size) {
 	void *at = sf_arena_alloc(r->http->arena, size ? size : 1);
 	if (size) memcpy(at, from, size);
@@ -112,6 +114,12 @@ static int check_query(struct sf_req *r) {
 
 /* ---- body ------------------------------------------------------------------------------------------------- */
 
+/* Large texts are read in turns with other requests. */
+static int pause(void *arg) {
+	(void)arg;
+	return sf_co_self() ? sf_yield() : 0;
+}
+
 static int check_body(struct sf_req *r) {
 	const struct sf_route *route = r->row->route;
 	struct sf_arena *a = r->http->arena;
@@ -119,8 +127,10 @@ static int check_body(struct sf_req *r) {
 	r->body = defaults(r, r->row->body_defaults, route->body_size);
 	if (sf_str_trim(r->http->body).n > 0) {
 		struct sf_str why = SF_STR_NULL;
-		int err = sf_json_parse(a, r->http->body, &root, &why);
-		if (err == SF_EMALFORMED && why.p) return sf_fail(r, err, NULL, SF_PRI, SF_ARG(why));
+		struct sf_json_limits limits = { .values = route->json_max ? route->json_max : SF_APP_JSON_MAX,
+										 .pause = pause };
+		int err = sf_json_parse_limited(a, r->http->body, &limits, &root, &why);
+		if (err && why.p) return sf_fail(r, err, NULL, SF_PRI, SF_ARG(why));
 		if (err) return err;
 	}
 	/* a POST whose fields are all optional may come without a body */

@@ -12,7 +12,9 @@
 #define SF_APP_PER_PAGE_UP 100
 #define SF_APP_PAGE_UP     1000000000 /* keeps the offset far from overflow */
 #define SF_APP_ID_MAX      128
-#define SF_APP_TRACE_LEN   55 /* 00-<32 hex>-<16 hex>-<2 hex> */
+#define SF_APP_JSON_MAX    10000 /* values of a body */
+#define SF_APP_BODY_MORE   16384 /* bytes of a body beyond what its fields can need */
+#define SF_APP_TRACE_LEN   55    /* 00-<32 hex>-<16 hex>-<2 hex> */
 
 struct json_t;
 struct sf_app__node;
@@ -29,6 +31,7 @@ struct sf_app__row {
 	struct sf_str headers;                /* fixed header lines of a success */
 	void *query_defaults, *body_defaults; /* the input structs with the fallbacks in them */
 	size_t nquery, nbody;                 /* fields */
+	size_t body_max;                      /* of the route, or of its fields; 0: the server's */
 	bool shared;                          /* a public GET: same answer for everybody, has an ETag */
 };
 

@@ -146,11 +146,15 @@ static void text_content(struct sf_json *j, struct sf_arena *a, const char *type
 	sf_json_obj_end(j);
 }
 
-static void request_body(struct sf_json *j, struct sf_arena *a, const struct sf_route *r) {
+static void request_body(struct sf_json *j, struct sf_arena *a, const struct sf_app__row *row) {
+	const struct sf_route *r = row->route;
 	if (!r->body && !r->text_body) return;
 	bool required = r->text_body || r->method != SF_POST;
 	for (const struct sf_field *f = r->body; f && f->name; f++) required |= f->required;
 	open(j, "requestBody");
+	if (row->body_max)
+		sf_json_add(
+			j, SF_KV("description", sf_arena_printf(a, "At most %zu KiB.", (row->body_max + 1023) / 1024)));
 	sf_json_add(j, SF_KV("required", required));
 	if (r->text_body) {
 		text_content(j, a, r->consumes ? r->consumes : "application/json");
@@ -369,7 +373,7 @@ static void operation(struct sf_json *j, struct sf_arena *a, const struct sf_app
 	sf_json_arr_end(j);
 	security(j, r);
 	parameters(j, a, row);
-	request_body(j, a, r);
+	request_body(j, a, row);
 	responses(j, a, row);
 	sf_json_obj_end(j);
 }

@@ -149,8 +149,46 @@ static int check_body(struct check *c) {
 	if ((r->body && !r->body_size) || (r->query && !r->query_size))
 		return refuse(c, "fields without the size of their struct");
 	if (r->consumes && !r->text_body) return refuse(c, "consumes goes with text_body");
+	if ((r->body_max || r->json_max) && !r->body && !r->text_body)
+		return refuse(c, "body_max and json_max go with a body");
 	if (r->idempotent && r->method == SF_GET) return refuse(c, "a GET needs no Idempotency-Key");
 	return 0;
+}
+
+/* Bytes that a value of the field can need as JSON, each character escaped as Python's json.dumps does it (a pair of
+ * surrogates takes 12); 0: there is no bound. */
+static size_t value_room(const struct sf_field *f) {
+	enum { NUMBER = 32, CHARACTER = 12 };
+	int64_t min, max;
+	sf_app__range(f, &min, &max);
+	switch (f->type) {
+	case SF_F_TEXT:
+	case SF_F_EMAIL:
+	case SF_F_URL: return (size_t)max * CHARACTER;
+	case SF_F_ENUM: return strlen(f->choices) * CHARACTER;
+	case SF_F_INTS: return f->max ? (size_t)f->max * NUMBER : 0;
+	case SF_F_INT:
+	case SF_F_FLOAT:
+	case SF_F_BOOL:
+	case SF_F_TIME:
+	case SF_F_DATE: return NUMBER;
+	default: return 0;
+	}
+}
+
+/* The limit of a body whose row sets none; 0: the server's. Beside what the fields can need there is room for white space and for
+ * members that are ignored. Whole KiB. */
+static size_t body_room(const struct sf_route *r) {
+	enum { AUTH = 8 << 10 };
+	size_t sum = SF_APP_BODY_MORE;
+	if (r->text_body) return 0;
+	if (r->rate == SF_RATE_AUTH) return AUTH;
+	for (const struct sf_field *f = r->body; f && f->name; f++) {
+		size_t room = value_room(f);
+		if (!room) return 0;
+		sum += strlen(f->name) + room;
+	}
+	return (sum + 1023) / 1024 * 1024;
 }
 
 static bool has_paging(const struct sf_field *f) {
@@ -202,6 +240,8 @@ int sf_app__row_check(struct sf_arena *a, struct sf_app__row *row, struct sf_str
 	if (!err) err = check_fields(&c, r->reply, 0, false, NULL, 0);
 	if (!err) err = prepare_defaults(&c, r->query, r->query_size, &row->query_defaults);
 	if (!err) err = prepare_defaults(&c, r->body, r->body_size, &row->body_defaults);
+	if (err) return err;
+	row->body_max = r->body_max ? r->body_max : body_room(r);
 	row->shared = r->auth.kind == SF_ACCESS_PUBLIC && r->method == SF_GET;
-	return err;
+	return 0;
 }

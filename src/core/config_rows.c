@@ -52,7 +52,7 @@ const struct sf_config_row sf_config_rows[] = {
 	{ "FETCH_ALLOW", "--fetch-allow", SF_CFG_TEXT, NULL,
 	  .help = "Hosts as name:port, separated by commas, that users' URLs may name though they are private: for intranets and tests." },
 	{ "HTTP_BODY_MAX", "--http-body-max", SF_CFG_BYTES, "1MiB", .min = KIB, .max = 1024 * MIB,
-	  .help = "Largest request body, where a route sets no limit of its own." },
+	  .help = "Largest request body, where a route sets no other limit; most set a smaller one." },
 	{ "HTTP_BODY_TIMEOUT", "--http-body-timeout", SF_CFG_MSEC, "30s", .min = 100, .max = 60 * MIN,
 	  .help = "Time a client has to send a request's body." },
 	{ "HTTP_HEAD_TIMEOUT", "--http-head-timeout", SF_CFG_MSEC, "10s", .min = 100, .max = 10 * MIN,

@@ -45,6 +45,20 @@ struct json_t; /* jansson's value; read it with jansson.h where more than this f
  * numbers that do not fit. The value dies with the arena. */
 SF_MUSTCHECK
 int sf_json_parse(struct sf_arena *a, struct sf_str text, struct json_t **out, struct sf_str *why);
+/* How much a client's text may cost. */
+struct sf_json_limits {
+	size_t values; /* that it may hold, members and elements too; past it SF_ETOOLARGE; 0: any number */
+	/* Called every SF_JSON_TURN values or so, that parsing may give way to other work (~ if this suspends). Not 0 ends it with that
+	 * error. May be NULL. */
+	int (*pause)(void *arg);
+	void *arg;
+};
+#define SF_JSON_TURN 1024 /* values, or 16 KiB of text: some tenths of a millisecond */
+
+/* sf_json_parse with limits (NULL: none). */
+SF_MUSTCHECK
+int sf_json_parse_limited(struct sf_arena *a, struct sf_str text, const struct sf_json_limits *limits,
+						  struct json_t **out, struct sf_str *why);
 /* Compact text of a value, in the arena. */
 struct sf_str sf_json_dump(struct sf_arena *a, const struct json_t *v);
 

@@ -181,6 +181,24 @@ int sf_sleep(int64_t ms) {
 	return sf_await(&w, -1);
 }
 
+/* ---- yielding ------------------------------------------------------------------------------- */
+
+static void yield_over(void *arg) {
+	sf_wake(arg, 0);
+}
+
+/* Not a timer: libuv would run one that is due at once again before it looks at any descriptor. */
+int sf_yield(void) {
+	struct sf_wait w;
+	sf_wait_init(&w, NULL, NULL);
+	struct sf_co *co = w.co;
+	sf_loop_later(co->loop, yield_over, &w);
+	int err = sf_await(&w, -1);
+	if (err || co->shield) return err;
+	if (co->canceled) return co->canceled;
+	return co->deadline && co->deadline <= sf_loop_now(co->loop) ? SF_EDEADLINE : 0;
+}
+
 /* ---- file descriptors ----------------------------------------------------------------------- */
 
 struct poll_wait {

@@ -90,6 +90,10 @@ void sf_wake(struct sf_wait *w, int result);
 
 SF_MUSTCHECK
 int sf_sleep(int64_t ms); /* ~ 0, or the reason of a cancellation */
+/* ~ Lets everything else that is ready run once, for a computation too long for one turn of the loop. 0, or the reason of a
+ * cancellation. */
+SF_MUSTCHECK
+int sf_yield(void);
 SF_MUSTCHECK
 int sf_wait_fd(int fd, int events,
 			   int64_t max_ms); /* ~ UV_READABLE|UV_WRITABLE; returns the events (> 0) or an error */

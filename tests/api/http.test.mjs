@@ -78,9 +78,27 @@ describe('http', () => {
     assert.match((await s.raw(`GET / HTTP/1.1\r\n${H}X: ${'a'.repeat(20000)}\r\n\r\n`)).text, /^HTTP\/1\.1 431 /);
     assert.match((await s.raw(`GET / HTTP/1.1\r\n${H}${'X-A: 1\r\n'.repeat(150)}\r\n`)).text, /^HTTP\/1\.1 431 /);
     const json = 'Content-Type: application/json\r\n';
+    for (const path of ['/api/auth/login', '/api/auth/register', '/api/auth/refresh', '/auth/login', '/auth/verify-otp', '/auth/reset-password'])
+      assert.match((await s.raw(`POST ${path} HTTP/1.1\r\n${H}${json}Content-Length: 8193\r\n\r\n`)).text, /^HTTP\/1\.1 413 /, path);
     assert.match((await s.raw(`POST /api/auth/login HTTP/1.1\r\n${H}${json}Content-Length: 2000000\r\n\r\n`)).text, /^HTTP\/1\.1 413 /);
     const chunk = `10000\r\n${'a'.repeat(65536)}\r\n`;
     assert.match((await s.raw(`POST /api/auth/login HTTP/1.1\r\n${H}${json}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(20)}0\r\n\r\n`)).text, /^HTTP\/1\.1 413 /);
+  });
+
+  test('JSON of very many values is refused, whatever its length', async () => {
+    const token = (await s.demoUser('demo')).token;
+    const body = `{"chef_id":1,"special_requests":[${'1,'.repeat(9_996)}1]}`; // 10,000 values, 20 KB
+    const limit = (b) => s.post('/api/coocook/bookings', b, { token });
+    assertError(await limit(body), 400);
+    const r = await limit(body.replace('[', '[1,'));
+    assertError(r, 413);
+    assert.match(r.body.error, /more than 10000 values/);
+  });
+
+  test('the document tells how long a body may be', async () => {
+    const paths = (await s.get('/api/openapi.json')).body.paths;
+    assert.equal(paths['/api/auth/login'].post.requestBody.description, 'At most 8 KiB.');
+    assert.equal(paths['/api/telegram/webhook/{secret}'].post.requestBody.description, 'At most 64 KiB.');
   });
 
   test('keep-alive, pipelining in order, HTTP/1.0, Connection: close', async () => {

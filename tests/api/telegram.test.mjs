@@ -51,6 +51,10 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     assertError(await s.post(`/api/telegram/webhook/${SECRET.slice(1)}`, body), 404);
     assertError(await s.get(HOOK), 405);
     assertError(await s.post(HOOK, { ...body, update_id: 'one' }), 400, { field: 'update_id' });
+    const head = (path, length) => `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
+    assert.match((await s.raw(head('/api/telegram/webhook/wrong', 60_000))).text, /^HTTP\/1\.1 404 /, 'before the body is read');
+    assert.match((await s.raw(head('/api/telegram/webhook/wrong', 2_000_000))).text, /^HTTP\/1\.1 404 /);
+    assert.match((await s.raw(head(HOOK, 65_537))).text, /^HTTP\/1\.1 413 /, 'an update has at most 64 KiB');
     assertError(await s.get('/api/telegram/link'), 401);
     assertError(await s.post('/api/telegram/link'), 401);
     await until(() => s.daemon.lines.some((l) => l.includes('"status":405') && l.includes('"path":null')), { what: 'the log' });

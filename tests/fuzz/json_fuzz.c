@@ -1,4 +1,5 @@
-/* JSON text of a hostile client: what is accepted is dumped, and the dump must be accepted and mean the same. */
+/* JSON text of a hostile client: what is accepted is dumped, and the dump must be accepted and mean the same. Limits
+ * refuse more, but change nothing of what is accepted. */
 #include <jansson.h>
 #include <stdint.h>
 
@@ -30,11 +31,38 @@ static bool same(const json_t *a, const json_t *b) {
 	return json_equal(a, b);
 }
 
+static size_t count(const json_t *v) {
+	const char *key;
+	json_t *value;
+	size_t i, sum = 1;
+	if (json_is_array(v)) json_array_foreach(v, i, value) sum += count(value);
+	if (json_is_object(v)) json_object_foreach((json_t *)(uintptr_t)v, key, value) sum += count(value);
+	return sum;
+}
+
+static int no_pause(void *arg) {
+	++*(size_t *)arg;
+	return 0;
+}
+
+static void with_limits(struct sf_arena *a, struct sf_str in, const json_t *v) {
+	size_t pauses = 0, n = v ? count(v) : 3;
+	struct sf_json_limits limits = { .values = n, .pause = no_pause, .arg = &pauses };
+	struct json_t *got = NULL;
+	struct sf_str why = SF_STR_NULL;
+	int err = sf_json_parse_limited(a, in, &limits, &got, &why);
+	SF_BUG_ON(v ? err != 0 || !json_equal((json_t *)(uintptr_t)v, got) : err == 0 || why.n == 0);
+	SF_BUG_ON(pauses > n / SF_JSON_TURN + in.n / 16384);
+	limits.values = n - 1;
+	if (v && n > 1) SF_BUG_ON(sf_json_parse_limited(a, in, &limits, &got, &why) != SF_ETOOLARGE);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
 	struct sf_arena *a = sf_arena_new(0);
 	struct json_t *v = NULL, *again = NULL;
 	struct sf_str why = SF_STR_NULL;
 	int err = sf_json_parse(a, (struct sf_str) { (const char *)data, n }, &v, &why);
+	with_limits(a, (struct sf_str) { (const char *)data, n }, v);
 	if (err) {
 		SF_BUG_ON(err != SF_EMALFORMED);
 		SF_BUG_ON(v != NULL || why.n == 0 || !sf_utf8_valid(why)); /* a sentence for a person */

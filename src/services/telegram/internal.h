@@ -23,7 +23,8 @@ struct telegram_update {
 };
 
 sf_handler telegram_webhook, telegram_link_code, telegram_link_state, telegram_link_end;
-int telegram__send(struct sf_job *j); /* ~ telegram.send */
+int telegram_webhook_gate(struct sf_req *r); /* SF_ENOTFOUND: the path does not hold the webhook's secret */
+int telegram__send(struct sf_job *j);        /* ~ telegram.send */
 
 /* ~ Adds a message to a chat in the transaction; trace: traceparent, p NULL: none. */
 SF_MUSTCHECK

@@ -22,6 +22,10 @@ static bool secret_fits(struct sf_str given) {
 	return sf_equal_ct(a, b, sizeof a);
 }
 
+int telegram_webhook_gate(struct sf_req *r) {
+	return secret_fits(sf_path_text(r, "secret")) ? 0 : SF_ENOTFOUND;
+}
+
 struct message {
 	int64_t chat;
 	enum telegram__command command;
@@ -133,7 +137,6 @@ int telegram_webhook(struct sf_req *r) {
 	struct sf_dbh *tx = NULL;
 	struct sides sides = { 0 };
 	int64_t fresh = 0;
-	if (!secret_fits(sf_path_text(r, "secret"))) return SF_ENOTFOUND;
 	bool answered = read_message(in->message, &m);
 	int err = answered ? read_sides(r, &m, &sides) : 0;
 	if (!err && answered) err = telegram__answer(r, m.command, sides.holder.id, &text);

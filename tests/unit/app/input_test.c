@@ -1,6 +1,7 @@
 /* input: what is taken from a query and a body, what is refused and with which words; hostile bodies. */
 #include "harness.h"
 #include "core/json.h"
+#include "loop/loop.h"
 
 #include <jansson.h>
 
@@ -56,6 +57,7 @@ static const struct sf_route routes[] = {
 	{ SF_POST, "/body", take_body, OPEN, .body = fields, .body_size = sizeof(struct in) },
 	{ SF_PUT, "/body", take_body, OPEN, .body = fields, .body_size = sizeof(struct in) },
 	{ SF_POST, "/optional", take_body, OPEN, .body = optional, .body_size = sizeof(struct in) },
+	{ SF_POST, "/few", take_body, OPEN, .body = optional, .body_size = sizeof(struct in), .json_max = 10 },
 	{ SF_GET, "/query", take_query, OPEN, .query = fields, .query_size = sizeof(struct in) },
 	{ SF_GET, "/page", take_page, OPEN, .page_of = "things", .per_page = 12 },
 	{ 0 },
@@ -340,7 +342,7 @@ static void test_large(void **state) {
 	assert_string_equal(reason(req, "name"), "must have between 2 and 5 characters");
 	sf_buf_clear(&b);
 	sf_buf_cstr(&b, "{\"hours\":1,\"name\":\"ab\",\"ids\":[1");
-	for (int i = 0; i < 400000; i++) sf_buf_cstr(&b, ",1");
+	for (int i = 0; i < 9000; i++) sf_buf_cstr(&b, ",1");
 	sf_buf_cstr(&b, "]}");
 	req = call_with(&h, SF_POST, "/body", NULL, sf_buf_view(&b));
 	assert_string_equal(reason(req, "ids"), "must hold at most 3 entries");
@@ -353,11 +355,79 @@ static void test_large(void **state) {
 	assert_string_equal(reason(req, "secret"), "must have at most 10000 characters");
 }
 
+/* {"any":[1,1,…]} of n values in all */
+static struct sf_str values(size_t n) {
+	struct sf_buf b;
+	sf_buf_init(&b, h.arena);
+	sf_buf_cstr(&b, "{\"any\":[1");
+	for (size_t i = 3; i < n; i++) sf_buf_cstr(&b, ",1");
+	sf_buf_cstr(&b, "]}");
+	return sf_buf_view(&b);
+}
+
+static void test_many_values(void **state) {
+	(void)state;
+	struct sf_http_req *req = call_with(&h, SF_POST, "/optional", NULL, values(10000));
+	assert_status(req, 200);
+	req = call_with(&h, SF_POST, "/optional", NULL, values(10001));
+	assert_status(req, 413);
+	assert_holds(req, "\"error\":\"The JSON holds more than 10000 values.\",\"code\":\"too_large\"");
+	assert_status(call_with(&h, SF_POST, "/few", NULL, values(10)), 200); /* a row of its own limit */
+	assert_status(call_with(&h, SF_POST, "/few", NULL, values(11)), 413);
+}
+
+/* ---- turns ------------------------------------------------------------------------------------------- */
+
+struct turns {
+	struct sf_str body;
+	int status, others; /* times that another coroutine ran meanwhile */
+	bool over;
+};
+
+static void asks(void *arg) {
+	struct turns *t = arg;
+	t->status = call_with(&h, SF_POST, "/optional", NULL, t->body)->status;
+	t->over = true;
+}
+static void counts(void *arg) {
+	struct turns *t = arg;
+	for (; !t->over; t->others++) assert_int_equal(sf_yield(), 0);
+}
+
+static struct turns run_beside(struct sf_str body) {
+	struct turns t = { .body = body };
+	struct sf_loop *l = sf_loop_new(NULL);
+	assert_int_equal(sf_co_start(l, asks, &t, NULL), 0);
+	assert_int_equal(sf_co_start(l, counts, &t, NULL), 0);
+	sf_loop_run(l);
+	assert_int_equal(sf_loop_free(l), 0);
+	return t;
+}
+
+/* Reading a large body gives other requests their turn, at least once every two thousand values or 32 KiB. */
+static void test_turns(void **state) {
+	(void)state;
+	struct turns t = run_beside(values(10000));
+	assert_int_equal(t.status, 200);
+	assert_true(t.others >= 5);
+	struct sf_buf b;
+	sf_buf_init(&b, h.arena);
+	sf_buf_cstr(&b, "{\"any\":\"");
+	for (int i = 0; i < 130000; i++) sf_buf_char(&b, 'y');
+	sf_buf_cstr(&b, "\"}");
+	t = run_beside(sf_buf_view(&b));
+	assert_int_equal(t.status, 200);
+	assert_true(t.others >= 4);
+	t = run_beside(values(100)); /* nothing to wait for */
+	assert_true(t.status == 200 && t.others == 0);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_body_good), cmocka_unit_test(test_body_bad), cmocka_unit_test(test_all_at_once),
 		cmocka_unit_test(test_no_body),   cmocka_unit_test(test_query),    cmocka_unit_test(test_paging),
-		cmocka_unit_test(test_hostile),   cmocka_unit_test(test_large),
+		cmocka_unit_test(test_hostile),   cmocka_unit_test(test_large),    cmocka_unit_test(test_many_values),
+		cmocka_unit_test(test_turns),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -53,6 +53,8 @@ static const struct wrong table[] = {
 	{ "fields or text",
 	  { SF_POST, "/x", GOOD, .text_body = true, .body = FIELDS(N_FIELD), .body_size = sizeof(struct in) } },
 	{ "text_body", { SF_POST, "/x", GOOD, .consumes = "text/csv" } },
+	{ "go with a body", { SF_GET, "/x", GOOD, .body_max = 100 } },
+	{ "go with a body", { SF_POST, "/x", GOOD, .json_max = 100 } },
 	{ "size of their struct", { SF_POST, "/x", GOOD, .body = FIELDS(N_FIELD) } },
 	{ "Idempotency-Key", { SF_GET, "/x", GOOD, .idempotent = true } },
 	{ "only a GET is paged", { SF_POST, "/x", GOOD, .page_of = "things" } },

@@ -1,4 +1,4 @@
-/* json_read: what is refused and why, depth on a small stack, and back to text. */
+/* json_read: what is refused and why, depth on a small stack, limits, and back to text. */
 #include "core/test.h"
 #include "core/json.h"
 
@@ -127,6 +127,100 @@ static void depth_on_a_small_stack(void **state) {
 	pthread_attr_destroy(&attr);
 }
 
+/* ---- limits ------------------------------------------------------------------------------------------ */
+
+static int limited(struct sf_arena *a, const char *text, size_t values) {
+	struct json_t *v = NULL;
+	struct sf_str why = SF_STR_NULL;
+	int err = sf_json_parse_limited(a, sf_str(text), &(struct sf_json_limits) { .values = values }, &v, &why);
+	assert_int_equal(err == 0, v != NULL);
+	assert_int_equal(err == 0, why.p == NULL);
+	return err;
+}
+
+static void values_are_counted(void **state) {
+	(void)state;
+	static const struct {
+		const char *text;
+		size_t values;
+	} rows[] = {
+		{ "1", 1 },
+		{ " \"a,[b\" ", 1 },
+		{ "[]", 1 },
+		{ "[ \n]", 1 },
+		{ "{}", 1 },
+		{ "[1]", 2 },
+		{ "[ 1 , 2 ]", 3 },
+		{ "[[],[ ],{}]", 4 },
+		{ "[[[[1]]]]", 5 },
+		{ "{\"a\":1,\"b\":[1,2,{\"c\":null}]}", 7 },
+		{ "[\"\\\",[\",\"\\\\\",3]", 4 },
+	};
+	struct sf_arena *a = sf_arena_new(0);
+	for (size_t i = 0; i < SF_COUNT(rows); i++) {
+		if (limited(a, rows[i].text, rows[i].values)) fail_msg("%s", rows[i].text);
+		if (rows[i].values > 1 && limited(a, rows[i].text, rows[i].values - 1) != SF_ETOOLARGE)
+			fail_msg("%s has more", rows[i].text);
+	}
+	/* what is refused anyway: the limit neither helps nor hurts */
+	assert_int_equal(limited(a, "[1,2", 3), SF_EMALFORMED);
+	assert_int_equal(limited(a, "", 1), SF_EMALFORMED);
+	struct json_t *v = NULL;
+	struct sf_str why;
+	assert_int_equal(
+		sf_json_parse_limited(a, SF_STR("[1,2]"), &(struct sf_json_limits) { .values = 2 }, &v, &why),
+		SF_ETOOLARGE);
+	assert_str(why, "The JSON holds more than 2 values.");
+	sf_arena_free(a);
+}
+
+struct pauses {
+	int n, fail_at;
+};
+static int pause(void *arg) {
+	struct pauses *p = arg;
+	return ++p->n == p->fail_at ? SF_ECANCELED : 0;
+}
+
+/* n elements of `one`, in an array */
+static struct sf_str repeated(struct sf_arena *a, const char *one, size_t n) {
+	struct sf_buf b;
+	sf_buf_init(&b, a);
+	for (size_t i = 0; i < n; i++) sf_buf_printf(&b, "%s%s", i ? "," : "[", one);
+	sf_buf_char(&b, ']');
+	return sf_buf_view(&b);
+}
+
+/* Twice as many values, or twice as much text, give way twice as often; wherever the pieces are cut, the value is the same. */
+static void long_texts_pause(void **state) {
+	(void)state;
+	static const char *const elements[] = { "1", "{}", "[\"\\u00e9\\\\\"]", "\"\xED\x95\x9C\xEA\xB5\xAD\"" };
+	struct sf_arena *a = sf_arena_new(0);
+	struct sf_str why;
+	for (size_t i = 0; i < SF_COUNT(elements); i++) {
+		struct pauses p = { 0 };
+		struct sf_json_limits limits = { .pause = pause, .arg = &p };
+		struct json_t *v = NULL;
+		struct sf_str text = repeated(a, elements[i], 20000);
+		assert_int_equal(sf_json_parse_limited(a, text, &limits, &v, &why), 0);
+		assert_true(p.n >= 20000 / SF_JSON_TURN / 2 && p.n <= 80);
+		assert_int_equal(json_array_size(v), 20000);
+		for (size_t k = 1; k < 20000; k++)
+			assert_true(json_equal(json_array_get(v, 0), json_array_get(v, k)));
+		p = (struct pauses) { .fail_at = 3 };
+		why = SF_STR_NULL;
+		assert_int_equal(sf_json_parse_limited(a, text, &limits, &v, &why), SF_ECANCELED);
+		assert_true(p.n == 3 && why.p == NULL);
+	}
+	struct pauses p = { 0 };
+	struct json_t *v = NULL;
+	assert_int_equal(sf_json_parse_limited(a, repeated(a, "1", 1000),
+										   &(struct sf_json_limits) { .pause = pause, .arg = &p }, &v, &why),
+					 0);
+	assert_int_equal(p.n, 0);
+	sf_arena_free(a);
+}
+
 static void dumping(void **state) {
 	(void)state;
 	struct sf_arena *a = sf_arena_new(0);
@@ -144,6 +238,8 @@ int main(void) {
 		cmocka_unit_test(refused),
 		cmocka_unit_test(taken),
 		cmocka_unit_test(depth_on_a_small_stack),
+		cmocka_unit_test(values_are_counted),
+		cmocka_unit_test(long_texts_pause),
 		cmocka_unit_test(dumping),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

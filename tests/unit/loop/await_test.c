@@ -429,6 +429,71 @@ static void offload_is_not_cut_short(void **state) {
 	assert_int_equal(j.after, SF_ECANCELED);
 }
 
+/* ---- yielding ---------------------------------------------------------------------------------- */
+
+struct yields {
+	int pipe[2], n, err;
+	bool heard;
+};
+
+static void hears(void *arg) {
+	struct yields *y = arg;
+	char c;
+	assert_true(sf_wait_fd(y->pipe[0], UV_READABLE, -1) > 0);
+	y->heard = read(y->pipe[0], &c, 1) == 1;
+}
+static void yields(void *arg) {
+	struct yields *y = arg;
+	assert_int_equal(write(y->pipe[1], "x", 1), 1);
+	while (!y->heard && !y->err && y->n < 1000) y->n++, y->err = sf_yield();
+}
+
+/* Descriptors that are ready get their turn, soon. */
+static void yield_lets_descriptors_in(void **state) {
+	(void)state;
+	struct yields y = { 0 };
+	struct sf_loop *l = sf_loop_new(NULL);
+	assert_int_equal(pipe2(y.pipe, O_CLOEXEC | O_NONBLOCK), 0);
+	assert_int_equal(sf_co_start(l, hears, &y, NULL), 0);
+	assert_int_equal(sf_co_start(l, yields, &y, NULL), 0);
+	end(l);
+	assert_true(y.heard && y.n <= 4);
+	close(y.pipe[0]), close(y.pipe[1]);
+}
+
+struct cut {
+	int64_t deadline;
+	bool shield;
+	int reason, yields;
+};
+
+static void yields_on(void *arg) {
+	struct cut *c = arg;
+	struct sf_co *self = sf_co_self();
+	if (c->shield) sf_co_shield(true);
+	if (c->deadline)
+		sf_co_deadline(self, sf_loop_now(sf_loop_self()) + c->deadline);
+	else
+		sf_co_cancel(self, SF_ECANCELED);
+	int64_t until = sf_clock_ns() + 5000000000;
+	while (!c->reason && c->yields < 3 + 100000000 * !c->shield && sf_clock_ns() < until)
+		c->yields++, c->reason = sf_yield();
+	if (c->shield) sf_co_shield(false);
+}
+
+static void yield_is_cut_short(void **state) {
+	(void)state;
+	struct cut cuts[] = { { 0 }, { .deadline = 5 }, { .shield = true } };
+	struct sf_loop *l = sf_loop_new(NULL);
+	for (size_t i = 0; i < SF_COUNT(cuts); i++)
+		assert_int_equal(sf_co_start(l, yields_on, &cuts[i], NULL), 0);
+	end(l);
+	assert_int_equal(cuts[0].reason, SF_ECANCELED);
+	assert_int_equal(cuts[0].yields, 1);
+	assert_int_equal(cuts[1].reason, SF_EDEADLINE);
+	assert_true(cuts[2].reason == 0 && cuts[2].yields == 3);
+}
+
 /* ---- all at once ------------------------------------------------------------------------------ */
 
 static void nested_call(int depth, int *sum) { /* awaits at every depth of a call chain */
@@ -474,6 +539,8 @@ int main(void) {
 		cmocka_unit_test(fd_bad),
 		cmocka_unit_test(offload_from_many),
 		cmocka_unit_test(offload_is_not_cut_short),
+		cmocka_unit_test(yield_lets_descriptors_in),
+		cmocka_unit_test(yield_is_cut_short),
 		cmocka_unit_test(awaits_nest_in_calls),
 	};
 	return cmocka_run_group_tests_name("loop/await", tests, NULL, NULL);
