@@ -166,6 +166,9 @@ struct sf_caller {
 	char jti[33];          /* of the token */
 	int64_t token_exp;     /* of the token, seconds */
 	struct sf_str session; /* cookie text */
+	/* Seconds: when all sign-ins before a later second than this are ended, the caller's is one of them. The token's iat; of a session
+	 * the user's last such second as its row was read. */
+	int64_t iat;
 };
 
 const void *sf_req_body(const struct sf_req *r);  /* the row's body struct, checked */
@@ -192,7 +195,8 @@ int sf_req_zone(struct sf_req *r, const struct sf_zone **out);
 /* Statements, each its own transaction, with the row's read preference, on the database of the row's service. */
 struct sf_dbh *sf_req_db(struct sf_req *r);
 /* ~ A transaction: sf_req_begin; …; sf_reply…; sf_req_commit; out: sf_tx_end. The commit also records an
- * idempotent route's answer, so the answer is written before it. */
+ * idempotent route's answer, so the answer is written before it. Both refuse with SF_EAUTH a caller whose token, or all of whose
+ * sign-ins, were ended on this host since the request began: what was waited for is not done for who may no longer ask. */
 SF_MUSTCHECK
 int sf_req_begin(struct sf_req *r, struct sf_dbh **tx);
 SF_MUSTCHECK

@@ -59,7 +59,7 @@ static bool bearer(struct sf_str header, struct sf_str *token) {
 static void by_token(struct sf_req *r, struct sf_str token) {
 	struct sf_claims claims;
 	if (r->app->opts.demo && sf_str_eq(token, SF_STR("demo_token"))) {
-		r->caller = (struct sf_caller) { .user = 1, .via = SF_VIA_DEMO };
+		r->caller = (struct sf_caller) { .user = 1, .via = SF_VIA_DEMO, .iat = INT64_MAX };
 		return;
 	}
 	if (sf_token_verify(token, SF_TOKEN_ACCESS, &claims)) {
@@ -69,7 +69,8 @@ static void by_token(struct sf_req *r, struct sf_str token) {
 	r->caller = (struct sf_caller) { .user = claims.sub,
 									 .admin = claims.role == SF_ROLE_ADMIN,
 									 .via = SF_VIA_TOKEN,
-									 .token_exp = claims.exp };
+									 .token_exp = claims.exp,
+									 .iat = claims.iat };
 	memcpy(r->caller.jti, claims.jti, sizeof r->caller.jti);
 }
 
@@ -98,11 +99,16 @@ int sf_app__identify(struct sf_http_req *http) {
 	struct sf_str token;
 	bool open = r->row->route->auth.kind == SF_ACCESS_PUBLIC;
 	if (open && r->row->route->max_age) return 0;
-	if (bearer(r->in.authorization, &token)) {
-		by_token(r, token);
-		return 0;
-	}
-	return by_session(r, open);
+	if (!bearer(r->in.authorization, &token)) return by_session(r, open);
+	by_token(r, token);
+	return 0;
+}
+
+int sf_app__still_in(struct sf_req *r) {
+	const struct sf_caller *c = &r->caller;
+	if (c->user == 0 || r->row->route->auth.kind == SF_ACCESS_PUBLIC) return 0;
+	bool ended = sf_token_revoked_before(c->user) > c->iat || (c->jti[0] && sf_token_revoked(c->jti));
+	return ended ? sf_fail(r, SF_EAUTH, NULL, "Your sign-in has ended meanwhile. Sign in again.") : 0;
 }
 
 static int subscription(struct sf_req *r, const char *product) {

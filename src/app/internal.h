@@ -177,7 +177,10 @@ void sf_app__ids_take(struct sf_req *r); /* X-Request-Id and traceparent, taken 
 struct sf_str sf_app__id_new(struct sf_app *app, struct sf_arena *a);
 
 /* ---- identity.c, limits.c: stages ---- */
-int sf_app__identify(struct sf_http_req *http);  /* ~ */
+int sf_app__identify(struct sf_http_req *http); /* ~ */
+/* 0, or SF_EAUTH with its sentence: what let the caller in has been revoked since, as far as this host knows. A public
+ * route asks nobody. Never suspends. */
+int sf_app__still_in(struct sf_req *r);
 int sf_app__authorise(struct sf_http_req *http); /* ~ */
 int sf_app__limit_ip(struct sf_http_req *http);
 int sf_app__limit_user(struct sf_http_req *http);

@@ -81,9 +81,12 @@ struct sf_dbh *sf_req_db(struct sf_req *r) {
 }
 
 int sf_req_begin(struct sf_req *r, struct sf_dbh **tx) {
-	return sf_tx_begin(database(r), r->http->arena, r->row->label.p, tx);
+	int err = sf_app__still_in(r);
+	return err ? err : sf_tx_begin(database(r), r->http->arena, r->row->label.p, tx);
 }
 
 int sf_req_commit(struct sf_req *r, struct sf_dbh *tx) {
+	int err = sf_app__still_in(r);
+	if (err) return err;
 	return r->idem.claimed ? sf_app__idem_commit(r, tx) : sf_tx_commit(tx);
 }

@@ -60,7 +60,9 @@ struct sf_claims {
 	char jti[33];     /* 16 random bytes in hex */
 	enum sf_token_type typ;
 };
-/* Signs c under the present secret, which `kid` names (jti is made when empty, iat when 0); text in the arena. */
+/* Signs c under the present secret, which `kid` names (jti is made when empty; iat 0: the present second); text in the arena. A token
+ * whose iat lies before the user's last revocation is refused: the iat comes from who holds the user's row locked, and nothing here
+ * corrects it. */
 SF_MUSTCHECK
 int sf_token_sign(struct sf_arena *a, struct sf_claims *c, struct sf_str *out);
 /* SF_EAUTH unless signature, alg, kid, exp, nbf, typ are right and it is not revoked. Verified tokens are remembered per worker, so
@@ -68,15 +70,14 @@ int sf_token_sign(struct sf_arena *a, struct sf_claims *c, struct sf_str *out);
 SF_MUSTCHECK
 int sf_token_verify(struct sf_str token, enum sf_token_type typ, struct sf_claims *out);
 
-/* The iat of a token issued to that user now, seconds: the present, but never before the user's last revocation, so that
- * what is issued right after it is good at once. sf_token_sign uses it for an iat of 0. Revoking with one more than it
- * takes back all that was issued until now. */
-int64_t sf_token_iat(int64_t user);
-
 /* Revocation, in memory shared by the workers: takes effect everywhere at once. The owner also stores it durably and
  * replays it at start. */
 void sf_token_revoke(const char *jti, int64_t exp);          /* one token, until it would have expired */
 void sf_token_revoke_user(int64_t user, int64_t before_sec); /* all of a user's issued (iat) before then */
+/* What of it this host knows: whether that token is revoked; the second before which all tokens of a user are, 0: none. Neither
+ * suspends. */
+bool sf_token_revoked(const char *jti);
+int64_t sf_token_revoked_before(int64_t user);
 
 /* ---- rate limits ------------------------------------------------------------------------------------ */
 

@@ -127,10 +127,13 @@ void sf_token_revoke_user(int64_t user, int64_t before_sec) {
 }
 
 bool sf_auth__revoked(int64_t user, int64_t iat, const char *jti) {
-	return iat < find(user_key(user)) || find(token_key(jti)) != 0;
+	return iat < sf_token_revoked_before(user) || sf_token_revoked(jti);
 }
 
-int64_t sf_token_iat(int64_t user) {
-	int64_t now = sf_time_now() / SF_USEC, before = find(user_key(user));
-	return before > now ? before : now;
+bool sf_token_revoked(const char *jti) {
+	return find(token_key(jti)) != 0;
+}
+
+int64_t sf_token_revoked_before(int64_t user) {
+	return find(user_key(user));
 }

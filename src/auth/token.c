@@ -62,7 +62,7 @@ int sf_token_sign(struct sf_arena *a, struct sf_claims *c, struct sf_str *out) {
 		sf_random(random, sizeof(random));
 		sf_hex(random, sizeof(random), c->jti);
 	}
-	if (!c->iat) c->iat = sf_token_iat(c->sub);
+	if (!c->iat) c->iat = sf_time_now() / SF_USEC;
 	if (jwt_new(&jwt) || fill(jwt, c, sf_auth__secret_present())) goto out;
 	text = jwt_encode_str(jwt);
 	if (!text) goto out;

@@ -100,6 +100,43 @@ onEachEngine(describe, after, 'platform', (engine) => {
     assertError(await change(admin.id, { is_active: false }), 409);
   });
 
+  // The hash takes its time, and in a crowd much more: what was true when it began is looked at again when tokens are made.
+  for (const [title, before, during] of [
+    ['deactivated', null, { is_active: false }],
+    ['demoted', { role: 'admin' }, { role: 'user' }],
+  ])
+    test(`a sign-in under way when its user is ${title} lets nobody in`, async () => {
+      const u = await s.user();
+      const change = (body) => call('PUT', `/api/platform/admin/users/${u.id}`, { token: admin.token, body });
+      if (before) assert.equal((await change(before)).status, 200);
+      const body = { email: u.email, password: u.password };
+      const all = Array.from({ length: 12 }, (_, i) => s.post(i % 2 ? '/api/auth/login' : '/auth/login', body));
+      await Promise.race(all); // the others are in the line
+      assert.equal((await change(during)).status, 200);
+      const answers = await Promise.all(all);
+      assert.ok(answers.some((a) => a.status === 401), answers.map((a) => a.status).join());
+      for (const a of answers) {
+        assert.ok([200, 401, 403].includes(a.status), `${a.status}`);
+        if (a.status !== 200) continue;
+        assert.equal((await s.get('/api/auth/me', { token: a.body.access_token })).status, 401);
+        assert.equal((await s.post('/api/auth/refresh', { refresh_token: a.body.refresh_token })).status, 401);
+        const cookie = a.headers['set-cookie']?.map((c) => c.split(';')[0]).join('; ');
+        if (cookie) assert.equal((await s.get('/api/auth/me', { cookie })).status, 401);
+      }
+    });
+
+  test('of two changes of a password at once one stands, and no sign-in with the old one survives it', async () => {
+    const u = await s.user();
+    const [mine, other] = [await s.login(u.email, u.password), await s.login(u.email, u.password)];
+    const put = (token, password) => s.put('/api/auth/me', { password, current_password: u.password }, { token });
+    const puts = [put(mine.token, 'the first one'), put(other.token, 'the second one')];
+    const logins = Array.from({ length: 8 }, () => s.post('/api/auth/login', { email: u.email, password: u.password }));
+    const [a, b] = await Promise.all(puts);
+    assert.deepEqual([a.status, b.status].sort(), [200, 401]);
+    for (const l of await Promise.all(logins)) if (l.status === 200) assert.equal((await s.get('/api/auth/me', { token: l.body.access_token })).status, 401);
+    for (const [r, password] of [[a, 'the first one'], [b, 'the second one']]) assert.equal((await s.post('/api/auth/login', { email: u.email, password })).status, r.status);
+  });
+
   test('who joins the demo can book, and sees the subscription', async () => {
     const u = await s.user();
     assert.equal((await call('GET', '/api/coocook/bookings', { token: u.token })).status, 200);

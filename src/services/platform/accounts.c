@@ -17,31 +17,25 @@ int platform__trial(struct sf_dbh *tx, int64_t user, int64_t now) {
 int platform_register(struct sf_req *r) { /* 400: the email is taken */
 	const struct platform_register_body *in = sf_req_body(r);
 	char hash[SF_PASSWORD_HASH_MAX];
-	struct platform_q_user_lock_row u = { .email = platform_email(sf_req_arena(r), in->email),
-										  .name = in->name,
-										  .role = SF_STR("user"),
-										  .is_active = true,
-										  .created_at = sf_req_now(r) };
 	struct platform_q_user_add_row row;
+	struct platform_locked l;
 	struct platform_pair pair;
 	struct sf_dbh *tx = NULL;
-	int err = platform__hash(r, u.email, in->password, hash);
-	if (err) goto out;
-	err = sf_req_begin(r, &tx);
+	struct sf_str email = platform_email(sf_req_arena(r), in->email);
+	int err = platform__hash(r, email, in->password, hash);
+	if (!err) err = sf_req_begin(r, &tx);
 	if (err) goto out;
 	struct platform_q_user_add_in add = {
-		.email = u.email, .name = u.name, .password_hash = sf_str(hash), .created_at = u.created_at
+		.email = email, .name = in->name, .password_hash = sf_str(hash), .created_at = sf_req_now(r)
 	};
 	err = platform_q_user_add(tx, &add, &row);
 	if (err == SF_EDUP)
 		err = sf_fail(r, SF_EINVAL, "email", "This email has an account already. Sign in instead.");
+	if (!err) err = platform__trial(tx, row.id, add.created_at);
+	if (!err) err = platform__lock(tx, row.id, &l);
+	if (!err) err = platform__issue(r, &l, SF_STR_NULL, &pair);
 	if (err) goto out;
-	u.id = row.id;
-	err = platform__trial(tx, u.id, u.created_at);
-	if (err) goto out;
-	err = platform__issue(r, tx, &u, SF_STR_NULL, &pair);
-	if (err) goto out;
-	platform__reply_pair(r, 201, &pair, &u);
+	platform__reply_pair(r, 201, &pair, &l.u);
 	err = sf_req_commit(r, tx);
 out:
 	sf_tx_end(tx);
@@ -50,28 +44,18 @@ out:
 
 /* ---- signing in --------------------------------------------------------------------------------------- */
 
-/* ~ A password that was right but is stored in an older form (Werkzeug's) is stored anew. Failing changes nothing. */
-static void rehash(struct sf_req *r, const struct platform_q_user_lock_row *u, struct sf_str password) {
+/* ~ What was checked, to be looked at again under lock; a password in an older form is hashed anew. Failing to changes nothing. */
+static struct platform_proof proof_of(struct sf_req *r, const struct platform_q_user_by_email_row *row,
+									  bool older, struct sf_str password) {
+	struct platform_proof proof = { .user = row->id,
+									.email = row->email,
+									.tokens_from = row->tokens_from,
+									.password_hash = row->password_hash,
+									.older = older };
 	char hash[SF_PASSWORD_HASH_MAX];
-	if (platform__hash(r, u->email, password, hash) != 0) return;
-	struct platform_q_user_rehash_in in = { .id = u->id,
-											.old_hash = u->password_hash,
-											.password_hash = sf_str(hash) };
-	if (platform_q_user_rehash(sf_req_db(r), &in, NULL) != 0)
-		sf_log(SF_WARN, "password not stored anew", SF_KV("user", u->id));
-}
-
-static struct platform_q_user_lock_row as_user(const struct platform_q_user_by_email_row *e) {
-	return (struct platform_q_user_lock_row) {
-		.id = e->id,
-		.email = e->email,
-		.password_hash = e->password_hash,
-		.name = e->name,
-		.role = e->role,
-		.is_active = e->is_active,
-		.tokens_from = e->tokens_from,
-		.created_at = e->created_at,
-	};
+	if (older && platform__hash(r, row->email, password, hash) == 0)
+		proof.renewed = sf_arena_str(sf_req_arena(r), sf_str(hash));
+	return proof;
 }
 
 static int too_often(struct sf_req *r) {
@@ -101,17 +85,16 @@ static int count_wrong(struct sf_req *r, struct sf_str email) {
 
 /* The lock is looked at before the password, to spare the work, and once more after it, because many guesses may be sent at
  * once: those that come to their end after the tenth wrong one learn nothing, not even that one of them was right. */
-int platform__authenticate(struct sf_req *r, const struct platform_login_body *in,
-						   struct platform_q_user_lock_row *u) {
+static int authenticate(struct sf_req *r, const struct platform_login_body *in, struct platform_proof *out) {
 	struct sf_dbh *h = sf_req_db(r);
 	struct sf_str email = platform_email(sf_req_arena(r), in->email);
 	struct platform_q_user_by_email_row row = { 0 };
-	bool failed, upgrade = false;
+	bool failed, older = false;
 	int err = locked(r, email, &failed);
 	if (err) return err;
 	err = platform_q_user_by_email(h, &(struct platform_q_user_by_email_in) { .email = email }, &row);
 	if (err && err != SF_ENOTFOUND) return err;
-	err = platform__check(r, email, in->password, err ? SF_STR_NULL : row.password_hash, &upgrade);
+	err = platform__check(r, email, in->password, err ? SF_STR_NULL : row.password_hash, &older);
 	if (err == SF_EAUTH) {
 		err = count_wrong(r, email);
 		return err ? err : sf_fail(r, SF_EAUTH, NULL, "The email or the password is wrong.");
@@ -120,18 +103,34 @@ int platform__authenticate(struct sf_req *r, const struct platform_login_body *i
 	if (err) return err;
 	if (!row.is_active)
 		return sf_fail(r, SF_EFORBIDDEN, NULL, "This account is not active. Write to us to reopen it.");
-	*u = as_user(&row);
-	if (upgrade) rehash(r, u, in->password);
+	*out = proof_of(r, &row, older, in->password);
 	return failed ? platform_q_login_worked(h, &(struct platform_q_login_worked_in) { .email = email }, NULL)
 				  : 0;
 }
 
-int platform_login(struct sf_req *r) { /* 401, 403 inactive, 423 locked */
-	struct platform_q_user_lock_row u;
+int platform__sign_in(struct sf_req *r, bool cookie) {
+	struct platform_proof proof;
+	struct platform_locked l;
 	struct platform_pair pair;
-	int err = platform__authenticate(r, sf_req_body(r), &u);
-	if (!err) err = platform__issue(r, sf_req_db(r), &u, SF_STR_NULL, &pair);
-	return err ? err : platform__reply_pair(r, 200, &pair, &u);
+	struct sf_str family = SF_STR_NULL;
+	struct sf_dbh *tx = NULL;
+	int err = authenticate(r, sf_req_body(r), &proof);
+	if (!err) err = sf_req_begin(r, &tx);
+	if (err) goto out;
+	err = platform__lock_proved(tx, &proof, &l);
+	if (err == SF_EAUTH) err = sf_fail(r, err, NULL, "The account has changed meanwhile. Sign in again.");
+	if (!err && cookie) err = platform__session_open(r, &l, &family);
+	if (!err) err = platform__issue(r, &l, family, &pair);
+	if (err) goto out;
+	platform__reply_pair(r, 200, &pair, &l.u);
+	err = sf_req_commit(r, tx);
+out:
+	sf_tx_end(tx);
+	return err;
+}
+
+int platform_login(struct sf_req *r) { /* 401, 403 inactive, 423 locked */
+	return platform__sign_in(r, false);
 }
 
 /* ---- one's own profile -------------------------------------------------------------------------------- */
@@ -145,23 +144,29 @@ int platform_me(struct sf_req *r) {
 
 /* ~ The present password is asked for before a new one is taken. Wrong ones count as failed logins: a stolen token must
  * not be the way to guess it. */
-static int check_current(struct sf_req *r, const struct platform_profile_body *in, struct sf_str *email) {
-	if (!in->password.p) return 0;
+static int check_current(struct sf_req *r, const struct platform_profile_body *in,
+						 struct platform_proof *out) {
 	if (!in->current_password.p)
 		return sf_fail(r, SF_EINVAL, "current_password", "Give your present password to set a new one.");
 	struct platform_q_user_hash_in me = { .id = sf_req_caller(r)->user };
 	struct platform_q_user_hash_row row;
-	bool failed;
+	bool failed, older = false;
 	int err = platform_q_user_hash(sf_req_db(r), &me, &row);
 	if (!err) err = locked(r, row.email, &failed);
 	if (err) return err;
-	*email = row.email;
-	err = platform__check(r, row.email, in->current_password, row.password_hash, NULL);
+	err = platform__check(r, row.email, in->current_password, row.password_hash, &older);
 	if (err == SF_EAUTH) {
 		err = count_wrong(r, row.email);
 		return err ? err : sf_fail(r, SF_EINVAL, "current_password", "This is not your present password.");
 	}
-	return err ? err : locked(r, row.email, &failed);
+	if (!err) err = locked(r, row.email, &failed);
+	if (err) return err;
+	*out = (struct platform_proof) { .user = me.id,
+									 .email = row.email,
+									 .tokens_from = row.tokens_from,
+									 .password_hash = row.password_hash,
+									 .older = older };
+	return 0;
 }
 
 /* Answers the user, and after a change of password what the caller needs to go on: its old tokens are revoked. */
@@ -180,41 +185,35 @@ static int reply_me(struct sf_req *r, const struct platform_q_user_lock_row *u,
 	return 0;
 }
 
+/* ~ Sets the new password, ends all sign-ins and begins one: the caller's. *pair: unless the caller is a browser. */
+static int set_password(struct sf_req *r, struct platform_locked *l, struct sf_str hash,
+						struct platform_pair *pair) {
+	l->u.password_hash = hash;
+	int err = platform__revoke_all(l);
+	if (err) return err;
+	return pair ? platform__issue(r, l, SF_STR_NULL, pair) : platform__session_open(r, l, NULL);
+}
+
 int platform_me_change(struct sf_req *r) { /* 400: current_password missing or wrong, 423: too often */
 	const struct platform_profile_body *in = sf_req_body(r);
-	const struct sf_caller *c = sf_req_caller(r);
-	struct platform_q_user_lock_row u;
-	struct platform_pair pair;
-	struct sf_str email = SF_STR_NULL;
+	struct platform_proof proof;
+	struct platform_locked l;
+	struct platform_pair pair, *tokens = NULL;
 	char hash[SF_PASSWORD_HASH_MAX];
 	struct sf_dbh *tx = NULL;
-	bool password = in->password.p != NULL, token = password && c->via != SF_VIA_SESSION;
-	int err = check_current(r, in, &email);
-	if (!err && password) err = platform__hash(r, email, in->password, hash);
+	bool password = in->password.p != NULL;
+	if (password && sf_req_caller(r)->via != SF_VIA_SESSION) tokens = &pair;
+	int err = password ? check_current(r, in, &proof) : 0;
+	if (!err && password) err = platform__hash(r, proof.email, in->password, hash);
 	if (!err) err = sf_req_begin(r, &tx);
-	if (!err) err = platform_q_user_lock(tx, &(struct platform_q_user_lock_in) { .id = c->user }, &u);
+	if (!err) err = platform__lock_caller(r, tx, password ? &proof : NULL, &l);
 	if (err) goto out;
-	if (in->name.p) u.name = in->name;
-	if (password) {
-		u.password_hash = sf_str(hash);
-		err = platform__revoke_all(r, tx, u.id, &u.tokens_from);
-		if (!err)
-			err = token ? platform__issue(r, tx, &u, SF_STR_NULL, &pair)
-						: platform__session_open(r, tx, u.id, NULL);
-		if (err) goto out;
-	}
-	struct platform_q_user_change_in change = { .id = u.id,
-												.name = u.name,
-												.password_hash = u.password_hash,
-												.role = u.role,
-												.is_active = u.is_active,
-												.tokens_from = u.tokens_from };
-	err = platform_q_user_change(tx, &change, NULL);
+	if (in->name.p) l.u.name = in->name;
+	if (password) err = set_password(r, &l, sf_str(hash), tokens);
+	if (!err) err = platform__store(&l);
 	if (err) goto out;
-	reply_me(r, &u, token ? &pair : NULL);
-	err = sf_req_commit(r, tx);
-	/* also when nobody knows whether the commit came through */
-	if (password && (!err || err == SF_EUNAVAILABLE)) sf_token_revoke_user(u.id, u.tokens_from);
+	reply_me(r, &l.u, tokens);
+	err = password ? platform__commit_revoked(r, &l) : sf_req_commit(r, tx);
 out:
 	sf_tx_end(tx);
 	return err;

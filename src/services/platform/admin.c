@@ -32,36 +32,25 @@ int platform_users(struct sf_req *r) {
 int platform_user_change(struct sf_req *r) { /* 404, 409: oneself */
 	const struct platform_user_change_body *in = sf_req_body(r);
 	int64_t id = sf_path_int(r, "id");
-	struct platform_q_user_lock_row u;
+	struct platform_locked l;
 	struct sf_dbh *tx = NULL;
-	bool changed = false;
 	int err = sf_req_begin(r, &tx);
-	if (!err) err = platform_q_user_lock(tx, &(struct platform_q_user_lock_in) { .id = id }, &u);
+	if (!err) err = platform__lock(tx, id, &l);
 	if (err) goto out;
-	struct platform_q_user_change_in next = { .id = id,
-											  .name = u.name,
-											  .password_hash = u.password_hash,
-											  .role = u.role,
-											  .is_active = u.is_active,
-											  .tokens_from = u.tokens_from };
-	if (in->role.p) next.role = in->role;
-	if (in->is_active.has) next.is_active = in->is_active.v != 0;
-	changed = !sf_str_eq(next.role, u.role) || next.is_active != u.is_active;
+	struct sf_str role = in->role.p ? in->role : l.u.role;
+	bool is_active = in->is_active.has ? in->is_active.v != 0 : l.u.is_active;
+	bool changed = !sf_str_eq(role, l.u.role) || is_active != l.u.is_active;
 	if (changed && id == sf_req_caller(r)->user) {
 		err = sf_fail(r, SF_ECONFLICT, NULL,
 					  "You cannot take your own rights away. Ask another administrator.");
 		goto out;
 	}
-	if (changed) {
-		err = platform__revoke_all(r, tx, id, &next.tokens_from);
-		if (!err) err = platform_q_user_change(tx, &next, NULL);
-		if (err) goto out;
-	}
-	u.role = next.role, u.is_active = next.is_active;
-	platform__user_json(sf_reply_json(r, 200), NULL, &u);
-	err = sf_req_commit(r, tx);
-	/* also when nobody knows whether the commit came through */
-	if (changed && (!err || err == SF_EUNAVAILABLE)) sf_token_revoke_user(id, next.tokens_from);
+	l.u.role = role, l.u.is_active = is_active;
+	if (changed) err = platform__revoke_all(&l);
+	if (!err && changed) err = platform__store(&l);
+	if (err) goto out;
+	platform__user_json(sf_reply_json(r, 200), NULL, &l.u);
+	err = changed ? platform__commit_revoked(r, &l) : sf_req_commit(r, tx);
 out:
 	sf_tx_end(tx);
 	return err;

@@ -54,14 +54,44 @@ int platform__prune(struct sf_job *j);                   /* ~ a job: takes away 
 /* The user as answers show it: {id,email,name,role,is_active,created_at}. */
 void platform__user_json(struct sf_json *j, const char *key, const struct platform_q_user_lock_row *u);
 
+/* A user's row as it is and stays, for tx holds its lock: tokens and sessions are made from nothing else. See lock.c, which alone
+ * fills one. */
+struct platform_locked {
+	struct sf_dbh *tx;
+	struct platform_q_user_lock_row u;
+	int64_t now; /* the wall clock once the lock was had, µs: a wait for it may have been long */
+};
+/* What a right password was checked against, before the transaction. Text in the request's arena. */
+struct platform_proof {
+	int64_t user, tokens_from;
+	struct sf_str email, password_hash;
+	bool older;            /* the hash is of an older form (Werkzeug's) */
+	struct sf_str renewed; /* the same password in the present form, to be stored instead; n 0: none */
+};
+/* ~ Locks a user's row. SF_ENOTFOUND: no such user. */
+SF_MUSTCHECK
+int platform__lock(struct sf_dbh *tx, int64_t id, struct platform_locked *out);
+/* ~ The same of whoever gave a right password, which is stored anew where it should be. SF_EAUTH: the user was deactivated, or
+ * password or role were changed, or all sign-ins ended, since it was checked. */
+SF_MUSTCHECK
+int platform__lock_proved(struct sf_dbh *tx, const struct platform_proof *proof, struct platform_locked *out);
+/* ~ The same of the caller. SF_EAUTH, with its sentence: the user is not active, or the caller's token or session was ended since
+ * the request began, or the proof (NULL: none) does not hold any more. */
+SF_MUSTCHECK
+int platform__lock_caller(struct sf_req *r, struct sf_dbh *tx, const struct platform_proof *proof,
+						  struct platform_locked *out);
+/* ~ Stores the row with what was changed in it. */
+SF_MUSTCHECK
+int platform__store(const struct platform_locked *l);
+
 /* A pair of tokens; text in the request's arena. */
 struct platform_pair {
 	struct sf_str access, refresh;
 };
 /* ~ Signs a pair for the user and stores the refresh token; family empty: a new one. */
 SF_MUSTCHECK
-int platform__issue(struct sf_req *r, struct sf_dbh *h, const struct platform_q_user_lock_row *u,
-					struct sf_str family, struct platform_pair *out);
+int platform__issue(struct sf_req *r, const struct platform_locked *l, struct sf_str family,
+					struct platform_pair *out);
 /* Answers {access_token, refresh_token, expires_in, user}. */
 int platform__reply_pair(struct sf_req *r, int status, const struct platform_pair *pair,
 						 const struct platform_q_user_lock_row *u);
@@ -78,25 +108,29 @@ int platform__check(struct sf_req *r, struct sf_str name, struct sf_str password
 /* ~ In demo mode whoever joins can book at once. */
 SF_MUSTCHECK
 int platform__trial(struct sf_dbh *tx, int64_t user, int64_t now);
-/* ~ Checks email and password with lock-out: 401, 403 inactive, 423 locked. On 0 *u is the user. */
+/* ~ Signs in with email and password and answers a pair; cookie: opens a browser session too. 401, 403 inactive, 423 locked. */
 SF_MUSTCHECK
-int platform__authenticate(struct sf_req *r, const struct platform_login_body *in,
-						   struct platform_q_user_lock_row *u);
+int platform__sign_in(struct sf_req *r, bool cookie);
 /* ~ Opens a browser session: stores it and sets the cookies. *family (may be NULL): of the tokens that end with it. */
 SF_MUSTCHECK
-int platform__session_open(struct sf_req *r, struct sf_dbh *h, int64_t user, struct sf_str *family);
+int platform__session_open(struct sf_req *r, const struct platform_locked *l, struct sf_str *family);
 /* ~ Ends the caller's session within tx, and the tokens of its family. */
 SF_MUSTCHECK
 int platform__session_close(struct sf_req *r, struct sf_dbh *tx);
-void platform__session_forget(struct sf_req *r); /* deletes the cookies; after the answer was begun */
+void platform__session_forget(struct sf_req *r);      /* deletes the cookies; after the answer was begun */
+struct sf_str platform__session_id(struct sf_req *r); /* of the caller's session, as it is stored */
 /* ~ Revokes the refresh tokens of a family, and the access tokens issued with them: durably within tx, in memory once it is
  * committed. */
 SF_MUSTCHECK
 int platform__revoke_family(struct sf_req *r, struct sf_dbh *tx, struct sf_str family);
-/* ~ Ends every token and session of a user within tx; *tokens_from goes into the user's row. After the commit call
- * sf_token_revoke_user(user, tokens_from). */
+/* ~ Ends every token and session of a user and raises tokens_from of the row, which the caller then stores. Commit with
+ * platform__commit_revoked. */
 SF_MUSTCHECK
-int platform__revoke_all(struct sf_req *r, struct sf_dbh *tx, int64_t user, int64_t *tokens_from);
+int platform__revoke_all(struct platform_locked *l);
+/* ~ sf_req_commit after platform__revoke_all: what was revoked is refused by this host from then on, also when nobody knows whether
+ * the commit came through. */
+SF_MUSTCHECK
+int platform__commit_revoked(struct sf_req *r, const struct platform_locked *l);
 
 /* ~ platform_identity's part that asks the database. */
 int platform__session(struct sf_req *r, struct sf_str cookie, struct sf_caller *out);

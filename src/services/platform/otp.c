@@ -173,18 +173,14 @@ out:
 	return err;
 }
 
-/* ~ Sets the password within tx and ends every token and session, and the lock: what was guessed wrong is no password any more. */
-static int reset(struct sf_req *r, struct sf_dbh *tx, struct platform_q_user_lock_row *u,
-				 struct sf_str hash) {
-	struct platform_q_user_change_in change = {
-		.id = u->id, .name = u->name, .password_hash = hash, .role = u->role, .is_active = u->is_active
-	};
-	int err = platform__revoke_all(r, tx, u->id, &u->tokens_from);
-	change.tokens_from = u->tokens_from;
-	if (!err) err = platform_q_user_change(tx, &change, NULL);
-	if (!err)
-		err = platform_q_login_worked(tx, &(struct platform_q_login_worked_in) { .email = u->email }, NULL);
-	return err ? err : mail_one(r, tx, "password_changed", u);
+/* ~ Sets the password and ends every token and session, and the lock: what was guessed wrong is no password any more. */
+static int reset(struct sf_req *r, struct platform_locked *l, struct sf_str hash) {
+	struct platform_q_login_worked_in worked = { .email = l->u.email };
+	l->u.password_hash = hash;
+	int err = platform__revoke_all(l);
+	if (!err) err = platform__store(l);
+	if (!err) err = platform_q_login_worked(l->tx, &worked, NULL);
+	return err ? err : mail_one(r, l->tx, "password_changed", &l->u);
 }
 
 int platform_otp_reset(struct sf_req *r) { /* 400: the code; also where nobody has the email */
@@ -192,7 +188,7 @@ int platform_otp_reset(struct sf_req *r) { /* 400: the code; also where nobody h
 	struct sf_str email = platform_email(sf_req_arena(r), in->email);
 	struct platform_q_otp_use_in otp;
 	struct platform_q_user_by_email_row who;
-	struct platform_q_user_lock_row u = { 0 };
+	struct platform_locked l;
 	char hash[SF_PASSWORD_HASH_MAX];
 	struct sf_dbh *tx = NULL;
 	int err = check(r, in, email, "reset", &otp);
@@ -201,14 +197,12 @@ int platform_otp_reset(struct sf_req *r) { /* 400: the code; also where nobody h
 	if (!err) err = use(r, tx, &otp);
 	if (!err)
 		err = platform_q_user_by_email(tx, &(struct platform_q_user_by_email_in) { .email = email }, &who);
-	if (!err) err = platform_q_user_lock(tx, &(struct platform_q_user_lock_in) { .id = who.id }, &u);
+	if (!err) err = platform__lock(tx, who.id, &l);
 	if (err == SF_ENOTFOUND) err = refused(r);
-	if (!err) err = reset(r, tx, &u, sf_str(hash));
+	if (!err) err = reset(r, &l, sf_str(hash));
 	if (err) goto out;
 	sf_reply(r, 200, SF_KV("message", "The password is set. Sign in with it."));
-	err = sf_req_commit(r, tx);
-	/* also when nobody knows whether the commit came through */
-	if (!err || err == SF_EUNAVAILABLE) sf_token_revoke_user(u.id, u.tokens_from);
+	err = platform__commit_revoked(r, &l);
 out:
 	sf_tx_end(tx);
 	return err;

@@ -25,13 +25,8 @@ SELECT id, email, password_hash, name, role, is_active, tokens_from, created_at 
 
 -- name: user_hash :one
 -- in: id int
--- out: email text, password_hash text
-SELECT email, password_hash FROM users WHERE id = :id;
-
--- name: user_rehash :exec
--- Only if nobody changed the password meanwhile.
--- in: id int, old_hash text, password_hash text
-UPDATE users SET password_hash = :password_hash WHERE id = :id AND password_hash = :old_hash;
+-- out: email text, password_hash text, tokens_from int
+SELECT email, password_hash, tokens_from FROM users WHERE id = :id;
 
 -- name: user_change :exec
 -- in: id int, name text, password_hash text, role text, is_active bool, tokens_from int
@@ -153,6 +148,11 @@ SELECT family FROM refresh_tokens WHERE access_jti = :access_jti LIMIT 1;
 -- out: access_jti text, expires_at time
 SELECT access_jti, expires_at FROM refresh_tokens WHERE family = :family AND expires_at > :since;
 
+-- name: refresh_last :one
+-- in: user_id int
+-- out: expires_at time?
+SELECT max(expires_at) AS expires_at FROM refresh_tokens WHERE user_id = :user_id;
+
 -- name: refresh_revoke_user :exec
 -- in: user_id int
 UPDATE refresh_tokens SET revoked = true WHERE user_id = :user_id;
@@ -160,6 +160,11 @@ UPDATE refresh_tokens SET revoked = true WHERE user_id = :user_id;
 -- name: revoked_add :exec
 -- in: jti text, expires_at time, now time
 INSERT INTO revoked_tokens (jti, expires_at, revoked_at) VALUES (:jti, :expires_at, :now) ON CONFLICT (jti) DO NOTHING;
+
+-- name: revoked_get :one
+-- in: jti text
+-- out: expires_at time
+SELECT expires_at FROM revoked_tokens WHERE jti = :jti;
 
 -- name: revoked_since :many
 -- in: since time, now time
@@ -177,9 +182,14 @@ INSERT INTO sessions (id_hash, user_id, created_at, expires_at) VALUES (:id_hash
 
 -- name: session_user :one
 -- in: id_hash text, now time
--- out: user_id int, role text
-SELECT s.user_id, u.role FROM sessions s JOIN users u ON u.id = s.user_id
+-- out: user_id int, role text, tokens_from int
+SELECT s.user_id, u.role, u.tokens_from FROM sessions s JOIN users u ON u.id = s.user_id
 WHERE s.id_hash = :id_hash AND s.expires_at > :now AND u.is_active;
+
+-- name: session_live :one
+-- in: id_hash text, user_id int, now time
+-- out: user_id int
+SELECT user_id FROM sessions WHERE id_hash = :id_hash AND user_id = :user_id AND expires_at > :now;
 
 -- name: session_delete :exec
 -- in: id_hash text

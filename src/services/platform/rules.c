@@ -25,7 +25,9 @@ int64_t platform_issued_at(int64_t now_usec, int64_t tokens_from) {
 	return now > tokens_from ? now : tokens_from;
 }
 
-int64_t platform_revoke_from(int64_t now_usec, int64_t tokens_from) {
-	int64_t next = now_usec / SF_USEC + 1;
-	return next > tokens_from ? next : tokens_from + 1;
+int64_t platform_revoke_from(int64_t now_usec, int64_t tokens_from, int64_t last_iat) {
+	int64_t last = now_usec / SF_USEC;
+	if (tokens_from > last) last = tokens_from;
+	if (last_iat > last) last = last_iat;
+	return last + 1;
 }

@@ -22,7 +22,8 @@ struct sf_str platform_email(struct sf_arena *a, struct sf_str email);
 struct sf_str platform_like(struct sf_arena *a, struct sf_str text);
 /* The second a new token is issued at: not before those that were revoked, so that it is not one of them. */
 int64_t platform_issued_at(int64_t now_usec, int64_t tokens_from);
-/* The second from which tokens count after a revocation now: all issued up to this second are out. */
-int64_t platform_revoke_from(int64_t now_usec, int64_t tokens_from);
+/* The second from which tokens count after a revocation now: all issued up to this second are out, and the newest one, `last_iat`,
+ * also when the clock of the host that issued it is ahead of ours. */
+int64_t platform_revoke_from(int64_t now_usec, int64_t tokens_from, int64_t last_iat);
 
 #endif

@@ -14,26 +14,29 @@ static struct sf_str digest(struct sf_arena *a, struct sf_str cookie) {
 	return (struct sf_str) { hex, 64 };
 }
 
-int platform__session_open(struct sf_req *r, struct sf_dbh *h, int64_t user, struct sf_str *family) {
+int platform__session_open(struct sf_req *r, const struct platform_locked *l, struct sf_str *family) {
 	struct sf_arena *a = sf_req_arena(r);
 	unsigned char random[COOKIE_BYTES];
 	char *text = sf_arena_alloc(a, 64);
 	sf_random(random, sizeof random);
 	struct sf_str cookie = { text, sf_base64url(random, sizeof random, text) };
-	int64_t now = sf_req_now(r);
 	struct platform_q_session_add_in in = { .id_hash = digest(a, cookie),
-											.user_id = user,
-											.created_at = now,
-											.expires_at = now + PLATFORM_SESSION_S * SF_USEC };
-	int err = platform_q_session_add(h, &in, NULL);
+											.user_id = l->u.id,
+											.created_at = l->now,
+											.expires_at = l->now + PLATFORM_SESSION_S * SF_USEC };
+	int err = platform_q_session_add(l->tx, &in, NULL);
 	if (err) return err;
 	sf_reply_session(r, cookie, PLATFORM_SESSION_S);
 	if (family) *family = in.id_hash;
 	return 0;
 }
 
+struct sf_str platform__session_id(struct sf_req *r) {
+	return digest(sf_req_arena(r), sf_req_caller(r)->session);
+}
+
 int platform__session_close(struct sf_req *r, struct sf_dbh *tx) {
-	struct sf_str id = digest(sf_req_arena(r), sf_req_caller(r)->session);
+	struct sf_str id = platform__session_id(r);
 	int err = platform_q_session_delete(tx, &(struct platform_q_session_delete_in) { .id_hash = id }, NULL);
 	return err ? err : platform__revoke_family(r, tx, id);
 }
@@ -50,25 +53,14 @@ int platform__session(struct sf_req *r, struct sf_str cookie, struct sf_caller *
 	int err = platform_q_session_user(h, &in, &row);
 	if (err) return err == SF_ENOTFOUND ? SF_EAUTH : err;
 	out->user = row.user_id;
+	int64_t refused = sf_token_revoked_before(row.user_id);
+	out->iat = refused > row.tokens_from ? refused : row.tokens_from;
 	out->admin = sf_str_eq(row.role, SF_STR("admin"));
 	return 0;
 }
 
 int platform_session_login(struct sf_req *r) { /* 401, 403 inactive, 423 locked */
-	struct platform_q_user_lock_row u;
-	struct platform_pair pair;
-	struct sf_str family;
-	struct sf_dbh *tx = NULL;
-	int err = platform__authenticate(r, sf_req_body(r), &u);
-	if (!err) err = sf_req_begin(r, &tx);
-	if (!err) err = platform__session_open(r, tx, u.id, &family);
-	if (!err) err = platform__issue(r, tx, &u, family, &pair);
-	if (err) goto out;
-	platform__reply_pair(r, 200, &pair, &u);
-	err = sf_req_commit(r, tx);
-out:
-	sf_tx_end(tx);
-	return err;
+	return platform__sign_in(r, true);
 }
 
 int platform_session_get(struct sf_req *r) {

@@ -16,11 +16,13 @@ void platform__user_json(struct sf_json *j, const char *key, const struct platfo
 	sf_json_obj_end(j);
 }
 
-int platform__issue(struct sf_req *r, struct sf_dbh *h, const struct platform_q_user_lock_row *u,
-					struct sf_str family, struct platform_pair *out) {
+int platform__issue(struct sf_req *r, const struct platform_locked *l, struct sf_str family,
+					struct platform_pair *out) {
 	struct sf_arena *a = sf_req_arena(r);
-	int64_t iat = platform_issued_at(sf_req_now(r), u->tokens_from), memory = sf_token_iat(u->id);
-	if (memory > iat) iat = memory;
+	const struct platform_q_user_lock_row *u = &l->u;
+	/* What this host has refused beyond the locked row was never committed: a token of now must not be taken for one of then. */
+	int64_t refused = sf_token_revoked_before(u->id), from = u->tokens_from;
+	int64_t iat = platform_issued_at(l->now, refused > from ? refused : from);
 	enum sf_role role = sf_str_eq(u->role, SF_STR("admin")) ? SF_ROLE_ADMIN : SF_ROLE_USER;
 	struct sf_claims access = {
 		.sub = u->id, .role = role, .iat = iat, .exp = iat + PLATFORM_ACCESS_S, .typ = SF_TOKEN_ACCESS
@@ -39,7 +41,7 @@ int platform__issue(struct sf_req *r, struct sf_dbh *h, const struct platform_q_
 		.user_id = u->id,
 		.expires_at = refresh.exp * SF_USEC,
 	};
-	err = platform_q_refresh_add(h, &in, NULL);
+	err = platform_q_refresh_add(l->tx, &in, NULL);
 	if (!err) *out = pair;
 	return err;
 }
@@ -93,54 +95,63 @@ int platform__revoke_family(struct sf_req *r, struct sf_dbh *tx, struct sf_str f
 	return err;
 }
 
-int platform__revoke_all(struct sf_req *r, struct sf_dbh *tx, int64_t user, int64_t *tokens_from) {
-	*tokens_from = platform_revoke_from(sf_req_now(r), *tokens_from);
-	int err = platform_q_refresh_revoke_user(
-		tx, &(struct platform_q_refresh_revoke_user_in) { .user_id = user }, NULL);
+int platform__revoke_all(struct platform_locked *l) {
+	struct platform_q_refresh_last_row last;
+	int64_t user = l->u.id;
+	int err = platform_q_refresh_last(l->tx, &(struct platform_q_refresh_last_in) { .user_id = user }, &last);
+	if (!err)
+		err = platform_q_refresh_revoke_user(
+			l->tx, &(struct platform_q_refresh_revoke_user_in) { .user_id = user }, NULL);
 	if (!err)
 		err = platform_q_sessions_delete_user(
-			tx, &(struct platform_q_sessions_delete_user_in) { .user_id = user }, NULL);
+			l->tx, &(struct platform_q_sessions_delete_user_in) { .user_id = user }, NULL);
+	int64_t last_iat = !err && last.expires_at.has ? last.expires_at.v / SF_USEC - PLATFORM_REFRESH_S : 0;
+	l->u.tokens_from = platform_revoke_from(l->now, l->u.tokens_from, last_iat);
+	return err;
+}
+
+int platform__commit_revoked(struct sf_req *r, const struct platform_locked *l) {
+	int err = sf_req_commit(r, l->tx);
+	if (!err || err == SF_EUNAVAILABLE) sf_token_revoke_user(l->u.id, l->u.tokens_from);
 	return err;
 }
 
 /* ---- refreshing ---------------------------------------------------------------------------------------- */
 
-/* ~ The user of a refresh token within tx. A token used before revokes its family: *reused, and the caller commits. */
-static int refresh_take(struct sf_req *r, struct sf_dbh *tx, const struct sf_claims *c, struct sf_str *family,
-						struct platform_q_user_lock_row *u, bool *reused) {
+/* ~ Takes a refresh token within the transaction of l, its user. One used before revokes its family: *reused, and the caller
+ * commits. */
+static int refresh_take(struct sf_req *r, const struct platform_locked *l, const struct sf_claims *c,
+						struct sf_str *family, bool *reused) {
 	struct sf_str jti = sf_str(c->jti);
 	struct platform_q_refresh_lock_row row;
-	int err = platform_q_refresh_lock(tx, &(struct platform_q_refresh_lock_in) { .jti = jti }, &row);
-	if (err) return err == SF_ENOTFOUND ? SF_EAUTH : err;
-	if (row.revoked) return SF_EAUTH;
+	int err = platform_q_refresh_lock(l->tx, &(struct platform_q_refresh_lock_in) { .jti = jti }, &row);
+	if (err) return err;
+	if (row.user_id != l->u.id || row.revoked) return SF_EAUTH;
 	*family = row.family;
 	*reused = row.used_at.has;
-	if (*reused) return platform__revoke_family(r, tx, row.family);
-	err = platform_q_refresh_use(tx, &(struct platform_q_refresh_use_in) { .jti = jti, .now = sf_req_now(r) },
-								 NULL);
-	if (!err) err = platform_q_user_lock(tx, &(struct platform_q_user_lock_in) { .id = row.user_id }, u);
-	if (err) return err == SF_ENOTFOUND ? SF_EAUTH : err;
-	return u->is_active ? 0 : SF_EAUTH;
+	if (*reused) return platform__revoke_family(r, l->tx, row.family);
+	return platform_q_refresh_use(l->tx, &(struct platform_q_refresh_use_in) { .jti = jti, .now = l->now },
+								  NULL);
 }
 
 int platform_refresh(struct sf_req *r) { /* 401: not valid, used before, or its user may no longer sign in */
 	const struct platform_refresh_body *in = sf_req_body(r);
 	struct sf_claims claims;
 	struct sf_str family = SF_STR_NULL;
-	struct platform_q_user_lock_row u;
+	struct platform_locked l;
 	struct platform_pair pair;
 	struct sf_dbh *tx = NULL;
 	bool reused = false;
 	int err = sf_token_verify(in->refresh_token, SF_TOKEN_REFRESH, &claims);
-	if (err) goto out;
-	err = sf_req_begin(r, &tx);
-	if (err) goto out;
-	err = refresh_take(r, tx, &claims, &family, &u, &reused);
+	if (!err) err = sf_req_begin(r, &tx);
+	if (!err) err = platform__lock(tx, claims.sub, &l);
+	if (!err && (!l.u.is_active || claims.iat < l.u.tokens_from)) err = SF_EAUTH;
+	if (!err) err = refresh_take(r, &l, &claims, &family, &reused);
 	if (err) goto out;
 	if (!reused) {
-		err = platform__issue(r, tx, &u, family, &pair);
+		err = platform__issue(r, &l, family, &pair);
 		if (err) goto out;
-		platform__reply_pair(r, 200, &pair, &u);
+		platform__reply_pair(r, 200, &pair, &l.u);
 	}
 	err = sf_req_commit(r, tx);
 	if (err || !reused) goto out;
@@ -148,7 +159,8 @@ int platform_refresh(struct sf_req *r) { /* 401: not valid, used before, or its 
 	err = SF_EAUTH;
 out:
 	sf_tx_end(tx);
-	if (err == SF_EAUTH) return sf_fail(r, SF_EAUTH, NULL, "This refresh token is not valid. Sign in again.");
+	if (err == SF_EAUTH || err == SF_ENOTFOUND)
+		return sf_fail(r, SF_EAUTH, NULL, "This refresh token is not valid. Sign in again.");
 	return err;
 }
 

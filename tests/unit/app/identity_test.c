@@ -8,6 +8,16 @@ static int whoami(struct sf_req *r) {
 	return sf_reply(r, 200, SF_KV("user", c->user), SF_KV("admin", c->admin), SF_KV("via", (int)c->via));
 }
 
+/* What happens while a handler waits: all sign-ins of its caller are ended, or its token alone. */
+static int revoked_meanwhile(struct sf_req *r) {
+	const struct sf_caller *c = sf_req_caller(r);
+	struct sf_dbh *tx;
+	if (c->user == 51) sf_token_revoke_user(51, sf_time_now() / SF_USEC + 1);
+	if (c->user == 52) sf_token_revoke(c->jti, c->token_exp);
+	int err = sf_req_begin(r, &tx); /* refused before the database, which these rows do not have */
+	return err == SF_EAUTH ? err : SF_EINTERNAL;
+}
+
 #define ROW(m, p, a)                                                                                         \
 	{ m, p, whoami, .auth = a, .rate = SF_RATE_WRITE, .summary = "x" }
 static const struct sf_route routes[] = {
@@ -20,6 +30,7 @@ static const struct sf_route routes[] = {
 	{ SF_POST, "/api/leave", whoami, .auth = SF_USER, .rate = SF_RATE_API, .no_csrf = true, .summary = "x" },
 	ROW(SF_GET, "/api/sub", SF_SUB("coocook")),
 	ROW(SF_GET, "/api/admin", SF_ADMIN),
+	{ SF_POST, "/api/late", revoked_meanwhile, .auth = SF_USER, .rate = SF_RATE_WRITE, .summary = "x" },
 	{ 0 },
 };
 static const struct sf_service service = { .name = "test", .title = "Test", .routes = routes };
@@ -199,6 +210,13 @@ static void test_anyone(void **state) {
 	assert_string_equal(answer_header(&h, req, "Cache-Control"), "private, no-store");
 }
 
+/* A transaction is neither begun nor committed for who was let in and is out by then. */
+static void test_revoked_meanwhile(void **state) {
+	(void)state;
+	expect(SF_POST, "/api/late", bearer(51, SF_ROLE_USER, SF_TOKEN_ACCESS), 401, "has ended meanwhile");
+	expect(SF_POST, "/api/late", bearer(52, SF_ROLE_USER, SF_TOKEN_ACCESS), 401, "has ended meanwhile");
+}
+
 static void test_caching(void **state) {
 	(void)state;
 	struct sf_http_req *req = call(&h, SF_GET, "/api/user", "Authorization: Bearer demo_token", NULL);
@@ -229,7 +247,8 @@ int main(void) {
 		cmocka_unit_test(test_levels),          cmocka_unit_test(test_bad_tokens),
 		cmocka_unit_test(test_sessions),        cmocka_unit_test(test_csrf),
 		cmocka_unit_test(test_csrf_is_renewed), cmocka_unit_test(test_anyone),
-		cmocka_unit_test(test_caching),         cmocka_unit_test(test_write_limit),
+		cmocka_unit_test(test_caching),         cmocka_unit_test(test_revoked_meanwhile),
+		cmocka_unit_test(test_write_limit),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -24,9 +24,12 @@ static void tokens_and_users_apart(void **state) {
 	assert_false(sf_auth__revoked(6, now - 1, "ab"));
 	sf_token_revoke_user(5, now - 50); /* an older one does not undo it */
 	assert_true(sf_auth__revoked(5, now - 1, "ab"));
-	assert_true(sf_token_iat(5) >= now);
+	assert_int_equal(sf_token_revoked_before(5), now);
+	assert_int_equal(sf_token_revoked_before(6), 0);
+	assert_true(sf_token_revoked("aa"));
+	assert_false(sf_token_revoked("ab"));
 	sf_token_revoke_user(5, now + 30);
-	assert_int_equal(sf_token_iat(5), now + 30);
+	assert_int_equal(sf_token_revoked_before(5), now + 30);
 	sf_token_revoke_user(0, now + 30);
 	sf_token_revoke_user(-1, now + 30);
 	sf_token_revoke("old", now - 1); /* over already: takes no place */
@@ -81,7 +84,7 @@ static void processes_share(void **state) {
 			make_jti(jti, p, i);
 			assert_true(sf_auth__revoked(1, now, jti));
 		}
-	for (int i = 0; i < 50; i++) assert_int_equal(sf_token_iat(1000 + i), now + 30);
+	for (int i = 0; i < 50; i++) assert_int_equal(sf_token_revoked_before(1000 + i), now + 30);
 }
 
 int main(void) {

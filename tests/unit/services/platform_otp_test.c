@@ -57,8 +57,6 @@ static const char *wrong(struct world *w, const char *otp) {
 	POST(w, NULL, path, "{\"email\":\"%s\",\"otp\":\"%s\",\"password\":\"%s\",\"password_confirm\":\"%s\"}", \
 		 email, otp, password, password)
 #define ASK(w, path, email) POST(w, NULL, path, "{\"email\":\"%s\"}", email)
-#define LOGIN(w, email, password)                                                                            \
-	POST(w, NULL, "/api/auth/login", "{\"email\":\"%s\",\"password\":\"%s\"}", email, password)
 
 static void registers(struct world *w) {
 	const char *otp = NULL, *again = NULL;
@@ -82,7 +80,7 @@ static void registers(struct world *w) {
 	assert_string_equal(text_of(made, "name"), "new");
 	assert_string_equal(last_mail(w, NULL), "welcome");
 	IS(USE(w, "/auth/verify-otp", "new@example.com", otp, "longenough"), 400); /* used */
-	IS(LOGIN(w, "new@example.com", "longenough"), 200);
+	IS(login(w, "new@example.com", "longenough"), 200);
 	must_sql(w, AGO_A_MINUTE);
 	IS(ASK(w, "/auth/register", "new@example.com"), 202); /* has an account: only the mail says so */
 	assert_string_equal(last_mail(w, &again), "has_account");
@@ -94,7 +92,7 @@ static void test_registers(void **state) {
 
 static void forgotten(struct world *w) {
 	const char *otp = NULL, *token;
-	struct answer in = LOGIN(w, "demo@softfactory.com", "demo123");
+	struct answer in = login(w, "demo@softfactory.com", "demo123");
 	IS(in, 200);
 	token = sf_arena_cstr(w->a, sf_str(text_of(in, "access_token")));
 	IS(GET(w, bearer(w, token), "/api/auth/me"), 200);
@@ -106,8 +104,8 @@ static void forgotten(struct world *w) {
 	IS(USE(w, "/auth/reset-password", "demo@softfactory.com", otp, "longenough"), 200);
 	assert_string_equal(last_mail(w, NULL), "password_changed");
 	IS(GET(w, bearer(w, token), "/api/auth/me"), 401);
-	IS(LOGIN(w, "demo@softfactory.com", "demo123"), 401);
-	IS(LOGIN(w, "demo@softfactory.com", "longenough"), 200);
+	IS(login(w, "demo@softfactory.com", "demo123"), 401);
+	IS(login(w, "demo@softfactory.com", "longenough"), 200);
 	assert_string_equal(sql_text(w, "SELECT count(*) || '' FROM sessions"), "0");
 }
 static void test_forgotten(void **state) {

@@ -46,12 +46,14 @@ static void revoking_and_issuing_take_turns(void **state) {
 	int64_t now = INT64_C(1800000000) * SF_USEC, from = 0;
 	for (int i = 0; i < 100; i++, now += 100000) {
 		int64_t old = platform_issued_at(now, from);
-		from = platform_revoke_from(now, from);
+		from = platform_revoke_from(now, from, old);
 		assert_true(old < from);
 		assert_true(platform_issued_at(now, from) >= from);
 	}
 	assert_int_equal(platform_issued_at(now, 0), now / SF_USEC);
-	assert_int_equal(platform_revoke_from(now, 0), now / SF_USEC + 1);
+	assert_int_equal(platform_revoke_from(now, 0, 0), now / SF_USEC + 1);
+	/* another host's clock is five seconds ahead of ours */
+	assert_int_equal(platform_revoke_from(now, 0, now / SF_USEC + 5), now / SF_USEC + 6);
 	assert_int_equal(platform_issued_at(now + SF_DAY_USEC, from), (now + SF_DAY_USEC) / SF_USEC);
 }
 

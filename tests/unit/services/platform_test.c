@@ -2,34 +2,6 @@
  * administration, products. */
 #include "platform.h"
 
-#define LOGIN   "/api/auth/login"
-#define REFRESH "/api/auth/refresh"
-#define ME      "/api/auth/me"
-
-struct account {
-	int64_t id;
-	const char *access, *refresh, *auth; /* auth: the header line */
-};
-
-static struct account account_of(struct world *w, struct answer a) {
-	assert_in_range(a.status, 200, 201);
-	struct account c = { .access = text_of(a, "access_token"), .refresh = text_of(a, "refresh_token") };
-	c.id = json_integer_value(json_object_get(json_object_get(a.body, "user"), "id"));
-	c.auth = bearer(w, c.access);
-	return c;
-}
-static struct account join(struct world *w, const char *email) {
-	struct answer a = POST(w, NULL, "/api/auth/register",
-						   "{\"email\":\"%s\",\"password\":\"eight888\",\"name\":\"Kim\"}", email);
-	IS(a, 201);
-	return account_of(w, a);
-}
-static struct answer login(struct world *w, const char *email, const char *password) {
-	return POST(w, NULL, LOGIN, "{\"email\":\"%s\",\"password\":\"%s\"}", email, password);
-}
-static struct answer refresh(struct world *w, const char *token) {
-	return POST(w, NULL, REFRESH, "{\"refresh_token\":\"%s\"}", token);
-}
 static void sql(struct world *w, const char *text) {
 	OK(run_sql(w, text));
 }
@@ -225,14 +197,6 @@ static void guessing_the_present_password_locks(struct world *w) {
 
 /* ---- sessions -------------------------------------------------------------------------------------- */
 
-static const char *cookie_of(struct world *w, struct answer a, const char *name) {
-	const char *head = sf_arena_cstr(w->a, a.head),
-			   *at = strstr(head, sf_arena_printf(w->a, "Set-Cookie: %s=", name).p);
-	assert_non_null(at);
-	at = strchr(at, '=') + 1;
-	return sf_arena_cstr(w->a, (struct sf_str) { at, strcspn(at, ";\r\n") });
-}
-
 static void a_browsers_session(struct world *w) {
 	join(w, "web@example.com");
 	struct answer a =
@@ -343,11 +307,6 @@ static void health(struct world *w) {
 	IS(GET(w, NULL, "/ready"), 200);
 }
 
-#define WORLD_TEST(fn)                                                                                       \
-	static void fn##_test(void **state) {                                                                    \
-		(void)state;                                                                                         \
-		world_run(fn);                                                                                       \
-	}
 WORLD_TEST(registering)
 WORLD_TEST(the_demo_users_can_sign_in)
 WORLD_TEST(old_hashes_are_taken_and_replaced)
