@@ -6,9 +6,10 @@
  *    requests one gets it; the others are told 409 while it runs, and the stored answer once it is done.
  * 2. The handler writes its answer and calls sf_req_commit, which stores that answer in the transaction of the effect:
  *    both are there or neither.
- * 3. A handler that fails gives the claim up, so that a retry runs anew. When the process dies before, the lease
- *    lapses and the next request takes the row over, with a new claim number: should the first one still live
- *    and come to its commit, step 2 finds no row of its claim and rolls its effect back.
+ * 3. A handler's error is an answer as well and is stored after its transaction was rolled back. One that says "later" (401, 408, 423, 429,
+ *    503, the client has gone) gives the claim up, so that a retry runs anew; what validation refuses claims nothing.
+ *    When the process dies before, the lease lapses and the next request takes the row over, with a new claim number: should the
+ *    first one still live and come to its commit, step 2 finds no row of its claim and rolls its effect back.
  * After 24 h a key is free again. */
 #include "app/internal.h"
 #include "core/hash.h"
@@ -28,13 +29,18 @@ static bool key_valid(struct sf_str key) {
 	return key.n > 0 && key.n <= KEY_MAX;
 }
 
-/* Of the address and the body: one key for two bookings is a mistake, not a repetition. */
+/* One key for two bookings is a mistake, not a repetition. */
 static struct sf_str body_hash(const struct sf_req *r) {
 	unsigned char digest[32];
 	char *hex = sf_arena_alloc(r->http->arena, 65);
-	sf_hmac_sha256(r->http->target, r->http->body, digest);
+	sf_app__fingerprint(r, digest);
 	sf_hex(digest, 32, hex);
 	return (struct sf_str) { hex, 64 };
+}
+
+static bool same_request(const struct sf_req *r, struct sf_str stored) {
+	unsigned char digest[32];
+	return sf_unhex(stored, digest, sizeof digest) == 0 && sf_app__fingerprint_fits(r, digest);
 }
 
 static int64_t owner(const struct sf_req *r) {
@@ -49,14 +55,14 @@ static void forget_old(struct sf_req *r, int64_t fresh) {
 }
 
 /* Somebody else has the key: what came of it? SF_ENOTFOUND: he has just given it up. ~ */
-static int replay(struct sf_req *r, struct sf_str hash) {
+static int replay(struct sf_req *r) {
 	struct app_q_idem_get_row row;
 	int err = app_q_idem_get(sf_req_db(r),
 							 &(struct app_q_idem_get_in) {
 								 .owner = owner(r), .key = r->in.idempotency_key, .route = r->row->label },
 							 &row);
 	if (err) return err;
-	if (!sf_str_eq(row.body_hash, hash)) return SF_EIDEMPOTENCY;
+	if (!same_request(r, row.body_hash)) return SF_EIDEMPOTENCY;
 	if (!sf_str_eq(row.state, SF_STR("done"))) {
 		r->retry_s = 1;
 		return sf_fail(r, SF_ECONFLICT, NULL,
@@ -95,7 +101,7 @@ int sf_app__idem_claim(struct sf_req *r) {
 			idem->claimed = true;
 			return 0;
 		}
-		err = replay(r, in.body_hash);
+		err = replay(r);
 	}
 	if (err != SF_ENOTFOUND) return err;
 	r->retry_s = 1;
@@ -134,10 +140,16 @@ static int record(struct sf_req *r) {
 	return err || changed ? err : taken_over(r);
 }
 
+/* Whether the same request may well have another answer soon. */
+static bool says_later(int status) {
+	return status == 401 || status == 408 || status == 423 || status == 429 || status > 500 || status == 499;
+}
+
 void sf_app__idem_settle(struct sf_req *r, int err) {
 	if (r->idem.done) return;
 	sf_co_shield(true); /* also of a request whose client has gone or whose time is over */
-	if (err >= 0 && r->http->status < 400)
+	if (err < 0 && !says_later(sf_err_status(err))) sf_app__error_write(r->http, r, r->id, err);
+	if (err >= 0 || !says_later(sf_err_status(err)))
 		err = record(r);
 	else
 		err = app_q_idem_release(sf_req_db(r),

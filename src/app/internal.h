@@ -185,6 +185,12 @@ int sf_app__authorise(struct sf_http_req *http); /* ~ */
 int sf_app__limit_ip(struct sf_http_req *http);
 int sf_app__limit_user(struct sf_http_req *http);
 
+/* ---- fingerprint.c ---- */
+/* Keyed digest of what a validated request asks for: two requests with the same one are the same. */
+void sf_app__fingerprint(const struct sf_req *r, unsigned char out[32]);
+/* Whether a digest made earlier, under any accepted secret, is that of this request. */
+bool sf_app__fingerprint_fits(const struct sf_req *r, const unsigned char digest[32]);
+
 /* ---- idempotency.c ---- */
 /* ~ Before the handler: 0 go on, SF_HTTP_DONE the stored answer stands, or an error. */
 SF_MUSTCHECK
@@ -192,7 +198,7 @@ int sf_app__idem_claim(struct sf_req *r);
 /* ~ Commits the handler's transaction together with the answer that stands in the request. */
 SF_MUSTCHECK
 int sf_app__idem_commit(struct sf_req *r, struct sf_dbh *tx);
-/* ~ After it: records the answer of a handler that committed nothing itself, or gives the claim up. */
+/* ~ After it: records the answer of a handler that committed nothing itself, its error too, or gives the claim up. */
 void sf_app__idem_settle(struct sf_req *r, int err);
 
 /* ---- headers.c ---- */

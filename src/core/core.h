@@ -45,7 +45,7 @@
 	X(SF_EURITOOLONG, 414, "uri_too_long", "The address is too long.")                                       \
 	X(SF_EMEDIA, 415, "unsupported_media_type", "Send the body as application/json.")                        \
 	X(SF_ERANGE, 416, "range_not_satisfiable", "That range is outside the file.")                            \
-	X(SF_EIDEMPOTENCY, 422, "idempotency_mismatch", "This Idempotency-Key was used with another body.")      \
+	X(SF_EIDEMPOTENCY, 422, "idempotency_mismatch", "This Idempotency-Key was used with another request.")   \
 	X(SF_ELOCKED, 423, "locked", "This account is locked for a while.")                                      \
 	X(SF_ERATE, 429, "rate_limited", "Too many requests. Try again shortly.")                                \
 	X(SF_EHEADERS, 431, "headers_too_large", "The request headers are too large.")                           \

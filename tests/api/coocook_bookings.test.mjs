@@ -228,6 +228,18 @@ onEachEngine(describe, after, 'bookings', (engine) => {
     assert.equal(two.status, 201);
     assert.equal(two.body.id, one.body.id);
     assertError(await book(chef, { duration_hours: 4 }, guest, key), 422);
+    const written = await s.post('/api/coocook/bookings', ` { "special_requests": null, "duration_hours": 3,
+      "booking_date": "${day(7)}", "seen": [1], "chef_id": ${chef.id} } `, { token: guest.token, headers: key });
+    assert.deepEqual([written.status, written.text], [201, one.text], 'the same request, written otherwise');
+    const late = { 'Idempotency-Key': 'refused-once' };
+    const refused = await book(chef, { booking_date: one.body.starts_at }, guest, late);
+    assertError(refused, 409);
+    await s.delete(`/api/coocook/bookings/${one.body.id}`, { token: guest.token });
+    const again = await book(chef, { booking_date: one.body.starts_at }, guest, late);
+    assert.deepEqual([again.status, again.text, again.headers['idempotent-replayed']], [409, refused.text, 'true'], 'an error of the handler is an answer, too');
+    assertError(await book(chef, { duration_hours: 0 }, guest, { 'Idempotency-Key': 'invalid' }), 400);
+    one.body = (await book(chef, {}, guest, { 'Idempotency-Key': 'invalid' })).body;
+    assert.ok(one.body.id, 'what validation refused has not taken the key');
     const raced = await Promise.all(Array.from({ length: 20 }, () => s.post(`/api/coocook/bookings/${one.body.id}/pay`, { amount: one.body.total_price }, { token: guest.token })));
     assert.equal(raced.filter((a) => a.status === 200).length, 1);
     assert.equal(raced.filter((a) => a.status === 400).length, 19, raced.map((a) => a.status).join());

@@ -88,7 +88,7 @@ describe('a script of requests', { skip: !both && 'needs both engines', concurre
   });
 
   const NAMES = ['김치찌개 장인', 'kim', 'Kim', 'KIM', 'Ärzte', 'ärzte', 'zeta', 'Zeta', '👨‍🍳 emoji', 'éclair', 'e\u0301clair', 'ＦＵＬＬ width', "O'Brien; DROP",
-    '100%_x', 'a\\b', 'tab\there', 'pasta/pizza', 'a.b.c', '1e5 2.5', 'Straße', 'ΣΊΣΥΦΟΣ', '寿司 master', 'x'.repeat(100), '  padded  ', 'under_score-hyphen'];
+    '100%_x', 'a\\b', 'no\u00a0break', 'pasta/pizza', 'a.b.c', '1e5 2.5', 'Straße', 'ΣΊΣΥΦΟΣ', '寿司 master', 'x'.repeat(100), '  padded  ', 'under_score-hyphen'];
   const CUISINES = ['korean', 'Korean', 'KOREAN', '한식', 'Crème', 'creme', 'Ελλάδα', 'zed', 'Zed', 'æther', 'a b', 'A-B', 'a_b'];
   const PRICES = [0, 1, 100_000_000, 120_000, 120_000, 99_999];
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { Build } from '../../tools/web.mjs';
 import { freeHours, freeOn, hourAt, hourOf, place, roomFrom, span, startTime } from '../../web/js/lib/booking.js';
-import { keyKeeper, retryAfterSeconds } from '../../web/js/lib/api.js';
+import { ApiError, keyKeeper, retryAfterSeconds } from '../../web/js/lib/api.js';
 import { addDays, addMonths, money, weekday } from '../../web/js/lib/format.js';
 import { exampleOf, operationsByTag, rowsOf, typeWords } from '../../web/js/lib/openapi.js';
 import { weeksOf } from '../../web/js/ui/calendar.js';
@@ -72,6 +72,16 @@ describe('formats', () => {
     const b = keys.for({ hour: 2 });
     keys.forget();
     assert.notEqual(keys.for({ hour: 2 }), b);
+  });
+  test('a key is kept only while nobody knows what came of it', async () => {
+    const keys = keyKeeper(), used = [], fails = (error) => async (key) => { used.push(key); throw error; };
+    for (const error of [new ApiError(0), new ApiError(503), new ApiError(409), new ApiError(400), new Error('a bug')])
+      await assert.rejects(keys.ask({ hour: 1 }, fails(error)), error);
+    assert.equal(await keys.ask({ hour: 1 }, async (key) => { used.push(key); return 'done'; }), 'done');
+    await keys.ask({ hour: 1 }, async (key) => { used.push(key); });
+    assert.equal(used[1], used[0], 'a lost answer');
+    assert.equal(used[2], used[0], 'a busy server');
+    assert.equal(new Set(used).size, 5, 'anything else is an answer');
   });
 });
 

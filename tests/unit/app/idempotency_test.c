@@ -1,6 +1,9 @@
 /* idempotency: one effect and one answer however often and however concurrently a request comes, over SQLite. */
+#include "auth/auth.h"
 #include "db/fixture.h"
 #include "harness.h"
+
+#define SECRET "a secret of thirty-two bytes or more"
 
 static struct world *world; /* of the running test: handlers reach its database through db_of */
 static struct harness h;
@@ -32,9 +35,24 @@ static const struct sf_query effect_add = {
 
 struct in {
 	int64_t n;
+	struct sf_str note;
+	struct sf_oint maybe;
+	bool twice;
+	double ratio;
+	struct sf_texts words;
+	struct sf_ints ids;
+	const struct json_t *free;
 };
 static const struct sf_field fields[] = {
-	SF_IN(struct in, n, SF_F_INT, .required = true, .min = 1, .max = 1000), { 0 }
+	SF_IN(struct in, n, SF_F_INT, .required = true, .min = 1, .max = 1000),
+	SF_IN(struct in, note, SF_F_TEXT),
+	SF_IN(struct in, maybe, SF_F_INT),
+	SF_IN(struct in, twice, SF_F_BOOL, .fallback = "false"),
+	SF_IN(struct in, ratio, SF_F_FLOAT, .fallback = "1.5"),
+	SF_IN(struct in, words, SF_F_TEXTS),
+	SF_IN(struct in, ids, SF_F_INTS),
+	SF_IN(struct in, free, SF_F_JSON),
+	{ 0 },
 };
 
 static int effect_post(struct sf_req *r) {
@@ -100,6 +118,7 @@ static const struct sf_service *const services[] = { &service, NULL };
 
 static void prepare(struct world *w) {
 	world = w;
+	OK(sf_secrets_setup(SECRET, NULL));
 	plan = (struct plan) { 0 };
 	h = harness_new(&(struct sf_app_opts) { .services = services, .db_of = db_of, .demo = true });
 	sql(w, "CREATE TABLE effects (id INTEGER PRIMARY KEY)");
@@ -207,21 +226,87 @@ static void replay_body(struct world *w) {
 	finish();
 }
 
+/* The same request, however it is written; and what is another one. */
+static void spelling_body(struct world *w) {
+	prepare(w);
+	static const char *const same[] = {
+		"{\"n\":5,\"note\":\"가\",\"words\":[\"a\",\"b\"],\"ids\":[1,2],\"free\":{\"x\":1,\"y\":[2]}}",
+		"{ \"free\" : {\"y\":[2],\"x\":1}, \"ids\":[1, 2],\n\"words\":[\"a\",\"b\"], \"note\":\" \\uac00 \", "
+		"\"n\":5 }",
+		"{\"n\":5,\"note\":\"가\",\"words\":[\"a\",\"b\"],\"ids\":[1,2],\"free\":{\"x\":1,\"y\":[2]},"
+		"\"unknown\":[1],"
+		"\"maybe\":null,\"twice\":false,\"ratio\":15e-1}",
+	};
+	static const char *const other[] = {
+		"{\"n\":6,\"note\":\"가\",\"words\":[\"a\",\"b\"],\"ids\":[1,2],\"free\":{\"x\":1,\"y\":[2]}}",
+		"{\"n\":5,\"note\":\"나\",\"words\":[\"a\",\"b\"],\"ids\":[1,2],\"free\":{\"x\":1,\"y\":[2]}}",
+		"{\"n\":5,\"words\":[\"a\",\"b\"],\"ids\":[1,2],\"free\":{\"x\":1,\"y\":[2]}}",
+		"{\"n\":5,\"note\":\"가\",\"words\":[\"ab\"],\"ids\":[1,2],\"free\":{\"x\":1,\"y\":[2]}}",
+		"{\"n\":5,\"note\":\"가\",\"words\":[\"a\",\"b\"],\"ids\":[2,1],\"free\":{\"x\":1,\"y\":[2]}}",
+		"{\"n\":5,\"note\":\"가\",\"words\":[\"a\",\"b\"],\"ids\":[1,2],\"free\":{\"x\":1,\"y\":[3]}}",
+		"{\"n\":5,\"note\":\"가\",\"words\":[\"a\",\"b\"],\"ids\":[1,2],\"free\":{\"x\":1,\"y\":[2]},"
+		"\"maybe\":0}",
+		"{\"n\":5,\"note\":\"가\",\"words\":[\"a\",\"b\"],\"ids\":[1,2],\"free\":{\"x\":1,\"y\":[2]},"
+		"\"twice\":true}",
+		"{\"n\":5,\"note\":\"가\",\"words\":[\"a\",\"b\"],\"ids\":[1,2],\"free\":{\"x\":1,\"y\":[2]},"
+		"\"ratio\":2}",
+	};
+	struct sf_http_req *first = post("/api/effect", "a", same[0]);
+	assert_status(first, 201);
+	for (size_t i = 1; i < SF_COUNT(same); i++) {
+		struct sf_http_req *req = post("/api/effect", "a", same[i]);
+		assert_status(req, 201);
+		assert_true(replayed(req) && sf_str_eq(answer_body(req), answer_body(first)));
+	}
+	for (size_t i = 0; i < SF_COUNT(other); i++) assert_status(post("/api/effect", "a", other[i]), 422);
+	assert_int_equal(effects(), 1);
+	/* the digest is a keyed one, and a rotation of its secret is none of the client's business */
+	const char *const previous[] = { SECRET, NULL };
+	OK(sf_secrets_setup("another secret of thirty-two bytes", previous));
+	assert_true(replayed(post("/api/effect", "a", same[1])));
+	assert_status(post("/api/effect", "a", other[0]), 422);
+	OK(sf_secrets_setup("another secret of thirty-two bytes", NULL));
+	assert_status(post("/api/effect", "a", same[0]), 422);
+	finish();
+}
+
 static void failure_body(struct world *w) {
 	prepare(w);
+	/* the handler's verdict is the answer, also the second time, though the second time it would be another */
 	plan.fail = SF_ECONFLICT;
-	assert_status(post("/api/effect", "a", "{\"n\":5}"), 409);
-	assert_int_equal(keys(), 0);
-	assert_int_equal(effects(), 0);
+	struct sf_http_req *first = post("/api/effect", "a", "{\"n\":5}");
+	assert_status(first, 409);
+	assert_false(replayed(first));
+	assert_holds(first, "It does not work today.");
 	plan.fail = 0;
-	assert_status(post("/api/effect", "a", "{\"n\":5}"), 201);
+	struct sf_http_req *second = post("/api/effect", "a", "{ \"n\": 5 }");
+	assert_status(second, 409);
+	assert_true(replayed(second) && sf_str_eq(answer_body(first), answer_body(second)));
+	assert_status(post("/api/effect", "a", "{\"n\":6}"), 422);
+	assert_int_equal(effects(), 0);
+	plan.fail = SF_EINTERNAL;
+	assert_status(post("/api/effect", "bug", "{\"n\":5}"), 500);
+	plan.fail = 0;
+	assert_status(post("/api/effect", "bug", "{\"n\":5}"), 500);
+	/* what says "later" is not kept */
+	static const int later[] = { SF_EUNAVAILABLE, SF_EOVERLOAD, SF_ERATE, SF_ECANCELED };
+	int64_t before = keys();
+	for (size_t i = 0; i < SF_COUNT(later); i++) {
+		plan.fail = later[i];
+		assert_true(post("/api/effect", "later", "{\"n\":5}")->status >= 429);
+		assert_int_equal(keys(), before);
+	}
+	plan.fail = 0;
+	assert_status(post("/api/effect", "later", "{\"n\":5}"), 201);
 	assert_int_equal(effects(), 1);
 	/* what is wrong with the request itself takes no key */
 	assert_status(post("/api/effect", "b", "{\"n\":0}"), 400);
 	assert_status(post("/api/effect", "b", "{\"n\":1}"), 201);
-	/* an error that the handler wrote as an answer is none to be repeated */
+	/* nor does it matter how the handler says so */
+	int refused = plan.runs;
 	assert_status(post("/api/refuse", "c", "{\"n\":1}"), 409);
 	assert_status(post("/api/refuse", "c", "{\"n\":1}"), 409);
+	assert_int_equal(plan.runs, refused + 1);
 	assert_int_equal(number(w, "SELECT count(*) FROM idempotency_keys WHERE state = 'running'"), 0);
 	/* an answer without a commit of its own is kept */
 	int runs = plan.runs;
@@ -337,6 +422,7 @@ static void gone_body(struct world *w) {
 RUN(many)
 RUN(different)
 RUN(replay)
+RUN(spelling)
 RUN(failure)
 RUN(keys)
 RUN(old)
@@ -346,9 +432,9 @@ RUN(gone)
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		DB_TEST(test_many),    DB_TEST(test_different), DB_TEST(test_replay),
-		DB_TEST(test_failure), DB_TEST(test_keys),      DB_TEST(test_old),
-		DB_TEST(test_running), DB_TEST(test_lapsed),    DB_TEST(test_gone),
+		DB_TEST(test_many),     DB_TEST(test_different), DB_TEST(test_replay), DB_TEST(test_failure),
+		DB_TEST(test_spelling), DB_TEST(test_keys),      DB_TEST(test_old),    DB_TEST(test_running),
+		DB_TEST(test_lapsed),   DB_TEST(test_gone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -144,5 +144,17 @@ export function keyKeeper() {
       return key;
     },
     forget() { text = null; },
+    /** Asks with the question's key: send(key). The key is kept only while nobody knows what came of it, or it may work a little later. */
+    async ask(question, send) {
+      let known = true;
+      try {
+        return await send(this.for(question));
+      } catch (err) {
+        known = !(err instanceof ApiError) || !err.temporary;
+        throw err;
+      } finally {
+        if (known) this.forget();
+      }
+    },
   };
 }

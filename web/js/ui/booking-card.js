@@ -66,7 +66,7 @@ function ReviewDialog({ booking, onClose, onDone }) {
     check: (v) => found({ rating: v.rating ? undefined : 'Please choose one to five stars.' }),
     send: async (v) => {
       const review = { rating: v.rating, ...(v.comment.trim() && { comment: v.comment.trim() }) };
-      await post(`/api/coocook/bookings/${booking.id}/review`, review, { key: keys.for(review) });
+      await keys.ask(review, (key) => post(`/api/coocook/bookings/${booking.id}/review`, review, { key }));
       toast.ok('Thank you for your review.', { text: 'See it', href: `/chef?id=${booking.chef_id}` });
       onDone();
     },

@@ -28,7 +28,7 @@ export function ProfileForm({ chef, onSaved }) {
         toast.ok('Your profile is saved.');
         onSaved({ ...chef, ...body });
       } else {
-        const { id } = await post('/api/coocook/chefs', body, { key: keys.for(body) });
+        const { id } = await keys.ask(body, (key) => post('/api/coocook/chefs', body, { key }));
         toast.ok('Your profile is open to guests.');
         onSaved({ id, rating: 0, rating_count: 0, ...body });
       }

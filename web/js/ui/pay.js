@@ -26,13 +26,12 @@ function PayDialog({ booking, onClose, onPaid }) {
     const ask = { amount: booking.total_price };
     try {
       setError(null);
-      await post(`/api/coocook/bookings/${booking.id}/pay`, ask, { key: keys.for(ask) });
+      await keys.ask(ask, (key) => post(`/api/coocook/bookings/${booking.id}/pay`, ask, { key }));
       toast.ok(`Paid ${money(booking.total_price)}.`);
       onPaid();
     } catch (err) {
       if (!(err instanceof ApiError)) throw err;
       setError(err);
-      if (!err.temporary) keys.forget();
     }
   });
   return html`<${Dialog} title="Pay for this booking" onClose=${onClose}>
