@@ -55,7 +55,7 @@ static const struct sf_identity identity = { .time_zone = time_zone };
 static struct harness h;
 static int setup(void **state) {
 	(void)state;
-	assert_int_equal(sf_tokens_setup("0123456789abcdef0123456789abcdef", NULL), 0);
+	assert_int_equal(sf_secrets_setup("0123456789abcdef0123456789abcdef", NULL), 0);
 	h = harness_new(&(struct sf_app_opts) { .services = services, .identity = &identity, .demo = true });
 	return 0;
 }
