@@ -35,8 +35,10 @@ enum sf_ftype {
 	SF_F_INTS,
 	SF_F_TEXTS, /* arrays */
 	SF_F_JSON,  /* any value: struct json_t * */
-	SF_F_OBJECT,
-	SF_F_ARRAY, /* replies only: `sub` describes the object, or each element */
+	/* of replies only: */
+	SF_F_OBJECT, /* `sub` describes it; without, it holds texts by any name */
+	SF_F_ARRAY,  /* of objects, which `sub` describes */
+	SF_F_TIMES,  /* an array of instants */
 };
 /* Where an input goes: member `offset` of the row's struct. C types: INT, TIME (µs), DATE (days) int64_t; FLOAT double; BOOL bool;
  * texts and ENUM struct sf_str; INTS struct sf_ints; TEXTS struct sf_texts. An optional field without fallback is struct sf_oint (also for
@@ -131,8 +133,10 @@ struct sf_route {
 	const struct sf_field *reply; /* members of the answer's object (of each element where reply_list) */
 	bool reply_list;              /* the answer is a bare array */
 	int status;                   /* of success; 0: 200 */
-	int errors[8];                /* enum sf_err beyond those every such route has; ends with 0 */
-	const char *cache_tags;       /* "chefs" or "chef:{id}"; declared in the service's tags */
+	const struct sf_field
+		*conflict;          /* members that a 409 may carry beside those of every error (sf_fail_more) */
+	int errors[8];          /* enum sf_err beyond those every such route has; ends with 0 */
+	const char *cache_tags; /* "chefs" or "chef:{id}"; declared in the service's tags */
 	int max_age,
 		stale; /* seconds: Cache-Control of a public GET; 0: no-store for per-user, no-cache for public */
 	enum sf_read read;
@@ -202,13 +206,17 @@ int sf_req_begin(struct sf_req *r, struct sf_dbh **tx);
 SF_MUSTCHECK
 int sf_req_commit(struct sf_req *r, struct sf_dbh *tx);
 
-/* Records why and returns err: `return sf_fail(r, SF_ECONFLICT, "duration_hours", "The chef is booked then.");`
- * field NULL: no "fields" entry. The sentence is for a person; it replaces the error's default. */
+/* Records why and returns err: `return sf_fail(r, SF_ECONFLICT, NULL, "The chef is booked then.");` The sentence is for a person and
+ * replaces the error's default. With a field, what is wrong is the request itself: err is a 400, and the text is a phrase that
+ * continues the field's name, `sf_fail(r, SF_EINVAL, "to", "must not be before %s", day)`, from which the sentence is made. */
 SF_PRINTF(4, 5) int sf_fail(struct sf_req *r, int err, const char *field, const char *fmt, ...);
 /* The Retry-After of an error that is 423, 429 or 503, in seconds; 429 and 503 say 1 without it. */
 void sf_fail_retry(struct sf_req *r, int64_t seconds);
-/* Adds a field's reason without ending: for rules that find several. Then return SF_EINVAL. */
+/* Adds a field's reason, a phrase "must …", without ending: for rules that find several, or that say it in a better sentence
+ * by sf_fail without a field. Then return SF_EINVAL: no other error has "fields". */
 void sf_fail_field(struct sf_req *r, const char *field, const char *why);
+/* Adds a member (JSON text, borrowed) to the body of a 409; the row's `conflict` documents it. */
+void sf_fail_more(struct sf_req *r, const char *name, struct sf_str json);
 
 /* Answers. All return 0, so a handler may end with `return sf_reply(...)`. */
 #define sf_reply(r, status, ...) sf_reply_kv(r, status, (const struct sf_kv[]) { __VA_ARGS__, { 0 } })

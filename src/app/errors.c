@@ -17,8 +17,10 @@ int sf_fail(struct sf_req *r, int err, const char *field, const char *fmt, ...) 
 	}
 	va_end(again);
 	va_end(args);
-	r->sentence = sf_arena_str(r->http->arena, (struct sf_str) { text, n > 0 ? (size_t)n : 0 });
-	if (field) sf_fail_field(r, field, r->sentence.p);
+	if (field)
+		sf_fail_field(r, field, text);
+	else
+		r->sentence = sf_arena_str(r->http->arena, (struct sf_str) { text, n > 0 ? (size_t)n : 0 });
 	return err;
 }
 
@@ -31,6 +33,13 @@ void sf_fail_field(struct sf_req *r, const char *field, const char *why) {
 	if (!r->problems_end) r->problems_end = &r->problems;
 	*r->problems_end = p;
 	r->problems_end = &p->next;
+}
+
+void sf_fail_more(struct sf_req *r, const char *name, struct sf_str json) {
+	struct sf_app__problem **end = &r->more;
+	while (*end) end = &(*end)->next;
+	*end = sf_arena_alloc(r->http->arena, sizeof **end);
+	**end = (struct sf_app__problem) { .field = name, .why = json };
 }
 
 /* "duration_hours" → "Duration hours" */
@@ -80,6 +89,24 @@ static void add_headers(struct sf_http_req *http, const struct sf_req *r, int er
 	sf_http_add(http, "Retry-After", sf_buf_view(&text));
 }
 
+/* What only some errors have: "fields" those of a request that is not valid, members of its own a conflict whose row documents them. */
+static void write_members(struct sf_json *j, const struct sf_req *r, int status) {
+	if (r->problems && status == 400) {
+		sf_json_key(j, "fields");
+		sf_json_obj(j);
+		for (const struct sf_app__problem *p = r->problems; p; p = p->next) {
+			sf_json_key(j, p->field);
+			sf_json_str(j, p->why);
+		}
+		sf_json_obj_end(j);
+	}
+	bool own = status == 409 && r->row && r->row->route->conflict;
+	for (const struct sf_app__problem *p = own ? r->more : NULL; p; p = p->next) {
+		sf_json_key(j, p->field);
+		sf_json_raw(j, p->why);
+	}
+}
+
 void sf_app__error_write(struct sf_http_req *http, struct sf_req *r, struct sf_str id, int err) {
 	int status = sf_err_status(err);
 	sf_http_answer_reset(http);
@@ -89,21 +116,13 @@ void sf_app__error_write(struct sf_http_req *http, struct sf_req *r, struct sf_s
 		return;
 	}
 	struct sf_str sentence = r ? r->sentence : SF_STR_NULL;
-	if (!sentence.p && r && r->problems) sentence = fields_sentence(http->arena, r);
+	if (!sentence.p && r && r->problems && status == 400) sentence = fields_sentence(http->arena, r);
 	if (!sentence.p || status == 500) sentence = sf_str(sf_err_text(err));
 	add_headers(http, r, err, status);
 	http->type = SF_STR("application/json");
 	struct sf_json j = sf_json(&http->out);
 	sf_json_obj(&j);
 	sf_json_add(&j, SF_KV("error", sentence), SF_KV("code", sf_err_code(err)), SF_KV("request_id", id));
-	if (r && r->problems && status != 500) {
-		sf_json_key(&j, "fields");
-		sf_json_obj(&j);
-		for (const struct sf_app__problem *p = r->problems; p; p = p->next) {
-			sf_json_key(&j, p->field);
-			sf_json_str(&j, p->why);
-		}
-		sf_json_obj_end(&j);
-	}
+	if (r) write_members(&j, r, status);
 	sf_json_obj_end(&j);
 }

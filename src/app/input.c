@@ -77,12 +77,12 @@ static const char *query_field(struct sf_req *r, const struct pairs *q, const st
 		if (q->values[i].n == 0 && empty_is_absent(f)) continue;
 		if (n == SF_COUNT(few) && values == few) {
 			values = sf_arena_try(a, q->n * sizeof *values);
-			if (!values) return "is too long";
+			if (!values) return "must be shorter";
 			memcpy(values, few, sizeof few);
 		}
 		values[n++] = q->values[i];
 	}
-	if (n == 0) return f->required ? "is required" : NULL;
+	if (n == 0) return f->required ? "must be given" : NULL;
 	if (f->type == SF_F_INTS || f->type == SF_F_TEXTS)
 		return sf_app__value_list(a, f, values, n, at + f->offset);
 	if (n > 1) return "must be given once";
@@ -143,7 +143,7 @@ static int check_body(struct sf_req *r) {
 		if (v && !json_is_null(v))
 			bad = sf_app__value_json(a, r, f, v, (char *)r->body + f->offset);
 		else if (f->required)
-			bad = "is required";
+			bad = "must be given";
 		if (bad) sf_fail_field(r, f->name, bad);
 	}
 	return 0;

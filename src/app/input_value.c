@@ -105,7 +105,7 @@ static const char *clean_text(struct sf_arena *a, bool multiline, struct sf_str 
 	if (!sf_utf8_valid(*s)) return "must be valid UTF-8";
 	if (returns == 0) return NULL;
 	char *copy = sf_arena_try(a, s->n - returns);
-	if (!copy) return "is too long";
+	if (!copy) return "must be shorter";
 	size_t n = 0;
 	for (size_t i = 0; i < s->n; i++)
 		if (s->p[i] != '\r') copy[n++] = s->p[i];
@@ -166,7 +166,7 @@ static const char *choices_reason(struct sf_arena *a, const char *choices) {
 			sf_buf_char(&b, *p);
 	}
 	sf_buf_char(&b, '\0');
-	return b.failed ? "is not one of the choices" : b.p;
+	return b.failed ? "must be one of the choices" : b.p;
 }
 
 static const char *put_text(struct sf_arena *a, const struct sf_field *f, struct sf_str s, void *at) {
@@ -178,7 +178,7 @@ static const char *put_text(struct sf_arena *a, const struct sf_field *f, struct
 	} else {
 		int64_t min, max, n = (int64_t)sf_utf8_len(s);
 		sf_app__range(f, &min, &max);
-		if (n == 0 && min > 0) return f->required ? "is required" : "must not be empty";
+		if (n == 0 && min > 0) return f->required ? "must be given" : "must not be empty";
 		if (n < min || n > max) return range_reason(a, f, "have", " characters");
 		if (f->type == SF_F_EMAIL && n > 0 && !is_email(s)) return "must be an email address";
 		if (f->type == SF_F_URL && n > 0 && !is_web_address(s))
@@ -280,17 +280,17 @@ const char *sf_app__value_list(struct sf_arena *a, const struct sf_field *f, con
 	if (bad) return bad;
 	if (f->type == SF_F_INTS) {
 		int64_t *v = sf_arena_try(a, n * sizeof *v + 1);
-		if (!v) return "is too long";
+		if (!v) return "must be shorter";
 		for (size_t i = 0; i < n; i++)
 			if (sf_str_int(texts[i], &v[i])) return "must hold whole numbers only";
 		*(struct sf_ints *)at = (struct sf_ints) { v, n };
 		return NULL;
 	}
 	struct sf_str *v = sf_arena_try(a, n * sizeof *v + 1);
-	if (!v) return "is too long";
+	if (!v) return "must be shorter";
 	for (size_t i = 0; i < n; i++)
 		if ((bad = put_text(a, &element_text[f->multiline], texts[i], &v[i])))
-			return sf_arena_printf(a, "has an entry that %s", bad).p;
+			return sf_arena_printf(a, "must be a list in which each entry %s", bad).p;
 	*(struct sf_texts *)at = (struct sf_texts) { v, n };
 	return NULL;
 }
@@ -309,7 +309,7 @@ static const char *json_list(struct sf_arena *a, const struct sf_field *f, const
 	if (bad) return bad;
 	if (ints) {
 		int64_t *p = sf_arena_try(a, n * sizeof *p + 1);
-		if (!p) return "is too long";
+		if (!p) return "must be shorter";
 		for (size_t i = 0; i < n; i++) {
 			if (!json_is_integer(json_array_get(v, i))) return "must hold whole numbers only";
 			p[i] = json_integer_value(json_array_get(v, i));
@@ -318,12 +318,12 @@ static const char *json_list(struct sf_arena *a, const struct sf_field *f, const
 		return NULL;
 	}
 	struct sf_str *p = sf_arena_try(a, n * sizeof *p + 1);
-	if (!p) return "is too long";
+	if (!p) return "must be shorter";
 	for (size_t i = 0; i < n; i++) {
 		const struct json_t *one = json_array_get(v, i);
 		if (!json_is_string(one)) return "must hold texts only";
 		if ((bad = put_text(a, &element_text[f->multiline], json_text(one), &p[i])))
-			return sf_arena_printf(a, "has an entry that %s", bad).p;
+			return sf_arena_printf(a, "must be a list in which each entry %s", bad).p;
 	}
 	*(struct sf_texts *)at = (struct sf_texts) { p, n };
 	return NULL;

@@ -98,7 +98,8 @@ struct sf_req {
 
 	struct sf_str sentence; /* of sf_fail; p NULL: the error's default */
 	struct sf_app__problem *problems, **problems_end;
-	int64_t retry_s; /* Retry-After; 0: the default of the status */
+	struct sf_app__problem *more; /* of sf_fail_more: name and JSON text */
+	int64_t retry_s;              /* Retry-After; 0: the default of the status */
 
 	struct sf_app__idem { /* an Idempotency-Key that this request has claimed */
 		bool claimed, done;
@@ -235,6 +236,8 @@ void sf_app__openapi_object(struct sf_json *j, const struct sf_field *fields, bo
 void sf_app__openapi_example(struct sf_json *j, const struct sf_field *fields);
 void sf_app__openapi_example_value(struct sf_json *j, const struct sf_field *f);
 void sf_app__openapi_components(struct sf_json *j); /* openapi_parts.c */
-extern const struct sf_service sf_app__service;     /* rows of this folder */
+/* openapi_parts.c: schema of an error's body, with up to 8 members more (NULL: none). */
+void sf_app__openapi_error(struct sf_json *j, const struct sf_field *more);
+extern const struct sf_service sf_app__service; /* rows of this folder */
 
 #endif

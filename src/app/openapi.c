@@ -306,7 +306,13 @@ static void error_response(struct sf_json *j, struct sf_arena *a, const struct s
 	sf_json_obj_end(j);
 	open(j, "content");
 	open(j, "application/json");
-	ref(j, "schema", "#/components/schemas/Error");
+	if (status == 409 && row->route->conflict) {
+		sf_json_key(j, "schema");
+		sf_app__openapi_error(j, row->route->conflict);
+	} else {
+		ref(j, "schema",
+			status == 400 ? "#/components/schemas/ValidationError" : "#/components/schemas/Error");
+	}
 	open(j, "examples");
 	for (int e = 1; e < SF_ERR_COUNT; e++)
 		if ((set >> e & 1) && sf_err_status(-e) == status)
@@ -419,7 +425,8 @@ void sf_app_openapi(const struct sf_app *app, struct sf_buf *out) {
 	sf_json_raw(
 		j, SF_STR("{\"title\":\"SoftFactory\",\"version\":\"1\",\"license\":{\"name\":\"MIT\",\"identifier\":"
 				  "\"MIT\"},\"description\":\"Errors have one "
-				  "shape (schema Error). Times are answered in UTC with Z; sent without an "
+				  "shape (schema Error; ValidationError, which names the fields, for 400). Times are "
+				  "answered in UTC with Z; sent without an "
 				  "offset they are in the caller's time zone (Asia/Seoul unless chosen; header Time-Zone). "
 				  "Money is in the currency's smallest unit. "
 				  "A text has one line without control characters unless its pattern says otherwise. "

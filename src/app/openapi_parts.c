@@ -44,13 +44,41 @@ static const char headers[] =
 																																																																																																																																																																																							   "string",
 																																																																																																																																																																																							   "Bearer.") "}";
 
-static const char error_schema[] =
-	"{\"Error\":{\"type\":\"object\",\"required\":[\"error\",\"code\",\"request_id\"],\"properties\":{"
-	"\"error\":{\"type\":\"string\",\"description\":\"A sentence for a person.\"},"
-	"\"code\":{\"type\":\"string\",\"description\":\"For programs.\"},"
-	"\"request_id\":{\"type\":\"string\",\"description\":\"Quote it when asking for help.\"},"
-	"\"fields\":{\"type\":\"object\",\"description\":\"By field, what is wrong with "
-	"it.\",\"additionalProperties\":{\"type\":\"string\"}}}}}";
+static const struct sf_field error_members[] = {
+	SF_OUT(error, SF_F_TEXT, .required = true, .help = "A sentence for a person."),
+	SF_OUT(code, SF_F_TEXT, .required = true, .help = "For programs."),
+	SF_OUT(request_id, SF_F_TEXT, .required = true, .help = "Quote it when asking for help."),
+	{ 0 },
+};
+
+void sf_app__openapi_error(struct sf_json *j, const struct sf_field *more) {
+	struct sf_field all[SF_COUNT(error_members) + 8] = { 0 };
+	size_t n = 0;
+	for (const struct sf_field *f = error_members; f->name; f++) all[n++] = *f;
+	for (const struct sf_field *f = more; f && f->name && n < SF_COUNT(all) - 1; f++) all[n++] = *f;
+	sf_json_obj(j);
+	sf_json_add(j, SF_KV("type", "object"));
+	sf_app__openapi_object(j, all, false);
+	sf_json_obj_end(j);
+}
+
+/* Of a request that is not valid: the only one with `fields`. */
+static const struct sf_field invalid_members[] = {
+	SF_OUT(fields, SF_F_OBJECT,
+		   .help = "By field, what it must be: a phrase that continues the field's name.",
+		   .example = "{\"duration_hours\":\"must be between 1 and 24\"}"),
+	{ 0 },
+};
+
+static void schemas(struct sf_json *j) {
+	sf_json_key(j, "schemas");
+	sf_json_obj(j);
+	sf_json_key(j, "Error");
+	sf_app__openapi_error(j, NULL);
+	sf_json_key(j, "ValidationError");
+	sf_app__openapi_error(j, invalid_members);
+	sf_json_obj_end(j);
+}
 
 static void example(struct sf_json *j, int err) {
 	sf_json_key(j, sf_err_code(err));
@@ -73,8 +101,7 @@ void sf_app__openapi_components(struct sf_json *j) {
 	sf_json_obj(j);
 	sf_json_key(j, "securitySchemes");
 	sf_json_raw(j, sf_str(security));
-	sf_json_key(j, "schemas");
-	sf_json_raw(j, sf_str(error_schema));
+	schemas(j);
 	sf_json_key(j, "parameters");
 	sf_json_raw(j, sf_str(parameters));
 	sf_json_key(j, "headers");

@@ -56,13 +56,14 @@ static void characters(struct sf_json *j, const struct sf_field *f) {
 #undef CONTROL_BUT
 }
 
-/* Of an array of numbers or texts. */
+/* Of an array of numbers, texts or instants. */
 static void items(struct sf_json *j, const struct sf_field *f, bool input) {
 	bool ints = f->type == SF_F_INTS;
 	sf_json_key(j, "items");
 	sf_json_obj(j);
 	member(j, "type", ints ? "integer" : "string");
 	if (ints) member(j, "format", "int64");
+	if (f->type == SF_F_TIMES) member(j, "format", "date-time");
 	if (!ints && input) characters(j, f);
 	sf_json_obj_end(j);
 }
@@ -97,6 +98,7 @@ static void typed_schema(struct sf_json *j, const struct sf_field *f, bool input
 	case SF_F_BOOL: type_of(j, "boolean", f->nullable); break;
 	case SF_F_INTS:
 	case SF_F_TEXTS:
+	case SF_F_TIMES:
 		type_of(j, "array", f->nullable);
 		items(j, f, input);
 		if (input) limits(j, f, "minItems", "maxItems");
@@ -110,7 +112,12 @@ static void typed_schema(struct sf_json *j, const struct sf_field *f, bool input
 	case SF_F_JSON: break; /* any value */
 	case SF_F_OBJECT:
 		type_of(j, "object", f->nullable);
-		if (f->sub) sf_app__openapi_object(j, f->sub, false);
+		if (f->sub)
+			sf_app__openapi_object(j, f->sub, false);
+		else {
+			sf_json_key(j, "additionalProperties");
+			sf_json_raw(j, SF_STR("{\"type\":\"string\"}"));
+		}
 		break;
 	case SF_F_ARRAY:
 		type_of(j, "array", f->nullable);
@@ -228,6 +235,7 @@ void sf_app__openapi_example_value(struct sf_json *j, const struct sf_field *f) 
 	case SF_F_ENUM: example_choice(j, f); break;
 	case SF_F_INTS: sf_json_raw(j, SF_STR("[1]")); break;
 	case SF_F_TEXTS: sf_json_raw(j, SF_STR("[\"one\"]")); break;
+	case SF_F_TIMES: sf_json_raw(j, SF_STR("[\"2026-11-22T14:00:00Z\"]")); break;
 	case SF_F_JSON: sf_json_raw(j, SF_STR("{}")); break;
 	case SF_F_OBJECT:
 		if (f->sub)

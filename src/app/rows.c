@@ -238,6 +238,7 @@ int sf_app__row_check(struct sf_arena *a, struct sf_app__row *row, struct sf_str
 	if (!err) err = check_fields(&c, r->query, r->query_size, true, &row->nquery, 0);
 	if (!err) err = check_fields(&c, r->body, r->body_size, true, &row->nbody, 0);
 	if (!err) err = check_fields(&c, r->reply, 0, false, NULL, 0);
+	if (!err) err = check_fields(&c, r->conflict, 0, false, NULL, 0);
 	if (!err) err = prepare_defaults(&c, r->query, r->query_size, &row->query_defaults);
 	if (!err) err = prepare_defaults(&c, r->body, r->body_size, &row->body_defaults);
 	if (err) return err;

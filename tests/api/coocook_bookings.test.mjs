@@ -124,7 +124,8 @@ onEachEngine(describe, after, 'bookings', (engine) => {
     assert.equal((await book(chef, { booking_date: `${last}T20:00:00Z`, duration_hours: 8 })).status, 201);
     const full = await book(chef, { booking_date: `${last}T21:00:00Z`, duration_hours: 3 });
     assertError(full, 409);
-    assert.ok(!full.body.error.includes(next(1)), 'no time after the horizon is offered');
+    assert.deepEqual(full.body.next_free, [], 'no time after the horizon is offered');
+    assert.match(full.body.error, /Nothing that long is free/);
   });
 
   test('a day holds 24 hours; a cancelled booking gives them back', async () => {
@@ -132,7 +133,9 @@ onEachEngine(describe, after, 'bookings', (engine) => {
     const date = day(20);
     const first = await book(chef, { booking_date: date, duration_hours: 24 });
     assert.equal(first.status, 201);
-    assertError(await book(chef, { booking_date: date, duration_hours: 1 }), 409);
+    const full = await book(chef, { booking_date: date, duration_hours: 1 }, guest, { 'Idempotency-Key': 'a-full-day' });
+    assertError(full, 409);
+    assert.deepEqual(full.body.next_free.map((t) => t.slice(0, 13)), [0, 1, 2].map((h) => `${day(21)}T0${h}`));
     assert.equal((await call('DELETE', `/bookings/${first.body.id}`, { token: guest.token })).status, 200);
     assertError(await call('DELETE', `/bookings/${first.body.id}`, { token: guest.token }), 409);
     assert.equal((await book(chef, { booking_date: date, duration_hours: 1 })).status, 201);
@@ -142,7 +145,13 @@ onEachEngine(describe, after, 'bookings', (engine) => {
     const chef = await newChef(s);
     const at = (h) => `${day(21)}T${String(h).padStart(2, '0')}:00:00Z`;
     assert.equal((await book(chef, { booking_date: at(10), duration_hours: 3 })).status, 201);
-    for (const h of [8, 10, 12]) assertError(await book(chef, { booking_date: at(h), duration_hours: 3 }), 409);
+    for (const h of [8, 10, 12]) {
+      const r = await book(chef, { booking_date: at(h), duration_hours: 3 });
+      assertError(r, 409);
+      assert.deepEqual(r.body.next_free, [at(13), at(16), at(19)]);
+      assert.doesNotMatch(r.body.error, /T\d\d:/, 'the sentence is for a person');
+      assert.match(r.body.error, new RegExp(`^The chef is booked then\\. Free next: ${day(21)} 22:00, .* or .* \\(time of Korea\\)\\.$`));
+    }
     assert.equal((await book(chef, { booking_date: at(7), duration_hours: 3 })).status, 201);
     assert.equal((await book(chef, { booking_date: at(13), duration_hours: 3 })).status, 201);
   });

@@ -79,6 +79,8 @@ export function assertError(answer, status, { code, field } = {}) {
   assert.match(answer.body.code, /^[a-z_]+$/);
   assert.ok(answer.body.request_id);
   assert.doesNotMatch(answer.text, /SELECT |INSERT |src\/|\.c:\d+|sqlite|postgres/i, 'an error shows nothing of the inside');
+  for (const [name, why] of Object.entries(answer.body.fields ?? {})) assert.match(why, /^must .*[^.!?]$/s, `fields.${name}: a phrase that continues its name`);
+  if (status !== 400) assert.ok(!('fields' in answer.body), `only a request that is not valid has fields: ${answer.text}`);
   if (code) assert.equal(answer.body.code, code);
   if (field) assert.ok(answer.body.fields?.[field], `fields.${field} is missing: ${answer.text}`);
 }

@@ -85,6 +85,16 @@ describe('when things go wrong', () => {
     await p.page.locator('.field__error, .form-error p').first().waitFor();
     await p.settled();
     assert.equal(await p.page.getByRole('button', { name: text, exact: true }).count(), 0);
+    // what is free instead is one click away
+    const offers = p.page.getByRole('group', { name: 'Free instead' }).getByRole('button');
+    assert.equal(await offers.count(), 3);
+    await p.fits('the times that are free instead');
+    const words = await offers.first().textContent();
+    await offers.first().click();
+    await offers.first().waitFor({ state: 'detached' });
+    await p.button(/^Request for/).click();
+    await p.heading('Asked for').waitFor();
+    await p.hasText(words);
     await p.leave();
   });
 

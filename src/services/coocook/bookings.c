@@ -13,8 +13,6 @@
  * What both sides are told of it is written by that same statement, too (letters.c). */
 #include "services/coocook/internal.h"
 
-#include <stdio.h>
-
 /* ---- lists and one ---------------------------------------------------------------------------- */
 
 int coocook_booking_list(struct sf_req *r) { /* the caller's own, newest first */
@@ -46,8 +44,31 @@ int coocook_booking_get(struct sf_req *r) { /* 404 unless its guest or its chef 
 
 /* ---- booking ---------------------------------------------------------------------------------- */
 
-#define OFFERS       3  /* free times that a refusal names */
-#define OFFER_WITHIN 14 /* days from the one asked for */
+#define OFFERS       3                             /* free times that a refusal names */
+#define OFFER_WITHIN 14                            /* days from the one asked for */
+#define KOREA_USEC   (INT64_C(9) * 3600 * SF_USEC) /* where the meals are cooked; UTC+9 all year */
+
+/* 409 with the times in `next_free` for programs, and in words. */
+static int refuse_with(struct sf_req *r, const int64_t *starts, size_t n) {
+	struct sf_buf text, list;
+	sf_buf_init(&text, sf_req_arena(r));
+	sf_buf_init(&list, sf_req_arena(r));
+	struct sf_json j = sf_json(&list);
+	sf_json_arr(&j);
+	for (size_t i = 0; i < n; i++) {
+		char at[32];
+		sf_json_time(&j, starts[i]);
+		sf_time_format_sql(starts[i] + KOREA_USEC, at); /* its first 16 characters go to the minute */
+		sf_buf_printf(&text, "%s%.16s", i == 0 ? " Free next: " : i + 1 < n ? ", " : " or ", at);
+	}
+	sf_json_arr_end(&j);
+	sf_fail_more(r, "next_free", sf_buf_view(&list));
+	if (n)
+		sf_buf_cstr(&text, " (time of Korea)");
+	else
+		sf_buf_printf(&text, " Nothing that long is free within %d days", OFFER_WITHIN);
+	return sf_fail(r, SF_ECONFLICT, NULL, "The chef is booked then." SF_PRI ".", SF_ARG(sf_buf_view(&text)));
+}
 
 /* ~ Refuses with 409 and says when the chef is free next. After the transaction, on a handle of its own. */
 static int refuse(struct sf_req *r, const struct coocook_booking_body *body, struct coocook_when when) {
@@ -59,38 +80,27 @@ static int refuse(struct sf_req *r, const struct coocook_booking_body *body, str
 	size_t n = 0;
 	int err = coocook__busy(h, body->chef_id, window, &busy, &n);
 	if (err) return err;
-	n = coocook_next_free(busy, n, window, body->duration_hours, starts, OFFERS);
-	struct sf_buf text;
-	sf_buf_init(&text, sf_req_arena(r));
-	for (size_t i = 0; i < n; i++) {
-		char at[32];
-		sf_time_format(starts[i], at);
-		sf_buf_printf(&text, "%s%s", i ? ", " : " Free next: ", at);
-	}
-	if (n == 0) sf_buf_printf(&text, " Nothing that long is free within %d days", OFFER_WITHIN);
-	return sf_fail(r, SF_ECONFLICT, "booking_date", "The chef is booked then." SF_PRI ".",
-				   SF_ARG(sf_buf_view(&text)));
+	return refuse_with(r, starts, coocook_next_free(busy, n, window, body->duration_hours, starts, OFFERS));
 }
 
 /* A day after the horizon is 400. */
 static int check_horizon(struct sf_req *r, int64_t day) {
 	int64_t last = coocook__last_day(sf_req_now(r));
-	char text[16], why[48];
+	char text[16];
 	if (day <= last) return 0;
 	sf_date_format(last, text);
-	snprintf(why, sizeof why, "must not be after %s", text);
-	return sf_fail_field(r, "booking_date", why), SF_EINVAL;
+	return sf_fail(r, SF_EINVAL, "booking_date", "must not be after %s", text);
 }
 
 /* ~ What stands against this guest and this chef at any hour; 0: nothing. */
 static int check_chef(struct sf_req *r, int64_t id) {
 	struct coocook_q_chef_get_row chef;
 	int err = coocook_q_chef_get(sf_req_db(r), &(struct coocook_q_chef_get_in) { .id = id }, &chef);
-	if (err == SF_ENOTFOUND) return sf_fail(r, err, "chef_id", "There is no such chef.");
+	if (err == SF_ENOTFOUND) return sf_fail(r, err, NULL, "There is no such chef.");
 	if (err) return err;
-	if (chef.user_id == sf_req_caller(r)->user)
-		return sf_fail(r, SF_EINVAL, "chef_id", "You cannot book yourself.");
-	return 0;
+	if (chef.user_id != sf_req_caller(r)->user) return 0;
+	sf_fail_field(r, "chef_id", "must be another's profile");
+	return sf_fail(r, SF_EINVAL, NULL, "You cannot book yourself.");
 }
 
 /* Times that a request for a day looks again: more than a day has hours, for some may be cancelled meanwhile. */
@@ -137,7 +147,7 @@ int coocook_booking_create(struct sf_req *r) { /* 400 past or own, 404 no chef, 
 	struct coocook_when when;
 	const char *why = NULL;
 	int err = coocook_when(body->booking_date, sf_req_now(r), &when, &why);
-	if (err) return sf_fail_field(r, "booking_date", why), err;
+	if (err) return sf_fail(r, err, "booking_date", "%s", why);
 	err = check_horizon(r, when.day);
 	if (err) return err;
 	struct coocook_q_booking_take_in in = {
@@ -187,9 +197,8 @@ static int check_turn(struct sf_req *r, const struct coocook_q_booking_lock_row 
 	if ((by_chef ? b->chef_user_id : b->user_id) != sf_req_caller(r)->user)
 		return sf_fail(r, SF_EFORBIDDEN, NULL, "Only the %s can do this.", by_chef ? "chef" : "guest");
 	if (!coocook_may_turn(b->status, status))
-		return sf_fail(r, SF_ECONFLICT, by_chef ? "status" : NULL,
-					   "A booking that is " SF_PRI " cannot be " SF_PRI ".", SF_ARG(b->status),
-					   SF_ARG(status));
+		return sf_fail(r, SF_ECONFLICT, NULL, "A booking that is " SF_PRI " cannot be " SF_PRI ".",
+					   SF_ARG(b->status), SF_ARG(status));
 	if (sf_str_eq(status, SF_STR("completed")) && b->ends_at > sf_req_now(r))
 		return sf_fail(r, SF_ECONFLICT, NULL, "A booking can be completed only after its end.");
 	return 0;

@@ -47,7 +47,7 @@ int coocook_availability(struct sf_req *r) { /* 404 no chef, 400 more than 90 da
 	int64_t now = sf_req_now(r), last = coocook__last_day(now), from = q->from.v, to = q->to.v;
 	const char *why = NULL;
 	int err = coocook_days(q->from.has, &from, q->to.has, &to, sf_date_of(now), &why);
-	if (err) return sf_fail_field(r, "to", why), err;
+	if (err) return sf_fail(r, err, "to", "%s", why);
 	struct sf_dbh *h = sf_req_db(r);
 	struct coocook_q_chef_get_row chef;
 	err = coocook_q_chef_get(h, &(struct coocook_q_chef_get_in) { .id = sf_path_int(r, "id") }, &chef);

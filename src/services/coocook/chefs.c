@@ -89,7 +89,7 @@ int coocook_chef_list(struct sf_req *r) {
 	const struct coocook_chefs_query *q = sf_req_query(r);
 	struct sf_page page = sf_req_page(r);
 	if (q->min_price.has && q->max_price.has && q->min_price.v > q->max_price.v)
-		return sf_fail(r, SF_EINVAL, "max_price", "The highest price must not be below the lowest.");
+		return sf_fail(r, SF_EINVAL, "max_price", "must not be below min_price");
 	if (q->user_id.has) return list_of_user(r, q->user_id.v, page.offset);
 	struct list_in from = {
 		.cuisine = q->cuisine,

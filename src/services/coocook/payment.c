@@ -24,7 +24,7 @@ static int refuse(struct sf_req *r, const struct coocook_q_booking_lock_row *b, 
 	if (sf_str_eq(b->payment_status, SF_STR("paid")))
 		return sf_fail(r, SF_EINVAL, NULL, "This booking is paid already.");
 	if (amount != b->total_price)
-		return sf_fail(r, SF_EINVAL, "amount", "The amount must be %lld.", (long long)b->total_price);
+		return sf_fail(r, SF_EINVAL, "amount", "must be %lld", (long long)b->total_price);
 	return 0;
 }
 

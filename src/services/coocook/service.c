@@ -201,6 +201,11 @@ static const struct sf_field booking_out[] = {
 	BOOKING_FIELDS,
 	{ 0 },
 };
+static const struct sf_field refused_out[] = {
+	SF_OUT(next_free, SF_F_TIMES,
+		   .help = "where the hours were taken: the next starts at which that many hours are free"),
+	{ 0 },
+};
 static const struct sf_field booked_out[] = {
 	SF_OUT(id, SF_F_INT, .required = true),          SF_OUT(message, SF_F_TEXT, .required = true),
 	SF_OUT(total_price, SF_F_INT, .required = true), SF_OUT(starts_at, SF_F_TIME, .required = true),
@@ -284,9 +289,9 @@ static const struct sf_route routes[] = {
 	  .reply_list = true,
 	  .summary = "The caller's bookings, newest first; X-Total-Count says how many in all" },
 	{ SF_POST, BOOKINGS, coocook_booking_create, .auth = SF_SUB("coocook"), .rate = SF_RATE_WRITE,
-	  BODY(booking_in, coocook_booking_body), .status = 201, .reply = booked_out,
+	  BODY(booking_in, coocook_booking_body), .status = 201, .reply = booked_out, .conflict = refused_out,
 	  .errors = { SF_ENOTFOUND, SF_ECONFLICT }, .idempotent = true,
-	  .summary = "Ask for a chef's hours; 409 names the next free ones" },
+	  .summary = "Ask for a chef's hours; 409 names the next free ones (next_free)" },
 	{ SF_GET, BOOKINGS "/{id}", coocook_booking_get, .auth = SF_WHO("owner or chef"), .rate = SF_RATE_API,
 	  .reply = booking_out, .errors = { SF_ENOTFOUND }, .summary = "One booking" },
 	{ SF_PUT, BOOKINGS "/{id}", coocook_booking_turn, .auth = SF_WHO("chef"), .rate = SF_RATE_WRITE,

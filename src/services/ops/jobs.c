@@ -18,7 +18,7 @@ static int database(struct sf_req *r, struct sf_str service, struct sf_dbh **h) 
 		db = sf_app_db(sf_req_app(r), name);
 	}
 	if (!db) {
-		sf_fail(r, SF_EINVAL, "service", "There is no service of that name.");
+		sf_fail(r, SF_EINVAL, "service", "must be the name of a service");
 		return SF_EINVAL;
 	}
 	*h = sf_db_auto(db, sf_req_arena(r), SF_READ_PRIMARY, "ops.jobs");

@@ -29,8 +29,10 @@ int platform_register(struct sf_req *r) { /* 400: the email is taken */
 		.email = email, .name = in->name, .password_hash = sf_str(hash), .created_at = sf_req_now(r)
 	};
 	err = platform_q_user_add(tx, &add, &row);
-	if (err == SF_EDUP)
-		err = sf_fail(r, SF_EINVAL, "email", "This email has an account already. Sign in instead.");
+	if (err == SF_EDUP) {
+		sf_fail_field(r, "email", "must not have an account already");
+		err = sf_fail(r, SF_EINVAL, NULL, "This email has an account already. Sign in instead.");
+	}
 	if (!err) err = platform__trial(tx, row.id, add.created_at);
 	if (!err) err = platform__lock(tx, row.id, &l);
 	if (!err) err = platform__issue(r, &l, SF_STR_NULL, &pair);
@@ -147,7 +149,7 @@ int platform_me(struct sf_req *r) {
 static int check_current(struct sf_req *r, const struct platform_profile_body *in,
 						 struct platform_proof *out) {
 	if (!in->current_password.p)
-		return sf_fail(r, SF_EINVAL, "current_password", "Give your present password to set a new one.");
+		return sf_fail(r, SF_EINVAL, "current_password", "must be given to set a new one");
 	struct platform_q_user_hash_in me = { .id = sf_req_caller(r)->user };
 	struct platform_q_user_hash_row row;
 	bool failed, older = false;
@@ -157,7 +159,7 @@ static int check_current(struct sf_req *r, const struct platform_profile_body *i
 	err = platform__check(r, row.email, in->current_password, row.password_hash, &older);
 	if (err == SF_EAUTH) {
 		err = count_wrong(r, row.email);
-		return err ? err : sf_fail(r, SF_EINVAL, "current_password", "This is not your present password.");
+		return err ? err : sf_fail(r, SF_EINVAL, "current_password", "must be your present password");
 	}
 	if (!err) err = locked(r, row.email, &failed);
 	if (err) return err;

@@ -74,7 +74,8 @@ static int ask(struct sf_req *r, const char *purpose) {
 	struct sf_dbh *tx = NULL;
 	struct platform_q_user_by_email_row who;
 	bool registering = strcmp(purpose, "register") == 0;
-	if (!mail_reaches(email)) return sf_fail(r, SF_EINVAL, "email", "No mail can be sent to this address.");
+	if (!mail_reaches(email))
+		return sf_fail(r, SF_EINVAL, "email", "must be an address that mail can be sent to");
 	int err = sf_req_begin(r, &tx);
 	if (err) goto out;
 	err = platform_q_user_by_email(tx, &(struct platform_q_user_by_email_in) { .email = email }, &who);
@@ -101,14 +102,15 @@ int platform_otp_forgot(struct sf_req *r) {
 /* ---- using one --------------------------------------------------------------------------------- */
 
 static int refused(struct sf_req *r) {
-	return sf_fail(r, SF_EINVAL, "otp", "This code is wrong or over. Ask for a new one.");
+	sf_fail_field(r, "otp", "must be the code of the last mail, which is not over");
+	return sf_fail(r, SF_EINVAL, NULL, "This code is wrong or over. Ask for a new one.");
 }
 
 /* ~ Checks what was typed: SF_EINVAL with the reason. *otp is to be used within the transaction that follows. */
 static int check(struct sf_req *r, const struct platform_otp_body *in, struct sf_str email,
 				 const char *purpose, struct platform_q_otp_use_in *otp) {
 	if (!sf_str_eq(in->password, in->password_confirm))
-		return sf_fail(r, SF_EINVAL, "password_confirm", "The two passwords differ.");
+		return sf_fail(r, SF_EINVAL, "password_confirm", "must be the same as password");
 	struct platform_q_otp_try_in try = {
 		.email = email, .purpose = sf_str(purpose), .now = sf_req_now(r), .most = PLATFORM_OTP_TRIES
 	};
@@ -159,8 +161,10 @@ int platform_otp_verify(struct sf_req *r) { /* 400: the code, or the email has a
 		.email = email, .name = u.name, .password_hash = sf_str(hash), .created_at = u.created_at
 	};
 	err = platform_q_user_add(tx, &add, &row);
-	if (err == SF_EDUP)
-		err = sf_fail(r, SF_EINVAL, "email", "This email has an account already. Sign in instead.");
+	if (err == SF_EDUP) {
+		sf_fail_field(r, "email", "must not have an account already");
+		err = sf_fail(r, SF_EINVAL, NULL, "This email has an account already. Sign in instead.");
+	}
 	if (err) goto out;
 	u.id = row.id;
 	err = platform__trial(tx, u.id, u.created_at);

@@ -24,13 +24,20 @@ static int fail_get(struct sf_req *r) {
 	return handler_error;
 }
 static int conflict_post(struct sf_req *r) {
-	return sf_fail(r, SF_ECONFLICT, "duration_hours", "The chef is booked on %s.", "Monday");
+	sf_fail_field(r, "duration_hours", "must be shorter"); /* a conflict is no wrong request: left out */
+	sf_fail_more(r, "next_free", SF_STR("[\"2026-11-22T14:00:00Z\"]"));
+	sf_fail_more(r, "left", SF_STR("3"));
+	return sf_fail(r, SF_ECONFLICT, NULL, "The chef is booked on %s.", "Monday");
 }
 static int rules_post(struct sf_req *r) {
 	sf_fail_field(r, "a", "must be later than b");
 	sf_fail_field(r, "a", "second reason of a");
 	sf_fail_field(r, "b", "must not be \"x\"");
 	return SF_EINVAL;
+}
+static int phrase_post(struct sf_req *r) {
+	sf_fail_more(r, "next_free", SF_STR("[]")); /* not of a wrong request */
+	return sf_fail(r, SF_EINVAL, "booking_date", "must not be after %s", "Monday");
 }
 static int silent_get(struct sf_req *r) {
 	(void)r;
@@ -46,6 +53,11 @@ static int text_post(struct sf_req *r) {
 	return sf_reply_text(r, 200, "text/plain", sf_req_http(r)->body);
 }
 
+static const struct sf_field conflict_out[] = {
+	SF_OUT(next_free, SF_F_TIMES),
+	SF_OUT(left, SF_F_INT),
+	{ 0 },
+};
 #define OPEN .auth = SF_PUBLIC, .rate = SF_RATE_NONE, .summary = "x"
 static const struct sf_route routes[] = {
 	{ SF_GET, "/api/ok", ok_get, OPEN },
@@ -54,7 +66,9 @@ static const struct sf_route routes[] = {
 	{ SF_GET, "/api/quiet", ok_get, OPEN, .quiet = true },
 	{ SF_GET, "/api/hook/{key:text}", ok_get, OPEN, .secret_path = true },
 	{ SF_GET, "/api/fail", fail_get, OPEN },
-	{ SF_POST, "/api/conflict", conflict_post, OPEN },
+	{ SF_POST, "/api/conflict", conflict_post, OPEN, .conflict = conflict_out },
+	{ SF_POST, "/api/bare", conflict_post, OPEN },
+	{ SF_POST, "/api/phrase", phrase_post, OPEN },
 	{ SF_POST, "/api/rules", rules_post, OPEN },
 	{ SF_GET, "/api/silent", silent_get, OPEN },
 	{ SF_POST, "/api/cookie", cookie_post, OPEN },
@@ -100,7 +114,15 @@ static void test_errors(void **state) {
 	struct sf_http_req *req = call(&h, SF_POST, "/api/conflict", NULL, NULL);
 	assert_status(req, 409);
 	assert_holds(req, "\"error\":\"The chef is booked on Monday.\",\"code\":\"conflict\"");
-	assert_holds(req, "\"fields\":{\"duration_hours\":\"The chef is booked on Monday.\"}}");
+	assert_holds(req, "\",\"next_free\":[\"2026-11-22T14:00:00Z\"],\"left\":3}");
+	assert_false(holds(answer_body(req), "fields"));
+	req = call(&h, SF_POST, "/api/bare", NULL, NULL); /* its row documents no members of its own */
+	assert_status(req, 409);
+	assert_false(holds(answer_body(req), "next_free"));
+	req = call(&h, SF_POST, "/api/phrase", NULL, NULL);
+	assert_status(req, 400);
+	assert_holds(req, "\"error\":\"Booking date must not be after Monday.\"");
+	assert_holds(req, "\"fields\":{\"booking_date\":\"must not be after Monday\"}}");
 	req = call(&h, SF_POST, "/api/rules", NULL, NULL);
 	assert_status(req, 400);
 	assert_holds(req, "\"error\":\"Some fields are not valid: a, b.\"");

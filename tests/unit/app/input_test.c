@@ -124,7 +124,7 @@ static const struct {
 	{ "hours", "true", "must be a whole number" },
 	{ "hours", "[3]", "must be a whole number" },
 	{ "hours", "{}", "must be a whole number" },
-	{ "hours", "null", "is required" },
+	{ "hours", "null", "must be given" },
 	{ "count", "0", "must be at least 1" },
 	{ "price", "-0.5", "must be between 0 and 100" },
 	{ "price", "100.01", "must be between 0 and 100" },
@@ -139,7 +139,7 @@ static const struct {
 	{ "day", "\"2026-11-22T00:00:00Z\"", "must be a date such as 2026-11-22" },
 	{ "name", "\"a\"", "must have between 2 and 5 characters" },
 	{ "name", "\"abcdef\"", "must have between 2 and 5 characters" },
-	{ "name", "\"   \"", "is required" },
+	{ "name", "\"   \"", "must be given" },
 	{ "name", "7", "must be text" },
 	{ "name", "[\"ab\"]", "must be text" },
 	{ "name", "\"a\\u0001b\"", "must be one line without control characters" },
@@ -155,8 +155,9 @@ static const struct {
 	{ "secret", "\"a\\nb\"", "must be one line without control characters" },
 	{ "mail", "\"a@b.de\\r\\n\"", "must be one line without control characters" },
 	{ "url", "\"https://b.de\\t\"", "must be one line without control characters" },
-	{ "tags", "[\"a\", \"b\\nc\"]", "has an entry that must be one line without control characters" },
-	{ "lines", "[\"b\\rc\"]", "has an entry that must not hold control characters" },
+	{ "tags", "[\"a\", \"b\\nc\"]",
+	  "must be a list in which each entry must be one line without control characters" },
+	{ "lines", "[\"b\\rc\"]", "must be a list in which each entry must not hold control characters" },
 	{ "note", "\"a\\rb\"", "must not hold control characters" },
 	{ "note", "\"a\\u2029b\"", "must not hold control characters" },
 	{ "note", "\"a\\u202db\"", "must not hold control characters" },
@@ -181,7 +182,7 @@ static const struct {
 	{ "ids", "[1.0]", "must hold whole numbers only" },
 	{ "ids", "1", "must be a list of whole numbers" },
 	{ "tags", "[]", "must hold between 1 and 2 entries" },
-	{ "tags", "[\"\"]", "has an entry that must not be empty" },
+	{ "tags", "[\"\"]", "must be a list in which each entry must not be empty" },
 	{ "tags", "[1]", "must hold texts only" },
 	{ "tags", "\"a\"", "must be a list of texts" },
 };
@@ -203,8 +204,8 @@ static void test_all_at_once(void **state) {
 	(void)state;
 	struct sf_http_req *req = post("{\"count\":0,\"day\":\"x\",\"sort\":\"y\"}");
 	assert_status(req, 400);
-	assert_string_equal(reason(req, "hours"), "is required");
-	assert_string_equal(reason(req, "name"), "is required");
+	assert_string_equal(reason(req, "hours"), "must be given");
+	assert_string_equal(reason(req, "name"), "must be given");
 	assert_string_equal(reason(req, "count"), "must be at least 1");
 	assert_string_equal(reason(req, "day"), "must be a date such as 2026-11-22");
 	assert_string_equal(reason(req, "sort"), "must be one of rating, price, newest");
@@ -214,8 +215,8 @@ static void test_all_at_once(void **state) {
 
 static void test_no_body(void **state) {
 	(void)state;
-	assert_string_equal(reason(post(NULL), "hours"), "is required");
-	assert_string_equal(reason(post(" "), "hours"), "is required");
+	assert_string_equal(reason(post(NULL), "hours"), "must be given");
+	assert_string_equal(reason(post(" "), "hours"), "must be given");
 	assert_status(call(&h, SF_POST, "/optional", NULL, NULL), 200);
 	assert_int_equal(seen.count, 5);
 	assert_status(call(&h, SF_PUT, "/body", NULL, NULL), 400);
@@ -237,7 +238,7 @@ static void test_query(void **state) {
 	static const struct {
 		const char *query, *field, *why;
 	} cases[] = {
-		{ "name=ab", "hours", "is required" },
+		{ "name=ab", "hours", "must be given" },
 		{ "name=ab&hours=", "hours", "must be a whole number" },
 		{ "name=ab&hours=3.0", "hours", "must be a whole number" },
 		{ "name=ab&hours=99999999999999999999", "hours", "must be a whole number" },
@@ -252,9 +253,9 @@ static void test_query(void **state) {
 		{ "name=a%0d%0ab&hours=3", "name", "must be one line without control characters" },
 		{ "name=%0a&hours=3", "name", "must be one line without control characters" },
 		{ "name=ab&hours=3&tags=a%e2%80%a8", "tags",
-		  "has an entry that must be one line without control characters" },
+		  "must be a list in which each entry must be one line without control characters" },
 		{ "name=ab&hours=3&note=a%0db", "note", "must not hold control characters" },
-		{ "name=&hours=3", "name", "is required" },
+		{ "name=&hours=3", "name", "must be given" },
 		{ "name=ab&hours=3&ids=1&ids=x", "ids", "must hold whole numbers only" },
 		{ "name=ab&hours=3&ids=1&ids=2&ids=3&ids=4&ids=5&ids=6&ids=7&ids=8&ids=9&ids=10", "ids",
 		  "must hold at most 3 entries" },

@@ -245,6 +245,9 @@ static void test_replies(void **state) {
 	at(doc, "paths", "/api/apps/{app_id}/csv", "post", "requestBody", "content", "text/plain", NULL);
 	const struct json_t *error = at(doc, "components", "schemas", "Error", NULL);
 	assert_string_equal(dump(at(error, "required", NULL)), "[\"error\",\"code\",\"request_id\"]");
+	assert_null(json_object_get(at(error, "properties", NULL), "fields"));
+	error = at(doc, "components", "schemas", "ValidationError", NULL);
+	at(error, "properties", "fields", NULL);
 }
 
 int main(void) {

@@ -116,7 +116,11 @@ static void refusals(struct world *w) {
 	IS(book(w, 1, chef, day(w, 4), 21), 409);
 	struct answer a = book(w, 2, chef, path(w, "%sT02:00:00Z", day(w, 4)), 1);
 	IS(a, 409);
-	assert_non_null(strstr(text_of(a, "error"), path(w, "%sT04:00:00Z", day(w, 4))));
+	assert_null(json_object_get(a.body, "fields"));
+	assert_string_equal(json_string_value(json_array_get(list_of(a, "next_free"), 0)),
+						path(w, "%sT04:00:00Z", day(w, 4)));
+	assert_int_equal(json_array_size(list_of(a, "next_free")), 3);
+	assert_non_null(strstr(text_of(a, "error"), path(w, "Free next: %s 13:00, ", day(w, 4))));
 	a = book(w, 1, chef, day(w, 4), 20);
 	IS(a, 201);
 	assert_string_equal(text_of(a, "starts_at"), path(w, "%sT04:00:00Z", day(w, 4)));

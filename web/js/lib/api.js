@@ -7,12 +7,15 @@ const TIMEOUT_MS = 12_000;
 const RETRIES = 2;
 const PATIENCE_S = 5; // the longest Retry-After that we wait for on our own
 
-/** What went wrong, for a person (message) and for code (status, code, fields). status 0: no answer came. */
+/**
+ * What went wrong, for a person (message; fields: a sentence for each field that is wrong) and for code (status, code; nextFree:
+ * instants that would do instead). status 0: no answer came.
+ */
 export class ApiError extends Error {
   constructor(status, body = {}, retryAfter = null) {
     super(body.error || defaultMessage(status));
     Object.assign(this, {
-      name: 'ApiError', status, code: body.code ?? null, fields: body.fields ?? {}, requestId: body.request_id ?? null, retryAfter,
+      name: 'ApiError', status, code: body.code ?? null, fields: sentences(body), nextFree: body.next_free ?? [], requestId: body.request_id ?? null, retryAfter,
     });
   }
 
@@ -20,6 +23,12 @@ export class ApiError extends Error {
   get temporary() {
     return this.status === 0 || this.status === 429 || this.status >= 502;
   }
+}
+
+/* The platform gives phrases that continue the field's name ("must be a date"); where only one is wrong, `error` is about it. */
+function sentences({ error, fields = {} }) {
+  const list = Object.entries(fields);
+  return Object.fromEntries(list.map(([name, why]) => [name, list.length === 1 && error ? error : `${why[0].toUpperCase()}${why.slice(1)}.`]));
 }
 
 function defaultMessage(status) {

@@ -3,7 +3,7 @@
 import { useMemo, useRef, useState } from 'preact/hooks';
 import { html } from '../lib/html.js';
 import { ApiError, get, keyKeeper, post } from '../lib/api.js';
-import { FAR_DAYS, LONGEST, PLACE, freeHours, freeOn, hourAt, priceOf, roomFrom, span, startTime, utcRange } from '../lib/booking.js';
+import { FAR_DAYS, LONGEST, PLACE, freeHours, freeOn, hourAt, hourOf, place, priceOf, roomFrom, span, startTime, utcRange } from '../lib/booking.js';
 import { addDays, addMonths, clock, day as dayText, hours as hoursText, money, today } from '../lib/format.js';
 import { useAction, useResource } from '../lib/resource.js';
 import { useQuery } from '../lib/router.js';
@@ -63,6 +63,11 @@ function Length({ value, room, onValue, error }) {
   </div>`;
 }
 
+/** Times that would do instead of the one that was taken meanwhile. */
+const Instead = ({ starts, length, onPick }) => html`<div class="instead" role="group" aria-label="Free instead">
+  ${starts.map((at) => html`<button type="button" key=${at} class="hour" onClick=${() => onPick(place(hourOf(at)))}>${span({ starts_at: at, duration_hours: length })}</button>`)}
+</div>`;
+
 export function BookingPanel({ chef }) {
   const [params, change] = useQuery();
   const session = useSession();
@@ -84,6 +89,12 @@ export function BookingPanel({ chef }) {
   const length = Math.min(Math.max(Number(params.len) || 2, 1), room);
   const set = (parts) => { setError(null); change(parts, { replace: true }); };
 
+  const instead = ({ day, hour: start }) => {
+    set({ day, hour: start, len: error.asked });
+    setMonth(firstOf(day));
+    heading.current?.focus(); // the button that had the focus goes away
+  };
+
   const [busy, book] = useAction(async () => {
     const ask = { chef_id: chef.id, booking_date: startTime(hourAt(chosen, hour)), duration_hours: length, ...(notes.trim() && { special_requests: notes.trim() }) };
     try {
@@ -93,7 +104,7 @@ export function BookingPanel({ chef }) {
       setTimeout(() => heading.current?.focus(), 0);
     } catch (err) {
       if (!(err instanceof ApiError)) throw err;
-      setError(err);
+      setError(Object.assign(err, { asked: length }));
       if (!err.temporary) keys.forget();
       if (err.status === 409) free.reload();
     }
@@ -113,7 +124,7 @@ export function BookingPanel({ chef }) {
   const ready = chosen && hour !== null;
   return html`<div class="panel">
     <p class="panel__price"><strong>${money(chef.price_per_session)}</strong> an hour</p>
-    <h2 class="panel__title">Book ${chef.name}</h2>
+    <h2 class="panel__title" tabindex="-1" ref=${heading}>Book ${chef.name}</h2>
     <${Calendar} label="Day of the booking" value=${chosen} month=${month} onMonth=${setMonth} min=${min} max=${max} info=${info} busy=${free.loading}
       onValue=${(d) => set({ day: d, hour: null })} />
     ${free.error ? html`<p class="panel__trouble" role="alert">${free.error.message} <button type="button" class="link-button" onClick=${free.reload}>Try again</button></p>` : html`
@@ -130,6 +141,7 @@ export function BookingPanel({ chef }) {
         <dl class="bill"><div><dt>${money(chef.price_per_session)} × ${hoursText(length)}</dt><dd>${money(priceOf(chef, length))}</dd></div>
           <div class="bill__total"><dt>Total</dt><dd>${money(priceOf(chef, length))}</dd></div></dl>` : null}` : null}
     <${FormError} error=${error} />
+    ${error?.nextFree.length ? html`<${Instead} starts=${error.nextFree} length=${error.asked} onPick=${instead} />` : null}
     ${error?.status === 403 ? html`<p class="field__hint">Bookings belong to the CooCook product. <a href="/dashboard">See your products</a>.</p>` : null}
     ${session.status === 'guest'
       ? html`<${Button} kind="primary" wide href=${loginAddress()}>Sign in to book<//>`
