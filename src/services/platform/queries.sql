@@ -132,6 +132,12 @@ SELECT family, user_id, used_at, revoked FROM refresh_tokens WHERE jti = :jti FO
 -- in: jti text, now time
 UPDATE refresh_tokens SET used_at = :now WHERE jti = :jti;
 
+-- name: refresh_newest :one
+-- in: family text
+-- out: jti text, access_jti text, expires_at time
+SELECT jti, access_jti, expires_at FROM refresh_tokens WHERE family = :family AND used_at IS NULL AND NOT revoked
+ORDER BY expires_at DESC LIMIT 1;
+
 -- name: refresh_revoke_family :exec
 -- in: family text
 UPDATE refresh_tokens SET revoked = true WHERE family = :family;

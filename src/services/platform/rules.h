@@ -7,6 +7,7 @@
 
 #define PLATFORM_ACCESS_S     3600                         /* life of an access token */
 #define PLATFORM_REFRESH_S    (INT64_C(30) * 86400)        /* of a refresh token */
+#define PLATFORM_GRACE_USEC   (INT64_C(10) * SF_USEC)      /* that a used refresh token is answered */
 #define PLATFORM_SESSION_S    (INT64_C(30) * 86400)        /* of a browser session */
 #define PLATFORM_FAILURES_MAX 10                           /* failed logins that lock */
 #define PLATFORM_LOCK_USEC    (INT64_C(15) * 60 * SF_USEC) /* the window, and how long the lock lasts */

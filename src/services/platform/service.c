@@ -192,7 +192,9 @@ static const struct sf_route routes[] = {
 	  .errors = { SF_EAUTH, SF_EFORBIDDEN, SF_ELOCKED }, .summary = "Sign in with email and password" },
 	{ SF_POST, "/api/auth/refresh", platform_refresh, .auth = SF_PUBLIC, .rate = SF_RATE_AUTH,
 	  BODY(refresh_in, platform_refresh_body), .reply = pair_out, .errors = { SF_EAUTH },
-	  .summary = "Exchange a refresh token for a new pair; using one twice revokes all that came of it" },
+	  .summary = "Exchange a refresh token for a new pair. Once more within 10 s is answered with the same "
+				 "pair, later use "
+				 "ends the sign-in" },
 	{ SF_POST, "/api/auth/logout", platform_logout, .auth = SF_USER, .rate = SF_RATE_AUTH,
 	  .reply = message_out, .no_csrf = true, .summary = "Revoke the token and what belongs to it" },
 	{ SF_GET, "/api/auth/me", platform_me, .auth = SF_USER, .rate = SF_RATE_API, .reply = user_out,

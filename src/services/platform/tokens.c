@@ -1,7 +1,15 @@
 /* tokens: issuing pairs, rotating refresh tokens, and revoking.
  *
- * Every refresh token is a row of a family: the login and all that followed from it. It may be used once. Whoever presents
- * a used one again shows that it was copied, and since nobody can tell who copied whom, the family ends. */
+ * Every refresh token is a row of a family: the sign-in and all that followed from it. It is used once, and the next one takes its
+ * place, so a family has one that was not used yet. Whoever presents a used one again shows that it was copied, and since nobody
+ * can tell who copied whom, the family ends.
+ *
+ * Two tabs of a browser, or a client whose answer was lost, do the same without harm and within moments. For
+ * PLATFORM_GRACE_USEC a used token is therefore answered with the pair that the family has by then: the very same tokens, signed
+ * again, not a second pair. So there is one line of tokens still, and of two holders the slower one is found out by its next
+ * refresh. */
+#include <stdio.h>
+
 #include "core/log.h"
 #include "core/time.h"
 #include "services/platform/internal.h"
@@ -16,34 +24,66 @@ void platform__user_json(struct sf_json *j, const char *key, const struct platfo
 	sf_json_obj_end(j);
 }
 
-int platform__issue(struct sf_req *r, const struct platform_locked *l, struct sf_str family,
-					struct platform_pair *out) {
-	struct sf_arena *a = sf_req_arena(r);
-	const struct platform_q_user_lock_row *u = &l->u;
-	/* What this host has refused beyond the locked row was never committed: a token of now must not be taken for one of then. */
-	int64_t refused = sf_token_revoked_before(u->id), from = u->tokens_from;
-	int64_t iat = platform_issued_at(l->now, refused > from ? refused : from);
-	enum sf_role role = sf_str_eq(u->role, SF_STR("admin")) ? SF_ROLE_ADMIN : SF_ROLE_USER;
-	struct sf_claims access = {
-		.sub = u->id, .role = role, .iat = iat, .exp = iat + PLATFORM_ACCESS_S, .typ = SF_TOKEN_ACCESS
+struct names { /* of a pair; empty: to be drawn */
+	const char *access, *refresh;
+};
+
+static struct sf_claims claims_of(const struct platform_q_user_lock_row *u, enum sf_token_type typ,
+								  int64_t iat, const char *jti) {
+	bool admin = sf_str_eq(u->role, SF_STR("admin"));
+	struct sf_claims c = {
+		.sub = u->id, .role = admin ? SF_ROLE_ADMIN : SF_ROLE_USER, .iat = iat, .typ = typ
 	};
-	struct sf_claims refresh = {
-		.sub = u->id, .role = role, .iat = iat, .exp = iat + PLATFORM_REFRESH_S, .typ = SF_TOKEN_REFRESH
-	};
+	c.exp = iat + (typ == SF_TOKEN_ACCESS ? PLATFORM_ACCESS_S : PLATFORM_REFRESH_S);
+	snprintf(c.jti, sizeof c.jti, "%s", jti);
+	return c;
+}
+
+/* Signs both tokens; their names are drawn where `jti` has none. */
+static int sign(struct sf_arena *a, const struct platform_q_user_lock_row *u, int64_t iat, struct names *jti,
+				struct platform_pair *out) {
+	struct sf_claims access = claims_of(u, SF_TOKEN_ACCESS, iat, jti->access),
+					 refresh = claims_of(u, SF_TOKEN_REFRESH, iat, jti->refresh);
 	struct platform_pair pair;
 	int err = sf_token_sign(a, &access, &pair.access);
 	if (!err) err = sf_token_sign(a, &refresh, &pair.refresh);
 	if (err) return err;
+	*jti = (struct names) { sf_arena_cstr(a, sf_str(access.jti)), sf_arena_cstr(a, sf_str(refresh.jti)) };
+	*out = pair;
+	return 0;
+}
+
+int platform__issue(struct sf_req *r, const struct platform_locked *l, struct sf_str family,
+					struct platform_pair *out) {
+	/* What this host has refused beyond the locked row was never committed: a token of now must not be taken for one of then. */
+	int64_t refused = sf_token_revoked_before(l->u.id), from = l->u.tokens_from;
+	int64_t iat = platform_issued_at(l->now, refused > from ? refused : from);
+	struct names jti = { "", "" };
+	struct platform_pair pair;
+	int err = sign(sf_req_arena(r), &l->u, iat, &jti, &pair);
+	if (err) return err;
 	struct platform_q_refresh_add_in in = {
-		.jti = sf_arena_str(a, sf_str(refresh.jti)),
-		.family = family.n ? family : sf_arena_str(a, sf_str(refresh.jti)),
-		.access_jti = sf_arena_str(a, sf_str(access.jti)),
-		.user_id = u->id,
-		.expires_at = refresh.exp * SF_USEC,
+		.jti = sf_str(jti.refresh),
+		.family = family.n ? family : sf_str(jti.refresh),
+		.access_jti = sf_str(jti.access),
+		.user_id = l->u.id,
+		.expires_at = (iat + PLATFORM_REFRESH_S) * SF_USEC,
 	};
 	err = platform_q_refresh_add(l->tx, &in, NULL);
 	if (!err) *out = pair;
 	return err;
+}
+
+/* ~ The pair that a family has now, again. */
+static int issue_again(struct sf_req *r, const struct platform_locked *l, struct sf_str family,
+					   struct platform_pair *out) {
+	struct sf_arena *a = sf_req_arena(r);
+	struct platform_q_refresh_newest_row row;
+	int err =
+		platform_q_refresh_newest(l->tx, &(struct platform_q_refresh_newest_in) { .family = family }, &row);
+	if (err) return err;
+	struct names jti = { sf_arena_cstr(a, row.access_jti), sf_arena_cstr(a, row.jti) };
+	return sign(a, &l->u, row.expires_at / SF_USEC - PLATFORM_REFRESH_S, &jti, out);
 }
 
 int platform__reply_pair(struct sf_req *r, int status, const struct platform_pair *pair,
@@ -118,26 +158,26 @@ int platform__commit_revoked(struct sf_req *r, const struct platform_locked *l) 
 
 /* ---- refreshing ---------------------------------------------------------------------------------------- */
 
-/* ~ Takes a refresh token within the transaction of l, its user. One used before revokes its family: *reused, and the caller
- * commits. */
-static int refresh_take(struct sf_req *r, const struct platform_locked *l, const struct sf_claims *c,
-						struct sf_str *family, bool *reused) {
+/* ~ Exchanges a refresh token of the locked user. Used too long ago, it revokes its family: *reused, and the caller commits. */
+static int exchange(struct sf_req *r, const struct platform_locked *l, const struct sf_claims *c,
+					struct platform_pair *out, bool *reused) {
 	struct sf_str jti = sf_str(c->jti);
 	struct platform_q_refresh_lock_row row;
 	int err = platform_q_refresh_lock(l->tx, &(struct platform_q_refresh_lock_in) { .jti = jti }, &row);
 	if (err) return err;
 	if (row.user_id != l->u.id || row.revoked) return SF_EAUTH;
-	*family = row.family;
+	if (row.used_at.has && l->now - row.used_at.v <= PLATFORM_GRACE_USEC)
+		return issue_again(r, l, row.family, out);
 	*reused = row.used_at.has;
 	if (*reused) return platform__revoke_family(r, l->tx, row.family);
-	return platform_q_refresh_use(l->tx, &(struct platform_q_refresh_use_in) { .jti = jti, .now = l->now },
-								  NULL);
+	struct platform_q_refresh_use_in use = { .jti = jti, .now = l->now };
+	err = platform_q_refresh_use(l->tx, &use, NULL);
+	return err ? err : platform__issue(r, l, row.family, out);
 }
 
 int platform_refresh(struct sf_req *r) { /* 401: not valid, used before, or its user may no longer sign in */
 	const struct platform_refresh_body *in = sf_req_body(r);
 	struct sf_claims claims;
-	struct sf_str family = SF_STR_NULL;
 	struct platform_locked l;
 	struct platform_pair pair;
 	struct sf_dbh *tx = NULL;
@@ -146,16 +186,12 @@ int platform_refresh(struct sf_req *r) { /* 401: not valid, used before, or its 
 	if (!err) err = sf_req_begin(r, &tx);
 	if (!err) err = platform__lock(tx, claims.sub, &l);
 	if (!err && (!l.u.is_active || claims.iat < l.u.tokens_from)) err = SF_EAUTH;
-	if (!err) err = refresh_take(r, &l, &claims, &family, &reused);
+	if (!err) err = exchange(r, &l, &claims, &pair, &reused);
 	if (err) goto out;
-	if (!reused) {
-		err = platform__issue(r, &l, family, &pair);
-		if (err) goto out;
-		platform__reply_pair(r, 200, &pair, &l.u);
-	}
+	if (!reused) platform__reply_pair(r, 200, &pair, &l.u);
 	err = sf_req_commit(r, tx);
 	if (err || !reused) goto out;
-	sf_log(SF_WARN, "refresh token used twice, its family is revoked", SF_KV("user", claims.sub));
+	sf_log(SF_WARN, "a refresh token was used again, its family is revoked", SF_KV("user", claims.sub));
 	err = SF_EAUTH;
 out:
 	sf_tx_end(tx);

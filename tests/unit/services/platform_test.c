@@ -121,14 +121,25 @@ static void who_would_wait_too_long_is_told_at_once(struct world *w) {
 
 /* ---- tokens --------------------------------------------------------------------------------------- */
 
+/* Moves the clock on: as if refresh tokens had been used some seconds earlier. */
+static void used_before(struct world *w, const char *seconds) {
+	sql(w, sf_arena_printf(w->a,
+						   "UPDATE refresh_tokens SET used_at = strftime('%%Y-%%m-%%d %%H:%%M:%%f', used_at, "
+						   "'-%s seconds') || '000' WHERE used_at IS NOT NULL",
+						   seconds)
+			   .p);
+}
+
 static void refresh_rotates_and_reuse_ends_the_family(struct world *w) {
 	struct account c = join(w, "fam@example.com"),
 				   other = account_of(w, login(w, "fam@example.com", "eight888"));
 	struct answer a = refresh(w, c.refresh);
 	IS(a, 200);
 	struct account two = account_of(w, a);
+	assert_string_not_equal(two.refresh, c.refresh);
 	IS(GET(w, two.auth, ME), 200);
 	IS(GET(w, c.auth, ME), 200);
+	used_before(w, "11");
 	IS(refresh(w, c.refresh), 401); /* copied: somebody has used it */
 	IS(refresh(w, two.refresh), 401);
 	IS(GET(w, two.auth, ME), 401);
@@ -137,6 +148,26 @@ static void refresh_rotates_and_reuse_ends_the_family(struct world *w) {
 	IS(refresh(w, other.refresh), 200);
 	IS(refresh(w, other.access), 401); /* not a refresh token */
 	IS(refresh(w, "junk"), 401);
+}
+
+static void a_refresh_token_is_answered_again_for_a_moment(struct world *w) {
+	struct account c = join(w, "tabs@example.com");
+	struct account one = account_of(w, refresh(w, c.refresh)), two = account_of(w, refresh(w, c.refresh));
+	assert_string_equal(one.access, two.access); /* one line of tokens, not two */
+	assert_string_equal(one.refresh, two.refresh);
+	IS(GET(w, two.auth, ME), 200);
+	/* the answer that came last was lost, and another tab has gone on meanwhile: the newest pair is answered */
+	struct account three = account_of(w, refresh(w, two.refresh)),
+				   late = account_of(w, refresh(w, c.refresh));
+	assert_string_equal(three.refresh, late.refresh);
+	assert_string_not_equal(three.refresh, two.refresh);
+	used_before(w, "8");
+	IS(refresh(w, two.refresh), 200);
+	used_before(w, "3");
+	IS(GET(w, three.auth, ME), 200);
+	IS(refresh(w, two.refresh), 401);
+	IS(refresh(w, three.refresh), 401);
+	IS(GET(w, three.auth, ME), 401);
 }
 
 static void logging_out_ends_the_login(struct world *w) {
@@ -314,6 +345,7 @@ WORLD_TEST(ten_failures_lock_any_name)
 WORLD_TEST(parallel_guesses_do_not_outrun_the_lock)
 WORLD_TEST(who_would_wait_too_long_is_told_at_once)
 WORLD_TEST(refresh_rotates_and_reuse_ends_the_family)
+WORLD_TEST(a_refresh_token_is_answered_again_for_a_moment)
 WORLD_TEST(logging_out_ends_the_login)
 WORLD_TEST(changing_the_password_ends_all_else)
 WORLD_TEST(guessing_the_present_password_locks)
@@ -333,6 +365,7 @@ int main(void) {
 		cmocka_unit_test(parallel_guesses_do_not_outrun_the_lock_test),
 		cmocka_unit_test(who_would_wait_too_long_is_told_at_once_test),
 		cmocka_unit_test(refresh_rotates_and_reuse_ends_the_family_test),
+		cmocka_unit_test(a_refresh_token_is_answered_again_for_a_moment_test),
 		cmocka_unit_test(logging_out_ends_the_login_test),
 		cmocka_unit_test(changing_the_password_ends_all_else_test),
 		cmocka_unit_test(guessing_the_present_password_locks_test),
