@@ -16,7 +16,11 @@ check: $(if $(UNIT),$(foreach t,$(UNIT_BIN),$(if $(findstring $(UNIT),$(t)),$(t)
 	@tests/unit/run.sh $^
 
 NODE_TEST := node tests/run.mjs
-api: $(B)/softfactory
+# what looks at the OpenAPI document: for the tests alone
+tests/openapi/node_modules/.done: tests/openapi/package.json tests/openapi/package-lock.json
+	cd tests/openapi && npm ci --no-audit --no-fund --loglevel=error --ignore-scripts
+	@touch $@
+api: $(B)/softfactory tests/openapi/node_modules/.done
 	SF_BIN=$(abspath $(B))/softfactory $(NODE_TEST) $(filter-out $(SKIP:%=tests/api/%.test.mjs),$(sort $(wildcard tests/api/*$(T)*.test.mjs)))
 web-test: $(B)/softfactory web
 	SF_BIN=$(abspath $(B))/softfactory SF_WEB=$(abspath $(B))/web $(NODE_TEST) $(sort $(wildcard tests/web/*$(T)*.test.mjs))

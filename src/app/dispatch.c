@@ -70,9 +70,11 @@ int sf_app__on_head(struct sf_http_req *http, size_t *body_max) {
 	}
 	if (*body_max > SF_APP_BODY_MORE) *body_max = SF_APP_BODY_MORE; /* nobody reads it */
 	if (http->method == SF_OPTIONS && err == SF_EMETHOD) return 0;
-	if (err == SF_ENOTFOUND && sf_app__is_read(http->method) && r->app->opts.files && !is_api(http->path))
-		return 0;
-	return err;
+	if (err != SF_ENOTFOUND || !r->app->opts.files || is_api(http->path)) return err;
+	if (sf_app__is_read(http->method)) return 0;
+	r->allowed = 1u << SF_GET | 1u << SF_HEAD;
+	err = sf_static_serve(r->app->opts.files, http, http->path); /* SF_EMETHOD where there is such a file */
+	return http->method == SF_OPTIONS && err == SF_EMETHOD ? 0 : err;
 }
 
 /* ---- stages ---------------------------------------------------------------------------------------------- */

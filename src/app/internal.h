@@ -235,7 +235,8 @@ void sf_app__openapi_input(struct sf_json *j, const struct sf_field *f); /* sche
 void sf_app__openapi_object(struct sf_json *j, const struct sf_field *fields, bool input);
 void sf_app__openapi_example(struct sf_json *j, const struct sf_field *fields);
 void sf_app__openapi_example_value(struct sf_json *j, const struct sf_field *f);
-void sf_app__openapi_components(struct sf_json *j); /* openapi_parts.c */
+/* openapi_parts.c; used: the errors that some route has, a bit set over enum sf_err */
+void sf_app__openapi_components(struct sf_json *j, uint64_t used);
 /* openapi_parts.c: schema of an error's body, with up to 8 members more (NULL: none). */
 void sf_app__openapi_error(struct sf_json *j, const struct sf_field *more);
 extern const struct sf_service sf_app__service; /* rows of this folder */

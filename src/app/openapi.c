@@ -1,8 +1,9 @@
 /* openapi: the OpenAPI 3.1 document of all rows, made once at start, and the route that serves it. */
 #include "app/internal.h"
+#include "core/config.h"
 #include "core/json.h"
 
-/* ---- the route ----------------------------------------------------------------------------------------- */
+/* ---- the routes ---------------------------------------------------------------------------------------- */
 
 static int openapi_get(struct sf_req *r) {
 	sf_reply_json(r, 200);
@@ -10,9 +11,19 @@ static int openapi_get(struct sf_req *r) {
 	return sf_app__etag(r, r->app->openapi_etag);
 }
 
+/* The page is a file of the web app, which brings its own ETag and Cache-Control. */
+static int docs_get(struct sf_req *r) {
+	const struct sf_static *files = r->app->opts.files;
+	if (!files) return SF_ENOTFOUND;
+	r->own_etag = r->own_cache = true;
+	return sf_static_serve(files, r->http, SF_STR("/docs"));
+}
+
 static const struct sf_route routes[] = {
 	{ SF_GET, "/api/openapi.json", openapi_get, .auth = SF_PUBLIC, .rate = SF_RATE_API, .max_age = 3600,
 	  .stale = 3600, .summary = "This document" },
+	{ SF_GET, "/docs", docs_get, .auth = SF_PUBLIC, .rate = SF_RATE_NONE, .produces = "text/html",
+	  .errors = { SF_ENOTFOUND }, .summary = "This document as a page" },
 	{ 0 },
 };
 const struct sf_service sf_app__service = { .name = "api", .title = "The API itself", .routes = routes };
@@ -415,28 +426,45 @@ static void tags(struct sf_json *j, const struct sf_app *app) {
 	sf_json_arr_end(j);
 }
 
+/* Whom to ask about the API: API_CONTACT is an address or a URL. */
+static void contact(struct sf_json *j) {
+	const char *whom = sf_config_text("API_CONTACT");
+	open(j, "contact");
+	member(j, "name", "SoftFactory");
+	if (whom && *whom) member(j, strstr(whom, "://") ? "url" : "email", whom);
+	sf_json_obj_end(j);
+}
+
 void sf_app_openapi(const struct sf_app *app, struct sf_buf *out) {
 	struct sf_arena *a = sf_arena_new(0);
 	struct sf_json json = sf_json(out), *j = &json;
 	sf_json_obj(j);
 	member(j, "openapi", "3.1.0");
 	member(j, "jsonSchemaDialect", "https://json-schema.org/draft/2020-12/schema");
-	sf_json_key(j, "info");
+	open(j, "info");
+	member(j, "title", "SoftFactory");
+	member(j, "version", "1");
+	contact(j);
+	sf_json_key(j, "license");
+	sf_json_raw(j, SF_STR("{\"name\":\"MIT\",\"identifier\":\"MIT\"}"));
+	sf_json_key(j, "description");
 	sf_json_raw(
-		j, SF_STR("{\"title\":\"SoftFactory\",\"version\":\"1\",\"license\":{\"name\":\"MIT\",\"identifier\":"
-				  "\"MIT\"},\"description\":\"Errors have one "
+		j, SF_STR("\"Errors have one "
 				  "shape (schema Error; ValidationError, which names the fields, for 400). Times are "
 				  "answered in UTC with Z; sent without an "
 				  "offset they are in the caller's time zone (Asia/Seoul unless chosen; header Time-Zone). "
 				  "Money is in the currency's smallest unit. "
 				  "A text has one line without control characters unless its pattern says otherwise. "
 				  "HEAD works on every GET, OPTIONS "
-				  "on every path. X-Request-Id and traceparent are taken over or made, and returned.\"}"));
+				  "on every path. X-Request-Id and traceparent are taken over or made, and returned.\""));
+	sf_json_obj_end(j);
 	sf_json_key(j, "servers");
 	sf_json_raw(j, SF_STR("[{\"url\":\"/\"}]"));
 	tags(j, app);
 	paths(j, a, app);
-	sf_app__openapi_components(j);
+	uint64_t used = 0;
+	for (size_t i = 0; i < app->nrows; i++) used |= errors_of(&app->rows[i]);
+	sf_app__openapi_components(j, used);
 	sf_json_obj_end(j);
 	sf_arena_free(a);
 }

@@ -96,7 +96,7 @@ static void example(struct sf_json *j, int err) {
 	sf_json_obj_end(j);
 }
 
-void sf_app__openapi_components(struct sf_json *j) {
+void sf_app__openapi_components(struct sf_json *j, uint64_t used) {
 	sf_json_key(j, "components");
 	sf_json_obj(j);
 	sf_json_key(j, "securitySchemes");
@@ -113,8 +113,10 @@ void sf_app__openapi_components(struct sf_json *j) {
 	sf_json_key(j, "examples");
 	sf_json_obj(j);
 	for (int e = 1; e < SF_ERR_COUNT; e++) {
+		if (!(used >> e & 1)) continue;
 		bool seen = false; /* two errors may share a code */
-		for (int k = 1; k < e && !seen; k++) seen = strcmp(sf_err_code(-k), sf_err_code(-e)) == 0;
+		for (int k = 1; k < e && !seen; k++)
+			seen = (used >> k & 1) && strcmp(sf_err_code(-k), sf_err_code(-e)) == 0;
 		if (!seen) example(j, -e);
 	}
 	sf_json_obj_end(j);

@@ -19,6 +19,8 @@ const struct sf_config_row sf_config_rows[] = {
 	  .help = "Messages, of up to 8 jobs, that RabbitMQ hands to a job worker ahead of their acknowledgement." },
 	{ "AMQP_URL", "--amqp-url", SF_CFG_TEXT, NULL, .secret = true,
 	  .help = "RabbitMQ that brings jobs: amqp://user:password@host:port/vhost or amqps://…; else they are polled." },
+	{ "API_CONTACT", "--api-contact", SF_CFG_TEXT, NULL,
+	  .help = "Address or URL of those who answer questions about the API; the OpenAPI document names it." },
 	{ "AUTO_MIGRATE", "--auto-migrate", SF_CFG_BOOL, "true",
 	  .help = "Apply missing migrations at the start; else /ready waits until `db migrate` was run." },
 	{ "BOOKING_HORIZON", "--booking-horizon", SF_CFG_MSEC, "365d", .min = DAY, .max = 3650 * DAY,

@@ -1,6 +1,7 @@
 // docs/configuration.md names each setting there is, with its flag and default, and none that is not; the job that docs/jobs.md writes compiles.
 import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { BIN } from '../lib/server.mjs';
@@ -66,4 +67,27 @@ test('the job of docs/jobs.md compiles where the page puts it', { timeout: 120_0
   } finally {
     dir.remove();
   }
+});
+
+describe('the API document', () => {
+  test('Spectral and Redocly find nothing in it', { timeout: 120_000 }, async () => {
+    const r = await exec(BIN, ['openapi'], { env: { PATH: process.env.PATH } });
+    assert.equal(r.code, 0, r.stderr);
+    const lint = (text) => spawnSync(process.execPath, [new URL('../openapi/lint.mjs', import.meta.url).pathname], { input: text, encoding: 'utf8' });
+    const clean = lint(r.stdout);
+    assert.deepEqual([clean.stdout, clean.status], ['', 0], clean.stderr);
+    const broken = lint(r.stdout.replace('"contact"', '"contacts"'));
+    assert.match(broken.stdout, /spectral info-contact/, 'the linters look');
+    assert.match(broken.stdout, /redocly \S+ at #\/info/);
+  });
+
+  test('it names who answers for the API, and the page that shows it', async () => {
+    const doc = async (API_CONTACT) => JSON.parse((await exec(BIN, ['openapi'], { env: { PATH: process.env.PATH, ...(API_CONTACT && { API_CONTACT }) } })).stdout);
+    assert.deepEqual((await doc()).info.contact, { name: 'SoftFactory' });
+    assert.deepEqual((await doc('api@example.com')).info.contact, { name: 'SoftFactory', email: 'api@example.com' });
+    assert.deepEqual((await doc('https://example.com/help')).info.contact, { name: 'SoftFactory', url: 'https://example.com/help' });
+    const used = new Set(JSON.stringify((await doc()).paths).match(/#\/components\/examples\/[^"]+/g).map((ref) => ref.split('/').pop()));
+    assert.deepEqual(Object.keys((await doc()).components.examples).sort(), [...used].sort(), 'no example that nothing refers to');
+    assert.ok('text/html' in (await doc()).paths['/docs'].get.responses[200].content);
+  });
 });

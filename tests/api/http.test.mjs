@@ -201,6 +201,19 @@ describe('http', () => {
     assert.match(lost.text, /nothing here/);
   });
 
+  test('a page takes GET and HEAD: OPTIONS says so, anything else is 405 with Allow', async () => {
+    for (const path of ['/docs', '/plain.txt', '/sub/page', '/']) {
+      const options = await s.request('OPTIONS', path);
+      assert.deepEqual([options.status, options.headers.allow], [204, 'GET, HEAD, OPTIONS'], path);
+      for (const method of ['POST', 'PUT', 'DELETE', 'PATCH']) {
+        const r = await s.request(method, path);
+        assertError(r, 405);
+        assert.equal(r.headers.allow, 'GET, HEAD, OPTIONS', `${method} ${path}`);
+      }
+    }
+    for (const method of ['OPTIONS', 'POST']) assertError(await s.request(method, '/no/such/page'), 404);
+  });
+
   test('no path leaves the folder, no hidden file is served', async () => {
     for (const path of ['/../../etc/passwd', '/..%2f..%2fetc/passwd', '/%2e%2e/%2e%2e/etc/passwd', '/sub/../../etc/passwd', '//etc/passwd', '/sub/%2e%2e/.secret', '/.secret', '/%2esecret', '/..\\..\\etc\\passwd', '/sub/..%5c..%5cetc', '/plain.txt%00.html', '/%c0%ae%c0%ae/etc/passwd']) {
       const r = await s.raw(`GET ${path} HTTP/1.1\r\n${H}Connection: close\r\n\r\n`);

@@ -382,7 +382,7 @@ static void test_stats(void **state) {
 	uint64_t n = 0;
 	for (size_t i = 0; i < SF_COUNT(after.bucket); i++) n += after.bucket[i] - before.bucket[i];
 	assert_int_equal(n, 10);
-	size_t lost = SF_COUNT(routes) - 1 + 1; /* after our rows and the document's */
+	size_t lost = SF_COUNT(routes) - 1 + 2; /* after our rows, the document's and that of its page */
 	sf_app_route_stats(h.app, lost, &before);
 	assert_status(get("/api/nowhere"), 404);
 	sf_app_route_stats(h.app, lost, &after);
@@ -478,7 +478,9 @@ static void test_files(void **state) {
 	assert_status(req, 404);
 	assert_holds(req, "\"code\":\"not_found\"");
 	assert_status(call(&w, SF_GET, "/auth/nowhere", NULL, NULL), 404);
-	assert_status(call(&w, SF_POST, "/docs", NULL, "{}"), 404);
+	assert_status(call(&w, SF_POST, "/docs", NULL, "{}"), 405);
+	assert_status(call(&w, SF_POST, "/plain.txt", NULL, "{}"), 405);
+	assert_status(call(&w, SF_POST, "/nowhere", NULL, "{}"), 404);
 	harness_free(&w);
 	sf_app_http(h.app, &h.http);
 	sf_static_free(files);
