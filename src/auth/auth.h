@@ -96,5 +96,6 @@ SF_MUSTCHECK
 int sf_proxies_setup(const char *trusted);
 struct sf_str sf_client_ip(struct sf_arena *a, struct sf_str peer, struct sf_str forwarded_for);
 struct sf_str sf_client_bucket(struct sf_arena *a, struct sf_str ip);
+bool sf_proxy_trusted(struct sf_str ip); /* in TRUSTED_PROXIES */
 
 #endif

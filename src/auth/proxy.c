@@ -91,6 +91,11 @@ static bool trusted(const struct address *a) {
 	return false;
 }
 
+bool sf_proxy_trusted(struct sf_str ip) {
+	struct address a;
+	return parse_address(ip, &a) == 0 && trusted(&a);
+}
+
 int sf_proxies_setup(const char *list) {
 	struct sf_str rest = sf_str(list), head;
 	size_t n = 0;

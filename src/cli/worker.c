@@ -16,6 +16,7 @@
 #include <uv.h>
 
 #include "app/app.h"
+#include "auth/auth.h"
 #include "core/config.h"
 #include "core/log.h"
 #include "db/db.h"
@@ -59,6 +60,15 @@ static void on_recycle(void *arg) {
 	sf_worker_recycle(arg);
 }
 
+/* Proxies carry many clients. Programs of this machine are counted only where the limit was set by hand: a proxy beside us may not
+ * be in TRUSTED_PROXIES, and load is made from here. */
+static bool uncounted(struct sf_str peer) {
+	static int by_hand = -1;
+	if (by_hand < 0) by_hand = strcmp(sf_config_source("HTTP_MAX_CONNS_PER_ADDRESS"), "default") != 0;
+	bool here = sf_str_starts(peer, SF_STR("127.")) || sf_str_eq(peer, SF_STR("::1"));
+	return (here && !by_hand) || sf_proxy_trusted(peer);
+}
+
 static int make_http(void) {
 	struct sf_http_opts opts = {
 		.body_max = (size_t)sf_config_int("HTTP_BODY_MAX"),
@@ -67,6 +77,8 @@ static int make_http(void) {
 		.idle_ms = sf_config_int("HTTP_IDLE_TIMEOUT"),
 		.request_ms = sf_config_int("HTTP_REQUEST_TIMEOUT"),
 		.max_conns = (size_t)sf_config_int("HTTP_MAX_CONNS"),
+		.address_conns = (size_t)sf_config_int("HTTP_MAX_CONNS_PER_ADDRESS"),
+		.uncounted = uncounted,
 		.max_inflight = (size_t)sf_config_int("MAX_INFLIGHT"),
 		.max_requests = (size_t)sf_config_int("MAX_REQUESTS"),
 		.on_recycle = on_recycle,

@@ -1,8 +1,11 @@
 /* A connection's life: bytes in, one request at a time, answers out in order, and its end.
  *
- *     IDLE ──first byte──▶ HEAD ──▶ BODY ──▶ RUN ──answered──▶ IDLE (or WRITE until the socket takes it)
- *       │                   │  too late: 408  │                 └─ last answer ─▶ LINGER ─▶ CLOSED
+ *     accepted ──────────▶ HEAD ──▶ BODY ──▶ RUN ──answered──▶ IDLE (or WRITE until the socket takes it)
+ *     IDLE ──first byte──▶  │  too late: 408  │                 └─ last answer ─▶ LINGER ─▶ CLOSED
  *       └── idle_ms, EOF ──▶ CLOSED           └── EOF: the coroutine is cancelled, closed when it has unwound
+ *
+ * A new connection is in HEAD before its first byte: a client connects because it has something to ask, so the time for the
+ * head counts from there. One that stays silent (`silent`) is closed without a word.
  *
  * Reading stays on all the time, so a client that goes away is noticed while its request runs and no system call
  * is spent on switching it. What comes early waits in `pend`, at most SF_HTTP__PEND_MAX bytes. A message that
@@ -11,16 +14,14 @@
  * A client that sends a head in small pieces costs no arena meanwhile: what came is parked in a piece of its exact size and
  * parsed again when more comes. Beyond PARK_MAX the arena stays, so that dribbling cannot buy much parsing either.
  *
- * Invariants: (1) `msg` is set in BODY and RUN, in HEAD unless `parked` is, and in WRITE while the socket still reads its body. (2) A
+ * Invariants: (1) `msg` is set in BODY and RUN, in HEAD unless `parked` or `silent` is, and in WRITE while the socket still reads its body. (2) A
  * connection whose coroutine runs is never closed: `gone` is set, the coroutine cancelled, and its end closes.
  * (3) Memory is freed in uv_close's callback, so a pointer is good for the rest of an event. */
 #include "http/http.h"
 #include "http/internal.h"
 
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <linux/sockios.h>
 
 #include "loop/loop.h"
 
@@ -51,6 +52,29 @@ static void go_idle(struct sf_http_conn *c) {
 	sf_http__conn_state(c, SF_CONN_IDLE, s->draining ? s->drain_idle_ms : s->opts.idle_ms);
 }
 
+/* Something has come of it, or it ends: it counts as idle no longer. */
+static void speak(struct sf_http_conn *c) {
+	c->server->stats.idle -= c->silent;
+	c->silent = false;
+}
+
+static void go_new(struct sf_http_conn *c) {
+	struct sf_http_server *s = c->server;
+	if (s->draining) {
+		go_idle(c);
+		return;
+	}
+	sf_http__conn_state(c, SF_CONN_HEAD, s->opts.head_ms);
+	c->silent = true;
+	s->stats.idle++;
+}
+
+void sf_http__conn_hasten(struct sf_http_conn *c) {
+	if (!c->silent) return;
+	speak(c);
+	go_idle(c);
+}
+
 /* ---- the end -------------------------------------------------------------------------------- */
 
 static void pend_drop(struct sf_http_conn *c) {
@@ -72,7 +96,7 @@ static void on_closed(uv_handle_t *h) {
 	if (c->shed)
 		s->nshed--;
 	else
-		s->stats.conns--;
+		s->stats.conns--, s->closing--;
 	s->stats.closed++;
 	pend_drop(c);
 	park_drop(c);
@@ -83,9 +107,12 @@ static void on_closed(uv_handle_t *h) {
 	sf_http__conn_freed(s);
 }
 
-static void close_now(struct sf_http_conn *c) {
+void sf_http__conn_close(struct sf_http_conn *c) {
 	if (c->state == SF_CONN_CLOSED) return;
+	speak(c);
 	sf_http__conn_state(c, SF_CONN_CLOSED, 0);
+	c->server->closing += !c->shed;
+	sf_http__leave(c);
 	if (c->server->wowner == c) c->server->wowner = NULL, c->server->wn = 0;
 	uv_close((uv_handle_t *)&c->tcp, on_closed);
 	sf_http__msg_free(c->msg);
@@ -97,20 +124,20 @@ void sf_http__conn_gone(struct sf_http_conn *c) {
 	if (c->state == SF_CONN_RUN) {
 		if (c->msg && c->msg->co) sf_co_cancel(c->msg->co, SF_ECANCELED);
 	} else {
-		close_now(c);
+		sf_http__conn_close(c);
 	}
 }
 
 void sf_http__conn_linger(struct sf_http_conn *c) {
 	uv_os_fd_t fd;
 	if (c->gone || uv_fileno((uv_handle_t *)&c->tcp, &fd) < 0 || shutdown(fd, SHUT_WR) < 0) {
-		close_now(c);
+		sf_http__conn_close(c);
 		return;
 	}
 	c->progress = 0;
 	pend_drop(c);
 	sf_http__conn_state(c, SF_CONN_LINGER, SF_HTTP__LINGER_MS);
-	if (c->stopped && sf_http__conn_start(c) < 0) close_now(c);
+	if (c->stopped && sf_http__conn_start(c) < 0) sf_http__conn_close(c);
 }
 
 /* ---- input ---------------------------------------------------------------------------------- */
@@ -144,11 +171,19 @@ static void park(struct sf_http_conn *c) {
 }
 
 static void begin(struct sf_http_conn *c) {
+	speak(c);
 	c->msg = sf_http__msg_new(c->server, c);
 	if (!c->parked) return;
 	c->msg->req.started_ns = c->first_ns;
 	(void)sf_http__parse(c->msg, c->parked, c->parked_n); /* as far as it went before */
 	park_drop(c);
+}
+
+void sf_http__conn_refuse(struct sf_http_conn *c, int err) {
+	if (!c->msg) begin(c);
+	c->msg->err = err;
+	c->msg->body_unread = true;
+	request_ready(c);
 }
 
 /* After a read that left the message unfinished. */
@@ -270,7 +305,7 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf) {
 	size_t n = (size_t)nread, used = 0;
 	if (c->state == SF_CONN_LINGER) {
 		c->progress += n;
-		if (c->progress > SF_HTTP__LINGER_BYTES) close_now(c);
+		if (c->progress > SF_HTTP__LINGER_BYTES) sf_http__conn_close(c);
 		return;
 	}
 	if (SF_LIKELY(!c->pend_n)) used = feed(c, buf->base, n);
@@ -286,7 +321,7 @@ int sf_http__conn_start(struct sf_http_conn *c) {
 	return uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
 }
 
-struct sf_http_conn *sf_http__conn_new(struct sf_http_server *s, bool shed) {
+struct sf_http_conn *sf_http__conn_new(struct sf_http_server *s) {
 	struct sf_http_conn *c = sf_calloc(1, sizeof(*c));
 	c->server = s;
 	sf_list_init(&c->node);
@@ -294,14 +329,25 @@ struct sf_http_conn *sf_http__conn_new(struct sf_http_server *s, bool shed) {
 		free(c);
 		return NULL;
 	}
-	c->shed = shed;
-	if (shed)
-		s->nshed++;
-	else
-		s->stats.conns++;
+	s->stats.conns++;
 	c->state = SF_CONN_CLOSED; /* for the first entry into a list */
-	go_idle(c);
+	go_new(c);
 	return c;
+}
+
+/* It lingers so that the answer is not lost to a reset, unless too many do. */
+void sf_http__conn_shed(struct sf_http_conn *c) {
+	struct sf_http_server *s = c->server;
+	s->stats.overloaded++;
+	c->shed = true;
+	s->stats.conns--, s->nshed++;
+	sf_http__leave(c);
+	speak(c);
+	c->msg = sf_http__msg_new(s, c);
+	c->msg->shed = true;
+	c->msg->body_unread = s->nshed <= SF_HTTP__SHED_MAX;
+	sf_http__conn_state(c, SF_CONN_RUN, 0);
+	sf_http__refuse(c->msg, SF_EOVERLOAD);
 }
 
 /* ---- after an answer ------------------------------------------------------------------------ */
@@ -323,7 +369,7 @@ void sf_http__conn_next(struct sf_http_conn *c) {
 	if (c->last) sf_http__flush(c);
 	if (c->gone) {
 		go_idle(c);
-		if (!c->feeding) close_now(c); /* else feed() does */
+		if (!c->feeding) sf_http__conn_close(c); /* else feed() does */
 		return;
 	}
 	if (c->writes) {
@@ -338,62 +384,6 @@ void sf_http__conn_next(struct sf_http_conn *c) {
 	} else if (c->last_linger || c->pend_at < c->pend_n) {
 		sf_http__conn_linger(c);
 	} else {
-		close_now(c);
-	}
-}
-
-/* ---- deadlines ------------------------------------------------------------------------------ */
-
-static void too_late(struct sf_http_conn *c) {
-	c->server->stats.timeouts++;
-	if (!c->msg) begin(c);
-	c->msg->err = SF_ETIMEOUT;
-	c->msg->body_unread = true;
-	request_ready(c);
-}
-
-/* Once a second: the whole body within body_ms, and never slower than 1 KiB/s after the first 5 s. */
-static void body_due(struct sf_http_conn *c) {
-	struct sf_http_server *s = c->server;
-	int64_t took = sf_loop_now(s->loop) - c->since, slack = took - 5000;
-	bool slow = slack > 0 && (int64_t)c->msg->req.bytes_in < slack * 1024 / 1000;
-	if (took >= s->opts.body_ms || slow)
-		too_late(c);
-	else
-		sf_http__conn_state(c, SF_CONN_BODY, s->opts.body_ms < 1000 ? s->opts.body_ms : 1000);
-}
-
-/* Once a second: the client has taken something since, or its kernel has. */
-static void write_due(struct sf_http_conn *c) {
-	struct sf_http_server *s = c->server;
-	size_t unsent = uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
-	uv_os_fd_t fd;
-	int queued = 0;
-	if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0 && ioctl(fd, SIOCOUTQ, &queued) == 0)
-		unsent += (size_t)queued;
-	if (unsent != c->progress) c->progress = unsent, c->since = sf_loop_now(s->loop);
-	if (sf_loop_now(s->loop) - c->since < s->opts.body_ms) {
-		sf_http__conn_state(c, SF_CONN_WRITE, 1000);
-		return;
-	}
-	s->stats.timeouts++;
-	close_now(c);
-}
-
-void sf_http__conn_due(struct sf_http_conn *c) {
-	switch ((enum sf_http__state)c->state) {
-	case SF_CONN_HEAD: too_late(c); break;
-	case SF_CONN_BODY: body_due(c); break;
-	case SF_CONN_WRITE: write_due(c); break;
-	case SF_CONN_IDLE:
-		if (c->server->draining)
-			sf_http__conn_linger(c); /* a request on its way meets an end, not a reset */
-		else
-			close_now(c);
-		break;
-	case SF_CONN_LINGER: close_now(c); break;
-	case SF_CONN_RUN:
-	case SF_CONN_CLOSED:
-	case SF_CONN_STATES: break;
+		sf_http__conn_close(c);
 	}
 }

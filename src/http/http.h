@@ -81,11 +81,17 @@ struct sf_http_opts {
 	size_t head_max; /* request line and headers; default 16 KiB (431; 414 for the target alone past 8 KiB) */
 	size_t headers_max; /* count; default 100 (431) */
 	size_t body_max;    /* default 1 MiB (413) */
-	int64_t head_ms;    /* from first byte to complete headers; default 10 s (408) */
+	/* To complete headers, from the connection's first moment and for later requests from their first byte; default 10 s. 408; in
+	 * silence where nothing came. */
+	int64_t head_ms;
 	int64_t body_ms;    /* for the body; default 30 s, and at least 1 KiB/s after 5 s (408) */
-	int64_t idle_ms;    /* keep-alive; default 75 s */
+	int64_t idle_ms;    /* between requests; default 75 s */
 	int64_t request_ms; /* deadline of the stages; default 30 s */
-	size_t max_conns;   /* further ones get 503 and are closed; default 15,000 */
+	/* Past it the oldest connection without a request gives way; where there is none, the new one gets 503 and is closed. Default 15,000. */
+	size_t max_conns;
+	size_t
+		address_conns; /* of one address (IPv6: /64); further ones get 503 and are closed; 0: as many as there may be */
+	bool (*uncounted)(struct sf_str peer); /* addresses that hold any number, as proxies do; NULL: none */
 	size_t
 		max_inflight; /* requests whose stages run; further ones get 503 + Retry-After at once; default 1,000 */
 	size_t max_requests; /* of this worker before on_recycle, ± 10 % jitter; 0: none */
@@ -96,6 +102,7 @@ struct sf_http_opts {
 struct sf_http_stats { /* plain counters; telemetry pulls them */
 	uint64_t accepted, closed, requests, answered, canceled, parse_errors, timeouts, overloaded, bytes_in,
 		bytes_out;
+	uint64_t evicted /* without a request, for a new one */, crowded /* refused: too many of that address */;
 	size_t conns, idle, inflight, conn_bytes /* of ours an idle connection costs */;
 };
 

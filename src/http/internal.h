@@ -3,7 +3,9 @@
  * Who calls whom:
  *
  *   server.c   listens, accepts, sweeps deadlines, drains
+ *     admit.c   who may stay, and who gives way
  *     conn.c   states of a connection: reads, hands bytes to the parser, starts the request, closes
+ *       due.c     its deadlines
  *       parse.c   llhttp callbacks: bytes → struct sf_http_req
  *       run.c     stages, and their coroutine
  *       answer.c  head and body → socket
@@ -36,7 +38,7 @@ enum {
  * first entry is the next due, and a sweep looks at no other. IDLE and RUN share the list `calm`, see conn.c. */
 enum sf_http__state {
 	SF_CONN_IDLE,   /* between requests: no buffer, no arena */
-	SF_CONN_HEAD,   /* part of a request line or of headers has come */
+	SF_CONN_HEAD,   /* new, or part of a request line or of headers has come */
 	SF_CONN_BODY,   /* headers are complete, the body is not */
 	SF_CONN_RUN,    /* the request's stages run; their coroutine keeps the time */
 	SF_CONN_WRITE,  /* the answer waits for the socket */
@@ -79,13 +81,15 @@ struct sf_http_conn {
 	int64_t look;        /* in calm: when the sweep looks at it */
 	int64_t since;       /* start of BODY, or of the wait before this look at WRITE */
 	struct sf_http__msg *msg;
-	char *parked;     /* HEAD without a msg: what came of the head, to be parsed again */
-	int64_t first_ns; /* when its first byte came */
-	char *pend;       /* bytes that came ahead of their turn */
+	struct sf_http__address *address; /* that it is counted for; NULL: none */
+	char *parked;                     /* HEAD without a msg: what came of the head, to be parsed again */
+	int64_t first_ns;                 /* when its first byte came */
+	char *pend;                       /* bytes that came ahead of their turn */
 	uint32_t parked_n, pend_at, pend_n, pend_cap;
 	uint32_t writes;  /* uv_write calls under way */
 	size_t progress;  /* BODY: bytes received, WRITE: bytes unsent at the last look, LINGER: bytes dropped */
 	uint8_t state;    /* enum sf_http__state */
+	bool silent;      /* HEAD: nothing has come yet */
 	bool gone;        /* the client closed while its request ran */
 	bool stopped;     /* reading is off, PEND_MAX reached */
 	bool later;       /* resume is queued on the loop */
@@ -96,7 +100,8 @@ struct sf_http_conn {
 	char peer[46];
 };
 
-struct sf_http__encoders; /* encode.c */
+struct sf_http__encoders;  /* encode.c */
+struct sf_http__addresses; /* admit.c */
 
 /* Lifetime: the worker. Freed when its last handle and connection are gone after sf_http_server_free. */
 struct sf_http_server {
@@ -109,8 +114,9 @@ struct sf_http_server {
 	bool listening, ticking, draining, freed, drained;
 	bool accept_logged;
 	struct sf_node conns[SF_CONN_STATES], calm;
-	size_t nshed;
+	size_t nshed, closing; /* closing: of stats.conns, those that are CLOSED and not freed yet */
 	struct sf_http_stats stats;
+	struct sf_http__addresses *addresses;
 	int64_t tick_ms, look_ms; /* between sweeps; between looks at one in calm */
 	uint64_t recycle_at;
 	int64_t drain_until, drain_idle_ms;
@@ -131,16 +137,33 @@ struct sf_http_conn *sf_http__adopt(struct sf_http_server *s, int fd);
 void sf_http__conn_freed(struct sf_http_server *s); /* a connection's memory is gone: may end a drain */
 void sf_http__tick(struct sf_http_server *s);       /* makes sure that the sweep runs */
 
+/* ---- admit.c */
+struct sf_http__addresses *sf_http__addresses_new(void);
+void sf_http__addresses_free(struct sf_http__addresses *t);
+/* What connections of that address are counted by. False: it is no IP address. */
+bool sf_http__address_key(const struct sockaddr_storage *ss, unsigned char key[16]);
+void sf_http__arrive(struct sf_http_conn *c); /* notes who it is, and counts it for its address */
+void sf_http__leave(struct sf_http_conn *c);  /* counts it no more */
+/* Whether it may stay; another that waits may be closed for it. */
+bool sf_http__admit(struct sf_http_conn *c);
+
 /* ---- conn.c */
-struct sf_http_conn *sf_http__conn_new(struct sf_http_server *s, bool shed);
+struct sf_http_conn *sf_http__conn_new(struct sf_http_server *s);
+void sf_http__conn_shed(struct sf_http_conn *c); /* a new one is told 503 and closed */
+void sf_http__conn_hasten(
+	struct sf_http_conn *c); /* in a drain: a silent one waits no longer than an idle one */
 int sf_http__conn_start(struct sf_http_conn *c);   /* reads; a UV_ error closes nothing */
 void sf_http__conn_linger(struct sf_http_conn *c); /* shuts our side, drops what comes, closes soon */
 void sf_http__conn_state(struct sf_http_conn *c, enum sf_http__state state, int64_t in_ms);
 void sf_http__conn_next(struct sf_http_conn *c); /* the answer is with the socket: go on or close */
-void sf_http__conn_due(struct sf_http_conn *c);  /* its time has come: 408, close or look again later */
 void sf_http__conn_more(struct sf_http_conn *c); /* bytes that came early get their turn soon */
 /* No answer can reach it any more: closes now, or cancels its request and closes when that has unwound. */
 void sf_http__conn_gone(struct sf_http_conn *c);
+void sf_http__conn_close(struct sf_http_conn *c);           /* now; no coroutine of it runs */
+void sf_http__conn_refuse(struct sf_http_conn *c, int err); /* answers what it is reading, and closes */
+
+/* ---- due.c */
+void sf_http__conn_due(struct sf_http_conn *c); /* its time has come: 408, close or look again later */
 
 /* ---- parse.c */
 struct sf_http__msg *sf_http__msg_new(struct sf_http_server *s, struct sf_http_conn *c);

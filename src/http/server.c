@@ -90,33 +90,6 @@ void sf_http__tick(struct sf_http_server *s) {
 
 /* ---- accepting ------------------------------------------------------------------------------ */
 
-static void peer_name(struct sf_http_conn *c) {
-	struct sockaddr_storage ss;
-	int n = sizeof(ss);
-	if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&ss, &n) < 0) return;
-	if (ss.ss_family == AF_INET) {
-		uv_ip4_name((struct sockaddr_in *)&ss, c->peer, sizeof(c->peer));
-	} else if (ss.ss_family == AF_INET6) {
-		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ss;
-		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-			uv_inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, c->peer, sizeof(c->peer));
-		else
-			uv_ip6_name(in6, c->peer, sizeof(c->peer));
-	}
-}
-
-/* A connection past the limit hears 503 at once. It lingers so that the answer is not lost to a reset, unless too
- * many do. */
-static void shed(struct sf_http_conn *c) {
-	struct sf_http_server *s = c->server;
-	s->stats.overloaded++;
-	c->msg = sf_http__msg_new(s, c);
-	c->msg->shed = true;
-	c->msg->body_unread = s->nshed <= SF_HTTP__SHED_MAX;
-	sf_http__conn_state(c, SF_CONN_RUN, 0);
-	sf_http__refuse(c->msg, SF_EOVERLOAD);
-}
-
 static void on_connection(uv_stream_t *listener, int status) {
 	struct sf_http_server *s = SF_CONTAINER(listener, struct sf_http_server, listener);
 	if (status < 0) {
@@ -127,8 +100,7 @@ static void on_connection(uv_stream_t *listener, int status) {
 		s->accept_logged = true;
 		return;
 	}
-	bool over = s->stats.conns >= s->opts.max_conns;
-	struct sf_http_conn *c = sf_http__conn_new(s, over);
+	struct sf_http_conn *c = sf_http__conn_new(s);
 	if (!c) return;
 	s->stats.accepted++;
 	if (uv_accept(listener, (uv_stream_t *)&c->tcp) < 0) {
@@ -136,15 +108,15 @@ static void on_connection(uv_stream_t *listener, int status) {
 		return;
 	}
 	sf_http__tick(s);
-	peer_name(c);
+	sf_http__arrive(c);
 	if (sf_http__conn_start(c) < 0)
 		sf_http__conn_gone(c);
-	else if (over)
-		shed(c);
+	else if (!sf_http__admit(c))
+		sf_http__conn_shed(c);
 }
 
 struct sf_http_conn *sf_http__adopt(struct sf_http_server *s, int fd) {
-	struct sf_http_conn *c = sf_http__conn_new(s, false);
+	struct sf_http_conn *c = sf_http__conn_new(s);
 	if (!c) {
 		close(fd);
 		return NULL;
@@ -157,7 +129,7 @@ struct sf_http_conn *sf_http__adopt(struct sf_http_server *s, int fd) {
 		sf_http__conn_gone(c);
 		return NULL;
 	}
-	peer_name(c);
+	sf_http__arrive(c);
 	return c;
 }
 
@@ -187,6 +159,7 @@ int sf_http_listen(struct sf_http_server *s, int fd) {
 
 static void server_free(struct sf_http_server *s) {
 	sf_http__encoders_free(s->encoders);
+	sf_http__addresses_free(s->addresses);
 	free(s->rbuf);
 	free(s->wbuf);
 	free(s);
@@ -242,6 +215,10 @@ void sf_http_drain(struct sf_http_server *s, int64_t limit_ms, void (*done)(void
 	s->listening = false;
 	for (struct sf_node *n = s->calm.next; n != &s->calm; n = n->next)
 		SF_CONTAINER(n, struct sf_http_conn, node)->due = now + s->drain_idle_ms;
+	for (struct sf_node *n = s->conns[SF_CONN_HEAD].next, *next; n != &s->conns[SF_CONN_HEAD]; n = next) {
+		next = n->next;
+		sf_http__conn_hasten(SF_CONTAINER(n, struct sf_http_conn, node));
+	}
 	drain_end(s);
 }
 
@@ -311,6 +288,7 @@ int sf_http_server_new(struct sf_loop *l, const struct sf_http_opts *opts, struc
 	s->rbuf = sf_malloc(SF_HTTP__READ_BUF);
 	s->wbuf = sf_malloc(SF_HTTP__WRITE_BUF);
 	s->encoders = sf_http__encoders_new();
+	s->addresses = sf_http__addresses_new();
 	signal(SIGPIPE, SIG_IGN); /* a client that is gone is an error of write, not the end of the process */
 	*out = s;
 	return 0;

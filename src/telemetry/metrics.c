@@ -18,6 +18,8 @@ const struct sf_telemetry__metric sf_telemetry__metrics[] = {
 	{ "http_requests_received_total", "Requests whose headers arrived.", SF_TM_COUNTER, HTTP(requests), 1 },
 	{ "http_requests_canceled_total", "Requests whose client went away.", SF_TM_COUNTER, HTTP(canceled), 1 },
 	{ "http_requests_overloaded_total", "Requests and connections refused because too much was in flight.", SF_TM_COUNTER, HTTP(overloaded), 1 },
+	{ "http_connections_evicted_total", "Connections without a request that gave way to new ones.", SF_TM_COUNTER, HTTP(evicted), 1 },
+	{ "http_connections_crowded_total", "Connections refused because their address held too many.", SF_TM_COUNTER, HTTP(crowded), 1 },
 	{ "http_parse_errors_total", "Requests that broke the protocol.", SF_TM_COUNTER, HTTP(parse_errors), 1 },
 	{ "http_timeouts_total", "Connections closed because a client was too slow.", SF_TM_COUNTER, HTTP(timeouts), 1 },
 	{ "http_received_bytes_total", "Bytes read from clients.", SF_TM_COUNTER, HTTP(bytes_in), 1 },
