@@ -116,13 +116,29 @@ describe('when things go wrong', () => {
     await p.leave();
   });
 
-  test('signing in never leads to another site', async () => {
+  test('signing in never leads to another site, nor nowhere', async () => {
     const p = await browser.person();
-    await p.open('/login?next=//evil.example/');
+    await p.open(`/login?next=${encodeURIComponent('/.//evil.example/')}`);
     await p.field('E-mail').fill('demo@softfactory.com');
     await p.field('Password').fill('demo123');
     await p.page.locator('form').getByRole('button', { name: 'Sign in' }).click();
     await p.page.waitForURL('**/dashboard');
+    await p.heading(/^Hello, /).waitFor();
+    // who is signed in is led on at once
+    for (const next of ['//evil.example/', '/\\evil.example', '/%2e//evil.example', 'javascript:alert(1)', '/login?next=/login', '/api/auth/me', '/nowhere']) {
+      for (const page of ['/login', '/register']) {
+        await p.page.goto(`${page}?next=${encodeURIComponent(next)}`);
+        await p.page.waitForURL('**/dashboard');
+        await p.heading(/^Hello, /).waitFor();
+      }
+    }
+    await p.page.goto(`/login?next=${encodeURIComponent('/account#name')}`);
+    await p.page.waitForURL('**/account#name');
+    await p.settled();
+    p.expect(404, '//chefs'); // a path that reads as a host: no page, and its links work
+    await p.open(`${server.url}//chefs?x=1`);
+    await p.page.locator('main').getByRole('link', { name: 'Find a chef' }).click();
+    await p.hasText('80 chefs');
     await p.leave();
   });
 
@@ -177,6 +193,85 @@ describe('when things go wrong', () => {
     await p.hasText('Your password is changed.');
     await p.open('/dashboard');
     await p.heading('Hello, After').waitFor();
+    await p.leave();
+  });
+
+  test('signing out that failed is told, and the page stays signed in', async () => {
+    const p = await browser.person();
+    await p.signIn('demo@softfactory.com', 'demo123');
+    await p.page.route('**/auth/logout', (r) => r.fulfill(json(500, { error: 'Something went wrong on our side.', code: 'internal', request_id: 'r' })));
+    p.expect(500, '/auth/logout');
+    await p.open('/account');
+    const out = p.page.locator('main').getByRole('button', { name: 'Sign out' });
+    await out.click();
+    await p.hasText('You are still signed in. Something went wrong on our side.');
+    await p.button(/^Account of /).waitFor();
+    let lost = true;
+    await p.page.unroute('**/auth/logout');
+    await p.page.route('**/auth/logout', (r) => (lost ? (lost = false, r.abort('connectionreset')) : r.continue())); // asked again by itself
+    await out.click();
+    await p.link('Sign in').first().waitFor();
+    assert.deepEqual(await p.context.cookies(), []);
+    await p.leave();
+  });
+
+  test('while the server cannot say who is here, nobody is sent to sign in', async () => {
+    const p = await browser.person();
+    await p.signIn('demo@softfactory.com', 'demo123');
+    let broken = true;
+    await p.page.route('**/auth/session', (r) => (broken ? r.fulfill(json(503, { error: 'A part of the system is down.', code: 'unavailable', request_id: 'r' }, { 'Retry-After': '60' })) : r.continue()));
+    p.expect(503, '/auth/session');
+    await p.page.goto('/bookings');
+    await p.heading('We could not find out who you are').waitFor();
+    assert.equal(new URL(p.page.url()).pathname, '/bookings');
+    await p.accessible('a session that is not known');
+    broken = false;
+    await p.button('Try again').click();
+    await p.heading('My bookings').waitFor();
+    await p.leave();
+  });
+
+  test('what the cookies say is not believed: the server says who is signed in', async () => {
+    const p = await browser.person();
+    await p.signIn('demo@softfactory.com', 'demo123');
+    await p.context.clearCookies({ name: 'sf_csrf' });
+    await p.page.goto('/bookings');
+    await p.heading('My bookings').waitFor(); // the session lives, and its companion is back
+    assert.ok((await p.context.cookies()).some((c) => c.name === 'sf_csrf'));
+    const other = await p.context.newPage();
+    await other.goto('/account');
+    await other.locator('main').getByRole('button', { name: 'Sign out' }).click();
+    await other.waitForURL((url) => url.pathname === '/');
+    await other.getByRole('link', { name: 'Sign in' }).first().waitFor();
+    await p.page.evaluate(() => document.dispatchEvent(new Event('visibilitychange'))); // the first tab is looked at again
+    await p.page.waitForURL('**/login?next=%2Fbookings');
+    await p.link('Sign in').first().waitFor();
+    await p.leave();
+  });
+
+  test('a page that was open while the server got another secret: writes and signing out work', async () => {
+    const p = await browser.person();
+    const user = await server.user({ name: 'Before' });
+    const rename = async (name) => {
+      const saved = p.page.waitForResponse((r) => r.url().endsWith('/api/auth/me') && r.request().method() === 'PUT' && r.ok());
+      await p.field('Name').fill(name);
+      await p.button('Save the name').click();
+      await saved;
+      await p.heading(name).waitFor();
+    };
+    const SECRETS = [1, 2, 3, 4].map((n) => `secret ${n} of thirty-two bytes or more for tests`);
+    await server.restart({ JWT_SECRET: SECRETS[0] });
+    await p.signIn(user.email, user.password);
+    await p.open('/account');
+    await server.restart({ JWT_SECRET: SECRETS[1], JWT_PREVIOUS_SECRETS: SECRETS[0] }); // a rotation as the guide has it
+    await rename('After a rotation');
+    await server.restart({ JWT_SECRET: SECRETS[2], JWT_PREVIOUS_SECRETS: undefined }); // the others are gone
+    p.expect(403, '/api/auth/me'); // once: then the page has read, and written
+    await rename('After another');
+    await server.restart({ JWT_SECRET: SECRETS[3] });
+    await p.page.locator('main').getByRole('button', { name: 'Sign out' }).click();
+    await p.link('Sign in').first().waitFor();
+    assert.deepEqual(await p.context.cookies(), []);
     await p.leave();
   });
 });

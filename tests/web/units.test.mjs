@@ -7,9 +7,11 @@ import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { Build } from '../../tools/web.mjs';
 import { freeHours, freeOn, hourAt, hourOf, place, roomFrom, span, startTime } from '../../web/js/lib/booking.js';
+import { normal, pageAddress } from '../../web/js/lib/address.js';
 import { ApiError, keyKeeper, retryAfterSeconds } from '../../web/js/lib/api.js';
 import { addDays, addMonths, money, weekday } from '../../web/js/lib/format.js';
 import { exampleOf, operationsByTag, rowsOf, typeWords } from '../../web/js/lib/openapi.js';
+import { isReturn } from '../../web/js/routes.js';
 import { weeksOf } from '../../web/js/ui/calendar.js';
 import { pageNumbers } from '../../web/js/ui/pager.js';
 import { tempDir } from '../lib/proc.mjs';
@@ -82,6 +84,25 @@ describe('formats', () => {
     assert.equal(used[1], used[0], 'a lost answer');
     assert.equal(used[2], used[0], 'a busy server');
     assert.equal(new Set(used).size, 5, 'anything else is an answer');
+  });
+});
+
+describe('where signing in leads back to', () => {
+  const back = (text) => pageAddress(text, 'https://soft.example', isReturn);
+  test('pages of this app, with their query and fragment', () => {
+    for (const text of ['/', '/chefs', '/chef?id=7&hours=3', '/bookings#paid', '/ops/outbox?to=a%40b.co', '/chefs?next=//evil.com', '/chefs?q=http://evil.com']) assert.equal(back(text), text);
+    assert.equal(back('/chefs/'), '/chefs/');
+    assert.equal(back('/./chefs'), '/chefs');
+    assert.equal(back('//soft.example/chefs'), '/chefs', 'our own host by name');
+    assert.equal(back('/x/../bookings?page=2'), '/bookings?page=2');
+  });
+  for (const text of ['/.//evil.com', '//evil.com', '/\\evil.com', '\\\\evil.com', '/%2e//evil.com', '/%2E%2F/evil.com', '/..//evil.com', '/x/..//evil.com', '/\t/evil.com', '/\n/evil.com',
+    '///evil.com', '/////', '//', '/.//', '//chefs', '//evil.com/chefs', '/@evil.com', '/:80', 'javascript:alert(1)', 'https://evil.com/', 'https://soft.example/chefs', 'data:text/html,x', 'chefs', ' /chefs', '',
+    null, undefined, '/api/auth/me', '/auth/logout', '/nowhere', '/js/app.js', '/login', '/login?next=/login', '/register', '/join', '/forgot/', '//[', '/%']) {
+    test(`not by ${JSON.stringify(text)}`, () => assert.equal(back(text), null));
+  }
+  test('a page has several paths', () => {
+    assert.deepEqual(['/', '/index.html', '/chefs/', '/chefs.html', '/ops/outbox/'].map(normal), ['/', '/', '/chefs', '/chefs', '/ops/outbox']);
   });
 });
 

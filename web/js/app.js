@@ -2,8 +2,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { html, render } from './lib/html.js';
 import { navigate, startRouter, useLocation } from './lib/router.js';
-import { loginAddress, startSession, useSession } from './lib/session.js';
-import { routeOf } from './routes.js';
+import { askWho, loginAddress, startSession, useSession } from './lib/session.js';
+import { isReturn, routeOf } from './routes.js';
 import { Footer, Header, TabBar } from './ui/frame.js';
 import { Empty, Skeleton, Trouble } from './ui/states.js';
 import { Toasts } from './ui/toasts.js';
@@ -26,6 +26,7 @@ function Guarded({ route, Page }) {
   const session = useSession();
   const barred = route.who && session.status === 'guest';
   useEffect(() => { if (barred) navigate(loginAddress(), { replace: true }); }, [barred]);
+  if (route.who && session.error) return html`<div class="wrap page"><${Trouble} title="We could not find out who you are" error=${session.error} onRetry=${() => askWho()} /></div>`;
   if (route.who && session.status !== 'user') return html`<div class="wrap page"><${Skeleton} shape="block" /></div>`;
   if (route.who === 'admin' && session.user.role !== 'admin') {
     return html`<div class="wrap page"><${Empty} icon="shield" level=${1} title="For administrators"><p>Your account has no access to this page.</p>
@@ -62,6 +63,6 @@ function App() {
     <${Toasts} />`;
 }
 
-startRouter();
+startRouter(isReturn);
 startSession();
 render(html`<${App} />`, document.getElementById('app'));

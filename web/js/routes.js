@@ -53,3 +53,5 @@ export const routes = [
 
 export const notFound = routes.find((r) => r.path === null);
 export const routeOf = (path) => routes.find((r) => r.path === path) ?? notFound;
+/** Pages that signing in may lead back to: those of signing in itself are none. */
+export const isReturn = (path) => routes.some((r) => r.path === path && r.frame !== 'plain');

@@ -1,7 +1,8 @@
 // The HTTP client of the app: session cookie and CSRF header, deadlines, errors in the contract's form, polite retries.
 //
 // A read, and a write with an Idempotency-Key, may be sent again: after a lost connection, an overloaded server
-// (503) or a rate limit (429) whose wait is short. Every other write is sent once; its caller decides.
+// (503) or a rate limit (429) whose wait is short. Every other write is sent once; its caller decides. Any write that was refused
+// for its CSRF token alone (the server has another secret now) is sent again once, after a read that renewed the token.
 
 const TIMEOUT_MS = 12_000;
 const RETRIES = 2;
@@ -45,7 +46,11 @@ let onSignedOut = () => {};
 /** Sets what happens when a call that needs a session finds it over. */
 export const setSignedOutHandler = (fn) => { onSignedOut = fn; };
 
-export const hasSession = () => Boolean(cookie('sf_csrf'));
+/** Who the server takes this browser for, or null. The answer also renews sf_csrf, the cookie that writes carry. */
+export const whoAmI = async () => (await get('/auth/session')).user;
+/** The companion of the session's cookie, which scripts cannot read, or null. Where one is, very likely somebody is signed in; it
+ *  changes when somebody signs in or out, in whichever tab. */
+export const companion = () => cookie('sf_csrf');
 
 function cookie(name) {
   const part = document.cookie.split('; ').find((c) => c.startsWith(`${name}=`));
@@ -115,18 +120,24 @@ async function once(method, url, { body, key, signal, timeout, fresh }) {
 
 /**
  * Sends a request and returns { data, headers, status }, or throws ApiError (or the signal's reason when aborted).
- * key: Idempotency-Key, the same over all tries. fresh: an answer that the browser has kept will not do.
- * quiet401: a 401 is the caller's business (login, session check).
+ * key: Idempotency-Key, the same over all tries. again: a write that does no harm when it is done twice. fresh: an answer that the
+ * browser has kept will not do. quiet401: a 401 is the caller's business (login, logout).
  */
-export async function request(method, path, { query, body, key, signal, timeout = TIMEOUT_MS, fresh = false, quiet401 = false } = {}) {
+export async function request(method, path, { query, body, key, signal, timeout = TIMEOUT_MS, again: harmless = false, fresh = false, quiet401 = false } = {}) {
   const url = address(path, query);
-  const repeatable = method === 'GET' || Boolean(key);
+  const repeatable = method === 'GET' || Boolean(key) || harmless;
+  let renewed = false;
   for (let attempt = 0; ; attempt++) {
     try {
       return await once(method, url, { body, key, signal, timeout, fresh });
     } catch (err) {
       if (!(err instanceof ApiError)) throw err;
       if (err.status === 401 && !quiet401) onSignedOut();
+      if (err.code === 'csrf' && !renewed) {
+        renewed = true;
+        await whoAmI();
+        continue;
+      }
       const again = repeatable && err.temporary && attempt < RETRIES;
       if (!again || (err.retryAfter ?? 0) > PATIENCE_S) throw err;
       await wait((err.retryAfter ?? 0.3 * 2 ** attempt) * 1000 + Math.random() * 200, signal);

@@ -1,9 +1,9 @@
 // Client-side addresses: real paths, ordinary links. A click on a link of this site changes the view without
 // loading a page anew; every address also works when it is loaded anew, since the build makes a page for each.
+import { normal, pageAddress } from './address.js';
 import { createStore, useStore } from './store.js';
 
 const here = () => ({ path: normal(location.pathname), search: location.search, hash: location.hash });
-const normal = (path) => path.replace(/(\/index)?\.html$/, '').replace(/(.)\/+$/, '$1') || '/';
 
 const place = createStore(here());
 export const useLocation = () => useStore(place);
@@ -32,18 +32,17 @@ export function useQuery() {
     for (const [k, v] of Object.entries(parts)) {
       if (v === null || v === undefined || v === '') next.delete(k); else next.set(k, v);
     }
-    const text = next.toString();
-    navigate(location.pathname + (text ? `?${text}` : ''), { keepScroll: true, ...opts });
+    const url = new URL(location.href); // not of its path alone, which may begin with "//"
+    url.search = next.toString();
+    url.hash = '';
+    navigate(url, { keepScroll: true, ...opts });
   };
   return [params, change];
 }
 
-/** A path of this site to return to after signing in; anything else becomes `fallback`. */
-export function safeReturn(text, fallback = '/dashboard') {
-  if (!text || !/^\/(?![/\\])/.test(text)) return fallback;
-  const url = new URL(text, location.origin);
-  return url.origin === location.origin ? url.pathname + url.search + url.hash : fallback;
-}
+let isReturn = () => false;
+/** The page to return to after signing in that an address names; anything else becomes `fallback`. */
+export const safeReturn = (text, fallback = '/dashboard') => pageAddress(text, location.origin, isReturn) ?? fallback;
 
 function rememberScroll() {
   if (history.state?.id) scrolls.set(history.state.id, scrollY);
@@ -85,7 +84,9 @@ function onClick(event) {
   navigate(url.href);
 }
 
-export function startRouter() {
+/** returnsTo(path): whether one may be sent there after signing in. */
+export function startRouter(returnsTo) {
+  isReturn = returnsTo;
   history.scrollRestoration = 'manual';
   if (!history.state?.id) history.replaceState({ id: crypto.randomUUID() }, '');
   document.addEventListener('click', onClick);

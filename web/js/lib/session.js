@@ -1,28 +1,54 @@
-// Who is signed in. The cookie that proves it cannot be read by scripts; its companion sf_csrf tells that one is there.
+// Who is signed in. The cookie that proves it cannot be read by scripts, so the server is asked; what is shown is what it said last.
 import { createStore, useStore } from './store.js';
-import { get, hasSession, post, put, setSignedOutHandler } from './api.js';
+import { ApiError, companion, get, post, put, setSignedOutHandler, whoAmI } from './api.js';
 import { currentAddress, navigate } from './router.js';
 import { toast } from './toast.js';
 
-// status: 'unknown' (asking the server), 'guest', 'user'
+const ASK_AGAIN_MS = 2000;
+const ASK_AGAIN_MAX_MS = 30_000;
+
+// status: 'unknown' (the server has not said yet; error: why, when it was asked in vain), 'guest', 'user'
 const store = createStore({ status: 'unknown', user: null });
 export const useSession = () => useStore(store);
 
-const settle = (user) => store.set(user ? { status: 'user', user } : { status: 'guest', user: null });
+let turn = 0; // how often it was settled: an answer to what was asked before does not count any more
+let seen = null; // the companion at that time
+function settle(user) {
+  turn++;
+  seen = companion();
+  store.set(user ? { status: 'user', user } : { status: 'guest', user: null });
+}
 export const loginAddress = (next = currentAddress()) => `/login?next=${encodeURIComponent(next)}`;
 
-export async function startSession() {
+let asking = null; // the wait for the next try
+/** Asks the server who is here. Trouble on the way signs nobody out: it is asked again. */
+export async function askWho(wait = ASK_AGAIN_MS) {
+  const asked = turn;
+  clearTimeout(asking);
+  try {
+    const user = await whoAmI();
+    if (asked !== turn) return;
+    const before = store.get().user;
+    if (before && user && before.id !== user.id) location.reload(); // all that the page holds is another person's
+    else settle(user);
+  } catch (error) {
+    if (asked !== turn || store.get().status !== 'unknown') return; // who was known stays so
+    store.set({ status: 'unknown', user: null, error });
+    asking = setTimeout(askWho, wait, Math.min(wait * 2, ASK_AGAIN_MAX_MS));
+  }
+}
+
+export function startSession() {
   setSignedOutHandler(() => {
     const was = store.get().status;
     settle(null);
     if (was === 'user') toast.info('Your session has ended. Please sign in again.');
   });
-  if (!hasSession()) return settle(null);
-  try {
-    settle(await get('/api/auth/me', null, { quiet401: true }));
-  } catch {
-    settle(null); // a page that needs the session asks again by itself and shows the trouble
-  }
+  document.addEventListener('visibilitychange', () => { // another tab may have signed in or out
+    if (document.visibilityState === 'visible' && companion() !== seen) askWho();
+  });
+  if (!companion()) settle(null); // nearly always right, and the page need not wait; the server has the last word
+  askWho();
 }
 
 export async function login(email, password) {
@@ -36,11 +62,19 @@ export async function register({ email, password, name }) {
   return login(email, password);
 }
 
+/** Signs out. Whoever could not be signed out is told so and stays signed in. */
 export async function logout() {
-  try { await post('/auth/logout', undefined, { quiet401: true }); } finally {
-    settle(null);
-    navigate('/');
+  try {
+    await post('/auth/logout', undefined, { again: true, quiet401: true });
+  } catch (err) {
+    if (!(err instanceof ApiError)) throw err;
+    if (err.status !== 401) { // 401: the session was over already
+      toast.error(`You are still signed in. ${err.message}`);
+      return;
+    }
   }
+  settle(null);
+  navigate('/');
 }
 
 export async function rename(name) {
