@@ -8,7 +8,7 @@ import { endOwn, freshDatabase } from './pg.mjs';
 
 export const BIN = process.env.SF_BIN ?? new URL('../../build/softfactory', import.meta.url).pathname;
 export const ENGINES = (process.env.SF_ENGINES ?? 'sqlite,postgres').split(',');
-export const SECRET = 'a secret of thirty-two bytes or more, for tests only';
+export const SECRET = 'a secret of thirty-two bytes or more for tests only'; // without a comma: JWT_PREVIOUS_SECRETS may hold it
 
 /** Limits are off, so that one address may ask as often as it likes on a machine however busy; tests of limits set them. */
 const BASE_ENV = {

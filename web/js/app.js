@@ -22,9 +22,10 @@ function usePage(route) {
   return state;
 }
 
-function Guarded({ route, Page }) {
+/** left: the reader has gone on to another place, whose page is still coming. */
+function Guarded({ route, Page, left }) {
   const session = useSession();
-  const barred = route.who && session.status === 'guest';
+  const barred = route.who && session.status === 'guest' && !left;
   useEffect(() => { if (barred) navigate(loginAddress(), { replace: true }); }, [barred]);
   if (route.who && session.error) return html`<div class="wrap page"><${Trouble} title="We could not find out who you are" error=${session.error} onRetry=${() => askWho()} /></div>`;
   if (route.who && session.status !== 'user') return html`<div class="wrap page"><${Skeleton} shape="block" /></div>`;
@@ -54,7 +55,7 @@ function App() {
     <${Header} />
     <main id="main" ref=${main} tabindex="-1" aria-busy=${shown === route || error ? undefined : 'true'} class=${plain ? 'main main--plain' : 'main'}>
       ${error ? html`<div class="wrap page"><${Trouble} title="This page did not load" error=${error} onRetry=${() => location.reload()} /></div>` : null}
-      ${Page && !error ? html`<${Guarded} key=${shown.path} route=${shown} Page=${Page} />` : null}
+      ${Page && !error ? html`<${Guarded} key=${shown.path} route=${shown} Page=${Page} left=${shown !== route} />` : null}
       ${!Page && !error ? html`<div class="wrap page"><${Skeleton} shape="block" /></div>` : null}
     </main>
     ${plain ? null : html`<${Footer} guest=${session.status !== 'user'} />`}
