@@ -325,3 +325,11 @@ size_t sf_zone_format(const struct sf_zone *z, int64_t t, char *buf) {
 	buf[16] = 0;
 	return 16;
 }
+
+struct sf_str sf_zone_text(struct sf_arena *a, struct sf_str zone, struct sf_str place, int64_t t) {
+	const struct sf_zone *z = sf_zone_of(zone);
+	char text[32];
+	sf_zone_format(z, t, text);
+	return sf_str_eq(place, sf_zone_name(z)) ? sf_arena_str(a, sf_str(text))
+											 : sf_arena_printf(a, "%s (%s)", text, z->name);
+}

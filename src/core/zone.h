@@ -36,5 +36,8 @@ int64_t sf_zone_day_start(const struct sf_zone *z, int64_t day);
 int64_t sf_zone_day(const struct sf_zone *z, int64_t t); /* that holds the instant */
 
 size_t sf_zone_format(const struct sf_zone *z, int64_t t, char *buf); /* "2026-11-22 18:00"; buf ≥ 32 bytes */
+/* An instant as a message tells it to a reader in `zone` (by sf_zone_of): "2026-11-22 18:00", and with the zone, "2026-11-22
+ * 18:00 (Asia/Seoul)", unless it is also that of the place where it happens (n 0: nowhere). */
+struct sf_str sf_zone_text(struct sf_arena *a, struct sf_str zone, struct sf_str place, int64_t t);
 
 #endif

@@ -24,15 +24,17 @@ static struct sf_str data_of(struct sf_arena *a, const struct sf_kv *data) {
 	return sf_buf_view(&b);
 }
 
-/* {template, to, name, at, data}: `at` makes the Date of every attempt the same. */
-static struct sf_str payload(struct sf_arena *a, const struct mail__template *t, const struct mail_to *to,
-							 struct sf_str data, int64_t now) {
+/* {template, to, name, zone, place, at, data}: `at` makes the Date of every attempt the same. */
+static struct sf_str payload(struct sf_arena *a, const struct mail__template *t, const struct mail *m,
+							 const struct mail_to *to, struct sf_str data, int64_t now) {
 	struct sf_buf b;
 	sf_buf_init(&b, a);
 	struct sf_json j = sf_json(&b);
 	sf_json_obj(&j);
 	sf_json_add(&j, SF_KV("template", t->name), SF_KV("to", to->email), SF_KV("at", now));
 	if (to->name.p) sf_json_add(&j, SF_KV("name", to->name));
+	if (to->time_zone.p) sf_json_add(&j, SF_KV("zone", to->time_zone));
+	if (m->place.p) sf_json_add(&j, SF_KV("place", m->place));
 	if (t->secret) {
 		sf_json_add(&j, SF_KV("sealed", mail__seal(a, data)));
 	} else {
@@ -51,7 +53,7 @@ static size_t jobs_of(struct sf_arena *a, const struct mail *m, int64_t now, str
 	struct sf_str data = data_of(a, m->data);
 	for (size_t i = 0; i < m->nto; i++)
 		jobs[i] = (struct sf_job_new) { .kind = "email.send",
-										.payload = payload(a, t, &m->to[i], data, now),
+										.payload = payload(a, t, m, &m->to[i], data, now),
 										.priority = t->priority,
 										.owner = m->to[i].user,
 										.trace = m->trace };

@@ -12,14 +12,17 @@ struct sf_dbh;
 
 struct mail_to {
 	struct sf_str email, name; /* name p NULL: none is known */
+	struct sf_str time_zone;   /* in which times are written to them; p NULL: SF_ZONE_DEFAULT */
 	int64_t user;              /* may follow the job at /api/jobs/{id}; 0: admins only */
 };
 struct mail {
 	const char *template; /* of templates.c (else a bug) */
 	const struct mail_to *to;
 	size_t nto;               /* one mail each */
-	const struct sf_kv *data; /* the template's fields, ends with key NULL */
-	struct sf_str trace;      /* traceparent of the request; p NULL: none */
+	const struct sf_kv *data; /* the template's fields, ends with key NULL; instants are in UTC */
+	struct sf_str
+		place; /* zone of where it takes place: who is in it needs not be told the zone; p NULL: each is */
+	struct sf_str trace; /* traceparent of the request; p NULL: none */
 };
 /* ~ Writes the jobs in the transaction, one statement whatever nto is. */
 SF_MUSTCHECK

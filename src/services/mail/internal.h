@@ -33,9 +33,13 @@ const struct mail__template *mail__template(struct sf_str name); /* NULL: no suc
 struct mail__text {
 	struct sf_str subject, text, html;
 };
-/* Writes the mail in both languages, Korean first; name p NULL: without a greeting by name. SF_EINVAL: a field is missing (*why names it). */
+struct mail__reader {
+	struct sf_str name;        /* p NULL: without a greeting by name */
+	struct sf_str zone, place; /* as sf_zone_text takes them */
+};
+/* Writes the mail in both languages, Korean first. SF_EINVAL: a field is missing (*why names it). */
 SF_MUSTCHECK
-int mail__render(struct sf_arena *a, const struct mail__template *t, struct sf_str name,
+int mail__render(struct sf_arena *a, const struct mail__template *t, const struct mail__reader *reader,
 				 const struct json_t *data, struct mail__text *out, struct sf_str *why);
 
 /* ---- message --------------------------------------------------------------------------------------- */

@@ -40,10 +40,12 @@ int mail__compose(struct sf_arena *a, const json_t *payload, struct sf_str key, 
 	const json_t *data = NULL;
 	int err = 0;
 	struct sf_str field = SF_STR_NULL, name = text_of(payload, "template");
+	const struct mail__reader reader = { text_of(payload, "name"), text_of(payload, "zone"),
+										 text_of(payload, "place") };
 	const char *sender = sf_config_text("MAIL_FROM");
 	const struct mail__template *known = mail__template(name);
 	*m = (struct mail__message) { .to = text_of(payload, "to"),
-								  .to_name = text_of(payload, "name"),
+								  .to_name = reader.name,
 								  .date = json_integer_value(json_object_get(payload, "at")) };
 	*t = known;
 	if (!known)
@@ -52,7 +54,7 @@ int mail__compose(struct sf_arena *a, const json_t *payload, struct sf_str key, 
 		*why = sf_arena_printf(a, "\"" SF_PRI "\" is not an address that mail can be sent to", SF_ARG(m->to));
 	else if ((err = data_of(a, known, payload, &data)) != 0)
 		*why = SF_STR("the mail was sealed under a JWT_SECRET that this worker does not have");
-	else if (mail__render(a, known, m->to_name, data, &m->text, &field))
+	else if (mail__render(a, known, &reader, data, &m->text, &field))
 		*why = sf_arena_printf(a, "the template \"%s\" needs the field \"" SF_PRI "\"", known->name,
 							   SF_ARG(field));
 	if (err) return SF_EUNAVAILABLE; /* during a rotation another worker may have it, or this one soon */

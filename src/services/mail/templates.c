@@ -3,7 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "core/time.h"
+#include "core/zone.h"
 #include "services/mail/internal.h"
 
 enum { KO, EN, LANGUAGES };
@@ -116,6 +116,7 @@ const struct mail__template *mail__template(struct sf_str name) {
 
 struct page { /* one mail being written */
 	struct sf_arena *a;
+	const struct mail__reader *reader;
 	const json_t *data;
 	struct sf_str missing; /* p NULL: none */
 };
@@ -133,12 +134,9 @@ static struct sf_str money(struct sf_arena *a, int64_t v) { /* won, with a comma
 	return sf_buf_view(&b);
 }
 
-static struct sf_str instant(struct sf_arena *a, struct sf_str s) {
-	char text[32];
+static struct sf_str instant(const struct page *p, struct sf_str s) {
 	int64_t t;
-	if (sf_time_parse(s, &t)) return s;
-	sf_time_format(t, text);
-	return sf_arena_printf(a, "%.10s %.5s UTC", text, text + 11);
+	return sf_time_parse(s, &t) ? s : sf_zone_text(p->a, p->reader->zone, p->reader->place, t);
 }
 
 /* The field's value as the language writes it; p NULL when the mail lacks it. */
@@ -157,7 +155,7 @@ static struct sf_str value(struct page *p, struct sf_str name, int lang) {
 										: sf_arena_printf(p->a, "%lld", (long long)n);
 	switch (f->shown) {
 	case MONEY: return json_is_integer(v) ? money(p->a, n) : s;
-	case TIME: return instant(p->a, s);
+	case TIME: return instant(p, s);
 	case HOURS: return sf_arena_printf(p->a, lang == KO ? SF_PRI "시간" : SF_PRI " h", SF_ARG(s));
 	case RESULT:
 		if (lang == EN || !json_is_string(v)) return s;
@@ -237,11 +235,11 @@ static void greeting(struct page *p, struct sf_str name, int lang, struct sf_buf
 	paragraph(text, html, sf_buf_view(b));
 }
 
-static void language(struct page *p, const struct mail__template *t, struct sf_str name, int lang,
-					 struct sf_buf *text, struct sf_buf *html) {
+static void language(struct page *p, const struct mail__template *t, int lang, struct sf_buf *text,
+					 struct sf_buf *html) {
 	const char *at = t->body[lang];
 	sf_buf_printf(html, "<div lang=\"%s\">\n", lang == KO ? "ko" : "en");
-	greeting(p, name, lang, text, html);
+	greeting(p, p->reader->name, lang, text, html);
 	while (at) {
 		const char *end = strstr(at, "\n\n");
 		struct sf_str one = { at, end ? (size_t)(end - at) : strlen(at) };
@@ -252,9 +250,9 @@ static void language(struct page *p, const struct mail__template *t, struct sf_s
 	sf_buf_cstr(html, "</div>\n");
 }
 
-int mail__render(struct sf_arena *a, const struct mail__template *t, struct sf_str name, const json_t *data,
-				 struct mail__text *out, struct sf_str *why) {
-	struct page p = { .a = a, .data = data };
+int mail__render(struct sf_arena *a, const struct mail__template *t, const struct mail__reader *reader,
+				 const json_t *data, struct mail__text *out, struct sf_str *why) {
+	struct page p = { .a = a, .reader = reader, .data = data };
 	struct sf_buf text, html;
 	sf_buf_init(&text, a);
 	sf_buf_init(&html, a);
@@ -262,10 +260,10 @@ int mail__render(struct sf_arena *a, const struct mail__template *t, struct sf_s
 				"<!doctype html>\n<html><body style=\"margin:0;padding:24px;background:#f6f6f4;color:#222;"
 				"font:15px/1.6 sans-serif\">\n<div style=\"max-width:560px;margin:0 auto;padding:24px;"
 				"background:#fff;border-radius:8px\">\n");
-	language(&p, t, name, KO, &text, &html);
+	language(&p, t, KO, &text, &html);
 	sf_buf_cstr(&text, "----\n\n");
 	sf_buf_cstr(&html, "<hr style=\"border:0;border-top:1px solid #ddd;margin:20px 0\">\n");
-	language(&p, t, name, EN, &text, &html);
+	language(&p, t, EN, &text, &html);
 	sf_buf_cstr(&text, "SoftFactory\n");
 	sf_buf_cstr(
 		&html,

@@ -176,10 +176,7 @@ static int reply_me(struct sf_req *r, const struct platform_q_user_lock_row *u,
 					const struct platform_pair *pair) {
 	struct sf_json *j = sf_reply_json(r, 200);
 	sf_json_obj(j);
-	sf_json_add(j, SF_KV("id", u->id), SF_KV("email", u->email), SF_KV("name", u->name),
-				SF_KV("role", u->role), SF_KV("is_active", u->is_active));
-	sf_json_key(j, "created_at");
-	sf_json_time(j, u->created_at);
+	platform__user_members(j, u);
 	if (pair)
 		sf_json_add(j, SF_KV("access_token", pair->access), SF_KV("refresh_token", pair->refresh),
 					SF_KV("expires_in", PLATFORM_ACCESS_S));
@@ -211,6 +208,8 @@ int platform_me_change(struct sf_req *r) { /* 400: current_password missing or w
 	if (!err) err = platform__lock_caller(r, tx, password ? &proof : NULL, &l);
 	if (err) goto out;
 	if (in->name.p) l.u.name = in->name;
+	if (in->time_zone.p) l.u.time_zone = in->time_zone;
+	if (in->language.p) l.u.language = in->language;
 	if (password) err = set_password(r, &l, sf_str(hash), tokens);
 	if (!err) err = platform__store(&l);
 	if (err) goto out;

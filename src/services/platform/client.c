@@ -9,10 +9,22 @@
 #define FOLLOW_MS         400
 #define FOLLOW_SLACK_USEC (5 * SF_USEC) /* hosts whose clocks differ, transactions that take a while */
 
+/* ~ */
+static int time_zone(struct sf_req *r, int64_t user, struct sf_str *out) {
+	struct sf_dbh *h =
+		sf_db_auto(sf_app_db(sf_req_app(r), "platform"), sf_req_arena(r), SF_READ_PRIMARY, "time zone");
+	struct platform_q_user_zone_row row;
+	int err = platform_q_user_zone(h, &(struct platform_q_user_zone_in) { .id = user }, &row);
+	if (err) return err == SF_ENOTFOUND ? 0 : err;
+	*out = row.time_zone;
+	return 0;
+}
+
 const struct sf_identity platform_identity = {
 	.session = platform__session,
 	.session_s = PLATFORM_SESSION_S,
 	.subscribed = platform__subscribed,
+	.time_zone = time_zone,
 };
 
 int platform_user(struct sf_req *r, int64_t id, struct platform_user *out) {
@@ -24,6 +36,7 @@ int platform_user(struct sf_req *r, int64_t id, struct platform_user *out) {
 	*out = (struct platform_user) { .id = row.id,
 									.email = row.email,
 									.name = row.name,
+									.time_zone = row.time_zone,
 									.admin = sf_str_eq(row.role, SF_STR("admin")),
 									.is_active = row.is_active };
 	return 0;
@@ -42,9 +55,11 @@ int platform_users_of(const struct sf_app *app, struct sf_dbh *tx, const char *s
 		for (size_t k = 0; k < rows.n; k++) {
 			const struct platform_q_users_by_ids_row *u = SF_ROW(rows, platform_q_users_by_ids, k);
 			if (u->id == ids[i])
-				out[i] = (struct platform_user) {
-					.id = u->id, .email = u->email, .name = u->name, .is_active = u->is_active
-				};
+				out[i] = (struct platform_user) { .id = u->id,
+												  .email = u->email,
+												  .name = u->name,
+												  .time_zone = u->time_zone,
+												  .is_active = u->is_active };
 		}
 	}
 	return 0;

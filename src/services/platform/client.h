@@ -8,7 +8,7 @@ struct sf_req;
 
 struct platform_user {
 	int64_t id;
-	struct sf_str email, name; /* in the arena of the request or the transaction */
+	struct sf_str email, name, time_zone; /* in the arena of the request or the transaction */
 	bool admin, is_active;
 };
 /* ~ One user. SF_ENOTFOUND: no such user. */

@@ -26,7 +26,7 @@ struct platform_refresh_body {
 	struct sf_str refresh_token;
 };
 struct platform_profile_body { /* what is absent stays */
-	struct sf_str name, password, current_password;
+	struct sf_str name, password, current_password, time_zone, language;
 };
 struct platform_users_query {
 	struct sf_str q;
@@ -52,6 +52,8 @@ int platform__prune(struct sf_job *j);                   /* ~ a job: takes away 
 /* ---- shared ----------------------------------------------------------------------------------------- */
 
 /* The user as answers show it: {id,email,name,role,is_active,created_at}. */
+/* The members of a user as every answer has them, into an open object. */
+void platform__user_members(struct sf_json *j, const struct platform_q_user_lock_row *u);
 void platform__user_json(struct sf_json *j, const char *key, const struct platform_q_user_lock_row *u);
 
 /* A user's row as it is and stays, for tx holds its lock: tokens and sessions are made from nothing else. See lock.c, which alone

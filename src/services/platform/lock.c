@@ -82,6 +82,8 @@ int platform__store(const struct platform_locked *l) {
 											.password_hash = l->u.password_hash,
 											.role = l->u.role,
 											.is_active = l->u.is_active,
-											.tokens_from = l->u.tokens_from };
+											.tokens_from = l->u.tokens_from,
+											.time_zone = l->u.time_zone,
+											.language = l->u.language };
 	return platform_q_user_change(l->tx, &in, NULL);
 }

@@ -132,7 +132,9 @@ static int use(struct sf_req *r, struct sf_dbh *tx, const struct platform_q_otp_
 static int mail_one(struct sf_req *r, struct sf_dbh *tx, const char *template,
 					const struct platform_q_user_lock_row *u) {
 	char at[32];
-	const struct mail_to to = { .email = u->email, .name = u->name, .user = u->id };
+	const struct mail_to to = {
+		.email = u->email, .name = u->name, .user = u->id, .time_zone = u->time_zone
+	};
 	const struct sf_kv data[] = { SF_KV("email", u->email),
 								  sf_kv_time("changed_at", sf_req_now(r), at),
 								  { 0 } };
@@ -148,7 +150,11 @@ int platform_otp_verify(struct sf_req *r) { /* 400: the code, or the email has a
 	char hash[SF_PASSWORD_HASH_MAX];
 	struct sf_dbh *tx = NULL;
 	struct platform_q_user_lock_row u = {
-		.email = email, .role = SF_STR("user"), .is_active = true, .created_at = sf_req_now(r)
+		.email = email,
+		.role = SF_STR("user"),
+		.is_active = true,
+		.time_zone = SF_STR(SF_ZONE_DEFAULT),
+		.created_at = sf_req_now(r),
 	};
 	struct platform_q_user_add_row row;
 	sf_str_cut(email, '@', &u.name, &domain); /* until its owner says another */

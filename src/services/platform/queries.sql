@@ -15,13 +15,20 @@ SELECT id, email, password_hash, name, role, is_active, tokens_from, created_at 
 
 -- name: user_get :one
 -- in: id int
--- out: id int, email text, name text, role text, is_active bool, created_at time
-SELECT id, email, name, role, is_active, created_at FROM users WHERE id = :id;
+-- out: id int, email text, name text, role text, is_active bool, time_zone text, language text?, created_at time
+SELECT id, email, name, role, is_active, time_zone, language, created_at FROM users WHERE id = :id;
+
+-- name: user_zone :one
+-- in: id int
+-- out: time_zone text
+SELECT time_zone FROM users WHERE id = :id;
 
 -- name: user_lock :one
 -- in: id int
--- out: id int, email text, password_hash text, name text, role text, is_active bool, tokens_from int, created_at time
-SELECT id, email, password_hash, name, role, is_active, tokens_from, created_at FROM users WHERE id = :id FOR UPDATE;
+-- out: id int, email text, password_hash text, name text, role text, is_active bool, tokens_from int, time_zone text,
+-- out: language text?, created_at time
+SELECT id, email, password_hash, name, role, is_active, tokens_from, time_zone, language, created_at
+FROM users WHERE id = :id FOR UPDATE;
 
 -- name: user_hash :one
 -- in: id int
@@ -29,14 +36,16 @@ SELECT id, email, password_hash, name, role, is_active, tokens_from, created_at 
 SELECT email, password_hash, tokens_from FROM users WHERE id = :id;
 
 -- name: user_change :exec
--- in: id int, name text, password_hash text, role text, is_active bool, tokens_from int
-UPDATE users SET name = :name, password_hash = :password_hash, role = :role, is_active = :is_active, tokens_from = :tokens_from
+-- in: id int, name text, password_hash text, role text, is_active bool, tokens_from int, time_zone text, language text?
+UPDATE users SET name = :name, password_hash = :password_hash, role = :role, is_active = :is_active, tokens_from = :tokens_from,
+    time_zone = :time_zone, language = :language
 WHERE id = :id;
 
 -- name: users_page :many
 -- in: limit int, offset int
--- out: id int, email text, name text, role text, is_active bool, created_at time, active_subscriptions int
-SELECT id, email, name, role, is_active, created_at,
+-- out: id int, email text, name text, role text, is_active bool, time_zone text, language text?, created_at time,
+-- out: active_subscriptions int
+SELECT id, email, name, role, is_active, time_zone, language, created_at,
     (SELECT count(*) FROM subscriptions s WHERE s.user_id = u.id AND s.status = 'active') AS active_subscriptions
 FROM users u ORDER BY id LIMIT :limit OFFSET :offset;
 
@@ -47,8 +56,9 @@ SELECT n FROM user_count;
 -- name: users_search :many
 -- `pattern` is a LIKE pattern (platform_like).
 -- in: pattern text, limit int, offset int
--- out: id int, email text, name text, role text, is_active bool, created_at time, active_subscriptions int
-SELECT id, email, name, role, is_active, created_at,
+-- out: id int, email text, name text, role text, is_active bool, time_zone text, language text?, created_at time,
+-- out: active_subscriptions int
+SELECT id, email, name, role, is_active, time_zone, language, created_at,
     (SELECT count(*) FROM subscriptions s WHERE s.user_id = u.id AND s.status = 'active') AS active_subscriptions
 FROM users u WHERE email @ilike :pattern ESCAPE '\' OR name @ilike :pattern ESCAPE '\'
 ORDER BY id LIMIT :limit OFFSET :offset;
@@ -271,7 +281,7 @@ DELETE FROM otps WHERE expires_at < :cutoff;
 
 -- name: users_by_ids :many
 -- in: ids ints
--- out: id int, email text, name text, is_active bool
-SELECT id, email, name, is_active FROM users WHERE id = ANY(:ids) ORDER BY id;
+-- out: id int, email text, name text, is_active bool, time_zone text
+SELECT id, email, name, is_active, time_zone FROM users WHERE id = ANY(:ids) ORDER BY id;
 -- sqlite:
-SELECT id, email, name, is_active FROM users WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY id;
+SELECT id, email, name, is_active, time_zone FROM users WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY id;

@@ -3,6 +3,7 @@
 #include "services/services.h"
 
 #define TOKEN_MAX 4096
+#define LANGUAGES "ko|en"
 
 /* ---- inputs ------------------------------------------------------------------------------------------- */
 
@@ -46,6 +47,9 @@ static const struct sf_field refresh_in[] = {
 };
 static const struct sf_field profile_in[] = {
 	SF_IN(struct platform_profile_body, name, SF_F_TEXT, .min = 1, .max = 100),
+	SF_IN(struct platform_profile_body, time_zone, SF_F_ZONE,
+		  .help = "an IANA name: times without offset are read in it, and times are shown in it"),
+	SF_IN(struct platform_profile_body, language, SF_F_ENUM, .choices = LANGUAGES),
 	SF_IN(struct platform_profile_body, password, SF_F_TEXT, .keep_space = true, .min = 8, .max = 128,
 		  .help = "a new password; revokes every token and session"),
 	SF_IN(struct platform_profile_body, current_password, SF_F_TEXT, .keep_space = true, .multiline = true,
@@ -70,7 +74,10 @@ static const struct sf_field user_change_in[] = {
 	SF_OUT(id, SF_F_INT, .required = true), SF_OUT(email, SF_F_EMAIL, .required = true),                     \
 		SF_OUT(name, SF_F_TEXT, .required = true),                                                           \
 		SF_OUT(role, SF_F_ENUM, .required = true, .choices = "user|admin"),                                  \
-		SF_OUT(is_active, SF_F_BOOL, .required = true), SF_OUT(created_at, SF_F_TIME, .required = true)
+		SF_OUT(is_active, SF_F_BOOL, .required = true), SF_OUT(time_zone, SF_F_ZONE, .required = true),      \
+		SF_OUT(language, SF_F_ENUM, .required = true, .nullable = true, .choices = LANGUAGES,                \
+			   .help = "null until one is chosen"),                                                          \
+		SF_OUT(created_at, SF_F_TIME, .required = true)
 #define PRODUCT_FIELDS                                                                                       \
 	SF_OUT(id, SF_F_INT, .required = true), SF_OUT(name, SF_F_TEXT, .required = true),                       \
 		SF_OUT(slug, SF_F_TEXT, .required = true),                                                           \
@@ -201,7 +208,7 @@ static const struct sf_route routes[] = {
 	  .summary = "The caller" },
 	{ SF_PUT, "/api/auth/me", platform_me_change, .auth = SF_USER, .rate = SF_RATE_AUTH,
 	  BODY(profile_in, platform_profile_body), .reply = profile_out, .errors = { SF_ELOCKED },
-	  .summary = "Change name or password" },
+	  .summary = "Change name, time zone, language or password" },
 	{ SF_POST, "/auth/login", platform_session_login, .auth = SF_PUBLIC, .rate = SF_RATE_AUTH,
 	  BODY(login_in, platform_login_body), .reply = pair_out,
 	  .errors = { SF_EAUTH, SF_EFORBIDDEN, SF_ELOCKED },

@@ -14,13 +14,18 @@
 #include "core/time.h"
 #include "services/platform/internal.h"
 
+void platform__user_members(struct sf_json *j, const struct platform_q_user_lock_row *u) {
+	sf_json_add(j, SF_KV("id", u->id), SF_KV("email", u->email), SF_KV("name", u->name),
+				SF_KV("role", u->role), SF_KV("is_active", u->is_active), SF_KV("time_zone", u->time_zone),
+				SF_KV("language", u->language));
+	sf_json_key(j, "created_at");
+	sf_json_time(j, u->created_at);
+}
+
 void platform__user_json(struct sf_json *j, const char *key, const struct platform_q_user_lock_row *u) {
 	if (key) sf_json_key(j, key);
 	sf_json_obj(j);
-	sf_json_add(j, SF_KV("id", u->id), SF_KV("email", u->email), SF_KV("name", u->name),
-				SF_KV("role", u->role), SF_KV("is_active", u->is_active));
-	sf_json_key(j, "created_at");
-	sf_json_time(j, u->created_at);
+	platform__user_members(j, u);
 	sf_json_obj_end(j);
 }
 

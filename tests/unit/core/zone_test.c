@@ -208,6 +208,21 @@ static void examples(void **state) {
 	char text[32];
 	sf_zone_format(zone("Asia/Seoul"), at("2026-11-22T15:30:59Z"), text);
 	assert_string_equal(text, "2026-11-23 00:30");
+	static const struct {
+		const char *zone, *place, *text;
+	} told[] = {
+		{ "Asia/Seoul", "Asia/Seoul", "2026-11-23 00:30" },
+		{ "Asia/Seoul", "America/New_York", "2026-11-23 00:30 (Asia/Seoul)" },
+		{ "America/New_York", "Asia/Seoul", "2026-11-22 10:30 (America/New_York)" },
+		{ "America/New_York", "", "2026-11-22 10:30 (America/New_York)" },
+		{ "Europe/Gone", "Europe/Gone", "2026-11-23 00:30 (Asia/Seoul)" },
+		{ "", "Asia/Seoul", "2026-11-23 00:30" },
+	};
+	struct sf_arena *a = sf_arena_new(0);
+	for (size_t i = 0; i < SF_COUNT(told); i++)
+		assert_str(sf_zone_text(a, sf_str(told[i].zone), sf_str(told[i].place), at("2026-11-22T15:30:59Z")),
+				   told[i].text);
+	sf_arena_free(a);
 	/* put back over midnight: the minute after it belongs to the day that has begun already */
 	const struct sf_zone *johns = zone("America/St_Johns");
 	int64_t start = sf_zone_day_start(johns, sf_date_join(2010, 11, 7));

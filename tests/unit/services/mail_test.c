@@ -207,13 +207,15 @@ static void mime_hostile(void **state) {
 
 /* ---- templates --------------------------------------------------------------------------------- */
 
+static struct mail__reader reader; /* of what is rendered, but for the name */
 static int render(struct sf_arena *a, const char *name, const char *who, const char *json,
 				  struct mail__text *out, struct sf_str *why) {
 	const struct mail__template *t = mail__template(sf_str(name));
 	assert_non_null(t);
 	json_t *data = json_loads(json, 0, NULL);
 	assert_non_null(data);
-	int err = mail__render(a, t, sf_str(who), data, out, why);
+	reader.name = sf_str(who);
+	int err = mail__render(a, t, &reader, data, out, why);
 	if (!err) { /* what is rendered may point into data */
 		out->text = sf_arena_str(a, out->text);
 		out->html = sf_arena_str(a, out->html);
@@ -239,7 +241,7 @@ static void templates(void **state) {
 		assert_non_null(strstr(text, "김철수님, 안녕하세요."));
 		assert_non_null(strstr(text, "Hello 김철수,"));
 		assert_non_null(strstr(text, "₩1,360,000"));
-		assert_non_null(strstr(text, "2026-12-01 09:30 UTC"));
+		assert_non_null(strstr(text, "시작: 2026-12-01 18:30 (Asia/Seoul)\n"));
 		assert_non_null(strstr(text, "3시간"));
 		assert_non_null(strstr(text, "<b>Park & Co</b>"));
 		assert_null(strstr(html, "<b>Park"));
@@ -248,6 +250,18 @@ static void templates(void **state) {
 		assert_non_null(strstr(text, "Kim  Send money"));
 		assert_null(strchr(text, '{'));
 	}
+	/* times are the reader's, and named where it is another's place */
+	static const struct {
+		const char *zone, *place, *says;
+	} zones[] = { { "Asia/Seoul", "Asia/Seoul", "Start: 2026-12-01 18:30\n" },
+				  { "America/New_York", "Asia/Seoul", "Start: 2026-12-01 04:30 (America/New_York)\n" },
+				  { "Asia/Seoul", "America/New_York", "Start: 2026-12-01 18:30 (Asia/Seoul)\n" } };
+	for (size_t i = 0; i < SF_COUNT(zones); i++) {
+		reader = (struct mail__reader) { .zone = sf_str(zones[i].zone), .place = sf_str(zones[i].place) };
+		assert_int_equal(render(a, "booking_paid", "Kim", BOOKING, &t, &why), 0);
+		assert_non_null(strstr(CSTR(t.text), zones[i].says));
+	}
+	reader = (struct mail__reader) { 0 };
 	assert_int_equal(render(a, "otp", NULL, "{\"otp\":\"012345\",\"minutes\":10}", &t, &why), 0);
 	assert_non_null(strstr(CSTR(t.text), "012345"));
 	assert_null(strstr(CSTR(t.subject), "012345"));
@@ -258,6 +272,7 @@ static void templates(void **state) {
 	assert_non_null(strstr(CSTR(t.html), "sign in as kim@x.kr"));
 	assert_int_equal(
 		render(a, "password_changed", "Kim", "{\"changed_at\":\"2026-12-01T09:30:00Z\"}", &t, &why), 0);
+	assert_non_null(strstr(CSTR(t.text), "2026-12-01 18:30 (Asia/Seoul)에 비밀번호가"));
 	assert_int_equal(
 		render(a, "campaign_result", "Kim", "{\"campaign\":\"차\",\"result\":\"approved\"}", &t, &why), 0);
 	assert_non_null(strstr(CSTR(t.text), "‘선정’"));
