@@ -190,6 +190,25 @@ onEachEngine(describe, after, 'accounts', (engine) => {
     await s.login(u.email, 'another one');
   });
 
+  test('the profile: time zone and language, which every answer about the user carries', async () => {
+    const u = await s.user();
+    const me = () => call('GET', '/api/auth/me', { token: u.token });
+    const put = (body, status = 200) => call('PUT', '/api/auth/me', { token: u.token, body }).then((r) => (assert.equal(r.status, status, r.text), r.body));
+    const of = ({ time_zone, language }) => [time_zone, language];
+    assert.deepEqual(of((await me()).body), ['Asia/Seoul', null]);
+    assert.deepEqual(of(await put({ time_zone: 'America/New_York' })), ['America/New_York', null]);
+    assert.deepEqual(of(await put({ language: 'ko' })), ['America/New_York', 'ko']);
+    assert.deepEqual(of(await put({ name: 'Another', time_zone: null, language: null })), ['America/New_York', 'ko'], 'what is absent stays');
+    for (const time_zone of ['', 'Seoul', 'KST', '+09:00', 'asia/seoul', '../../../etc/passwd', 'Asia/Seoul\u0001', 9])
+      assertError(await call('PUT', '/api/auth/me', { token: u.token, body: { time_zone } }), 400, { field: 'time_zone' });
+    assertError(await call('PUT', '/api/auth/me', { token: u.token, body: { language: 'de' } }), 400, { field: 'language' });
+    const r = await call('POST', '/api/auth/login', { body: { email: u.email, password: u.password } });
+    assert.deepEqual(of(r.body.user), ['America/New_York', 'ko']);
+    assert.deepEqual(of((await call('GET', '/api/platform/dashboard', { token: u.token })).body.user), ['America/New_York', 'ko']);
+    assert.deepEqual(of((await me()).body), ['America/New_York', 'ko']);
+    assert.deepEqual(of((await call('POST', '/api/auth/register', { body: { email: 'zoned@example.com', password: 'eight888', name: 'Z' } })).body.user), ['Asia/Seoul', null]);
+  });
+
   test('a browser session: cookie, CSRF token, logout', async () => {
     const u = await s.user();
     const r = await call('POST', '/auth/login', { body: { email: u.email, password: u.password } });
