@@ -78,8 +78,9 @@ onEachEngine(describe, after, 'telegram', (engine) => {
   });
 
   test('a code links a chat, once', async () => {
-    const user = await s.user({ name: '김\n예약' });
+    const user = await s.user();
     const here = ++chat;
+    await onDatabase(s, `UPDATE users SET name = '김\n예약' WHERE id = ${user.id}`); // brought in with older data
     assert.match(await answer(here, '/status'), /not linked/);
     const first = await code(user);
     assert.equal(first.linked, false);
@@ -144,7 +145,8 @@ onEachEngine(describe, after, 'telegram', (engine) => {
 
   test('commands', async () => {
     const guest = await subscriber(s);
-    const chef = await newChef(s, { name: '*최*_<b>셰프\n[x](http://x.kr)' }), named = '*최*_<b>셰프 [x](http://x.kr)'; // no markup, no second line
+    const chef = await newChef(s), named = '*최*_<b>셰프 [x](http://x.kr)'; // no markup, no second line
+    await onDatabase(s, `UPDATE chefs SET name = '*최*_<b>셰프\n[x](http://x.kr)' WHERE id = ${chef.id}`);
     const here = ++chat;
     await answer(here, (await code(guest)).command);
     assert.match(await answer(here, '/bookings'), /no bookings ahead/);
