@@ -188,9 +188,16 @@ static const char *put_text(struct sf_arena *a, const struct sf_field *f, struct
 	return NULL;
 }
 
+/* Without spaces at its ends; a line break there is not forgiven. */
+static struct sf_str bare(struct sf_str s) {
+	while (s.n && s.p[0] == ' ') s.p++, s.n--;
+	while (s.n && s.p[s.n - 1] == ' ') s.n--;
+	return s;
+}
+
 static const char *put_zone(struct sf_str s, void *at) {
 	const struct sf_zone *z;
-	s = sf_str_trim(s);
+	s = bare(s);
 	if (s.n == 0 || sf_zone_get(s, &z)) return SF_APP_BAD_ZONE;
 	*(struct sf_str *)at = s;
 	return NULL;
@@ -198,7 +205,7 @@ static const char *put_zone(struct sf_str s, void *at) {
 
 static const char *put_date(const struct sf_field *f, struct sf_str s, void *at) {
 	int64_t day = 0;
-	if (sf_date_parse(sf_str_trim(s), &day)) return "must be a date such as 2026-11-22";
+	if (sf_date_parse(bare(s), &day)) return "must be a date such as 2026-11-22";
 	store_int(f, day, at);
 	return NULL;
 }
@@ -207,7 +214,7 @@ static const char *put_date(const struct sf_field *f, struct sf_str s, void *at)
 static const char *put_time(struct sf_req *r, const struct sf_field *f, struct sf_str s, void *at) {
 	bool local = false;
 	int64_t v = 0;
-	if (sf_time_parse_wall(sf_str_trim(s), &v, &local)) return "must be a time such as 2026-11-22T14:00:00Z";
+	if (sf_time_parse_wall(bare(s), &v, &local)) return "must be a time such as 2026-11-22T14:00:00Z";
 	if (local && !r) return "must carry its offset";
 	store_int(f, v, at);
 	if (local) sf_app__wall_add(r, f, is_optional(f) ? &((struct sf_oint *)at)->v : at);
@@ -217,7 +224,7 @@ static const char *put_time(struct sf_req *r, const struct sf_field *f, struct s
 static const char *put_when(struct sf_req *r, const struct sf_field *f, struct sf_str s, void *at) {
 	struct sf_when w = { .has = true }, *to = at;
 	bool local = false;
-	s = sf_str_trim(s);
+	s = bare(s);
 	w.day_only = sf_date_parse(s, &w.day) == 0;
 	if (!w.day_only && sf_time_parse_wall(s, &w.at, &local))
 		return "must be a date such as 2026-11-22, or a time such as 2026-11-22T14:00:00Z";

@@ -103,7 +103,10 @@ static void typed_schema(struct sf_json *j, const struct sf_field *f, bool input
 		items(j, f, input);
 		if (input) limits(j, f, "minItems", "maxItems");
 		break;
-	case SF_F_ZONE: type_of(j, "string", f->nullable); break;
+	case SF_F_ZONE:
+		type_of(j, "string", f->nullable);
+		member(j, "pattern", "^[A-Z][A-Za-z0-9_+/-]{0,62}$");
+		break;
 	case SF_F_WHEN:
 		type_of(j, "string", f->nullable);
 		member(j, "pattern",

@@ -82,11 +82,12 @@ onEachEngine(describe, after, 'hostile input', (engine) => {
       const multiline = pattern.test(lines[0]);
       if (multiline) several.add(name);
       fields++;
+      const own = !text.pattern.includes('u007f'); // a time zone, a date: its form leaves no room for them
       for (const v of [...lines, ...never]) {
         const taken = multiline && lines.includes(v);
         assert.equal(pattern.test(v), taken, `${what}: the pattern of ${name} on ${JSON.stringify(v)}`);
         const r = await send(schema.items ? [v] : v);
-        const said = /control characters$/.test(r.body?.fields?.[name] ?? '');
+        const said = (own ? /./ : /control characters$/).test(r.body?.fields?.[name] ?? '');
         assert.ok(said === !taken && (taken || r.status === 400), `${what} ${name} ${JSON.stringify(v)}: ${r.status} ${r.text.slice(0, 300)}`);
       }
     };

@@ -97,6 +97,7 @@ static void whose_zone(void **state) {
 		{ "Time-Zone: Asia/Kolkata\n", "2026-11-22T18:00", "2026-11-22T12:30Z", 0 },
 		{ ME, "2026-11-01T01:30", "2026-11-01T05:30Z", 1 }, /* twice: the first */
 		{ ME, "2026-11-01T01:30-05:00", "2026-11-01T06:30Z", 0 },
+		{ NULL, "  2026-11-22T18:00 ", "2026-11-22T09:00Z", 0 },
 		{ ME, "2026-03-08T02:30", "2026-03-08T07:30Z", 1 }, /* skipped: 03:30 */
 	};
 	for (size_t i = 0; i < SF_COUNT(rows); i++) {
@@ -176,6 +177,9 @@ static void troubles(void **state) {
 	struct sf_http_req *req = call(&h, SF_POST, "/body", ME, "{\"at\":\"9999-12-31T23:00\"}");
 	assert_status(req, 400);
 	assert_holds(req, "\"at\":\"must be in the years 1 to 9999\"");
+	req = call(&h, SF_POST, "/body", ME, "{\"when\":\"2026-11-22\\n\",\"until\":\"2026-11-22\\u0085\"}");
+	assert_holds(req, "\"when\":\"must be a date such");
+	assert_holds(req, "\"until\":\"must be a time such");
 	req = call(&h, SF_POST, "/body", ME, "{\"when\":\"tomorrow\",\"until\":\"18:00\"}");
 	assert_holds(req,
 				 "\"when\":\"must be a date such as 2026-11-22, or a time such as 2026-11-22T14:00:00Z\"");
