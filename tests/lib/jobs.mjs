@@ -1,5 +1,6 @@
 // Steps that tests of jobs share. The jobs are of the kind platform.prune, which may run at any time and as often as one likes.
 import { onDatabase } from './coocook.mjs';
+import { until } from './proc.mjs';
 
 /** Adds `n` jobs as a transaction of the program would have; returns their ids. */
 export async function addJobs(server, n = 1, { owner = 0, runAt = Date.now(), key = 'NULL' } = {}) {
@@ -7,6 +8,15 @@ export async function addJobs(server, n = 1, { owner = 0, runAt = Date.now(), ke
   const rows = await onDatabase(server, `INSERT INTO jobs (kind, queue, lane, priority, run_at, max_attempts, payload, job_key, owner_user, created_at)
     VALUES ${Array(n).fill(row).join(', ')} RETURNING id`);
   return rows.map(([id]) => Number(id)).filter(Boolean);
+}
+
+/** Runs one job of a kind of the default queue, now, and waits for its end. */
+export async function runJob(server, kind) {
+  const [[id]] = await onDatabase(server, `INSERT INTO jobs (kind, queue, lane, priority, run_at, max_attempts, payload, created_at)
+    VALUES ('${kind}', 'default', 'default', 5, ${Date.now() * 1000}, 3, '{}', ${Date.now() * 1000}) RETURNING id`);
+  const ended = () => onDatabase(server, `SELECT state FROM job_history WHERE id = ${id}`);
+  const [[state]] = await until(async () => { const rows = await ended(); return rows.length && rows; }, { what: `the end of ${kind}` });
+  if (state !== 'done') throw new Error(`${kind} ended ${state}`);
 }
 
 /** Adds very many. */

@@ -13,7 +13,8 @@ export const SECRET = 'a secret of thirty-two bytes or more for tests only'; // 
 /** Limits are off, so that one address may ask as often as it likes on a machine however busy; tests of limits set them. */
 const BASE_ENV = {
   LISTEN: '127.0.0.1', PORT: '0', WORKERS: '2', JWT_SECRET: SECRET, DEMO_MODE: '0', LOG_LEVEL: 'info',
-  RATE_LIMIT_API: '0', RATE_LIMIT_AUTH: '0', RATE_LIMIT_WRITES: '0', SIGN_IN_WAIT: '5m', DRAIN_TIMEOUT: '10s', JOB_CRASH_DIR: tmpdir(),
+  RATE_LIMIT_API: '0', RATE_LIMIT_AUTH: '0', RATE_LIMIT_WRITES: '0', SIGN_IN_WAIT: '5m', DRAIN_TIMEOUT: '10s',
+  BOOKING_OPEN_MAX: '1000000', BOOKING_OPEN_HOURS: '1000000', JOB_CRASH_DIR: tmpdir(),
 };
 
 export class Server {

@@ -52,6 +52,7 @@ describe('the other side of the counter', () => {
     await p.signIn('chef@softfactory.com', 'chef123');
     await p.open('/chef-desk');
     const request = p.page.getByRole('article').filter({ hasText: 'please decline me' });
+    await request.getByText(/^Ends in .+ unless you confirm it\.$/).waitFor();
     await request.getByRole('button', { name: 'Decline' }).click();
     await p.page.getByRole('dialog').getByRole('button', { name: 'Decline it' }).click();
     await request.waitFor({ state: 'detached' });
@@ -65,6 +66,7 @@ describe('the other side of the counter', () => {
     await stale.waitFor({ state: 'detached' });
     await p.page.getByRole('tab', { name: 'Past' }).click();
     await stale.getByText('Cancelled').waitFor();
+    await stale.getByText('By you.').waitFor();
     await p.leave();
   });
 

@@ -100,6 +100,24 @@ describe('when things go wrong', () => {
     await p.leave();
   });
 
+  test('too much that is not paid: said in words, with the way to one\'s bookings', async () => {
+    const p = await browser.person();
+    await p.signIn('demo@softfactory.com', 'demo123');
+    await p.open('/chef?id=7');
+    await p.button('Next month').click();
+    await p.settled();
+    await p.page.locator('.day--free:not([aria-disabled])').first().click();
+    await p.page.locator('.hour').first().click();
+    await p.page.route('**/api/coocook/bookings', (r) => r.fulfill(json(409, { error: 'You have 3 unpaid bookings with this chef.', code: 'conflict', request_id: 'x' })));
+    p.expect(409, '/api/coocook/bookings');
+    await p.button(/^Request for/).click();
+    await p.hasText('You have 3 unpaid bookings with this chef.');
+    await p.page.unrouteAll();
+    await p.link('See your bookings').click();
+    await p.heading('My bookings').waitFor();
+    await p.leave();
+  });
+
   test('a session that ended: to signing in, and back to where one was', async () => {
     const p = await browser.person();
     await p.signIn('demo@softfactory.com', 'demo123');

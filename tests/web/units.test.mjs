@@ -6,7 +6,7 @@ import { webcrypto } from 'node:crypto';
 import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { Build } from '../../tools/web.mjs';
-import { freeHours, freeOn, hourAt, hourOf, place, roomFrom, span, startTime } from '../../web/js/lib/booking.js';
+import { freeHours, freeOn, hourAt, hourOf, mayComplete, mayPay, mayReview, place, remark, roomFrom, span, startTime } from '../../web/js/lib/booking.js';
 import { normal, pageAddress } from '../../web/js/lib/address.js';
 import { ApiError, keyKeeper, retryAfterSeconds } from '../../web/js/lib/api.js';
 import { addDays, addMonths, money, weekday } from '../../web/js/lib/format.js';
@@ -37,6 +37,35 @@ describe('hours, in UTC and where the meal is', () => {
   });
   test('a booking over midnight', () => {
     assert.match(span({ starts_at: '2099-03-01T13:00:00Z', duration_hours: 4 }), /Mar 1, 22:00–02:00$/);
+  });
+});
+
+describe('what may be done with a booking, and what is said of it', () => {
+  const at = (hours) => new Date(Date.now() + hours * 3_600_000).toISOString();
+  const b = (fields) => ({ status: 'pending', payment_status: 'unpaid', reviewed: false, ends_at: at(50), expires_at: at(40), cancel_reason: null, ...fields });
+  test('a request ends', () => {
+    assert.equal(remark(b(), 'guest'), 'Ends in 40 hours unless the chef confirms it.');
+    assert.equal(remark(b(), 'chef'), 'Ends in 40 hours unless you confirm it.');
+    assert.equal(mayPay(b()), true);
+    const over = b({ expires_at: at(-1) });
+    assert.equal(remark(over, 'guest'), 'The chef did not answer in time.');
+    assert.equal(mayPay(over), false);
+    assert.equal(remark(b({ expires_at: null }), 'guest'), null);
+  });
+  test('nothing is completed or reviewed before its end', () => {
+    assert.deepEqual(['pending', 'confirmed', 'completed'].map((status) => mayComplete(b({ status }))), [false, false, false]);
+    assert.deepEqual(['pending', 'confirmed', 'completed'].map((status) => mayComplete(b({ status, ends_at: at(-1) }))), [false, true, false]);
+    assert.equal(mayReview(b({ status: 'completed' })), false);
+    assert.equal(mayReview(b({ status: 'completed', ends_at: at(-1) })), true);
+    assert.equal(mayReview(b({ status: 'completed', ends_at: at(-1), reviewed: true })), false);
+  });
+  test('who ended it', () => {
+    const said = (cancel_reason, reader) => remark(b({ status: 'cancelled', cancel_reason, expires_at: null }), reader);
+    assert.deepEqual([said('guest', 'guest'), said('guest', 'chef'), said('chef', 'guest'), said('chef', 'chef')], ['By you.', 'By the guest.', 'By the chef.', 'By you.']);
+    assert.equal(said('expired', 'guest'), 'The chef did not answer in time.');
+    assert.equal(said('closed', 'chef'), 'One of the accounts was closed.');
+    assert.equal(said(null, 'guest'), null, 'from before this was noted');
+    assert.equal(remark(b({ status: 'confirmed', expires_at: null }), 'guest'), null);
   });
 });
 

@@ -10,7 +10,11 @@
  * it ends. On SQLite, whose readers see what the writer has done only once a group is committed, looking and taking
  * are one transaction of the writer.
  *
+ * A guest holds a bounded part of a calendar without paying: so many bookings with one chef, so many hours in all (booking_room in
+ * migrations/0003_requests.sql). A request that nobody answers ends by itself (expiry.c).
+ *
  * What both sides are told of it is written by that same statement, too (letters.c). */
+#include "core/config.h"
 #include "services/coocook/internal.h"
 
 /* ---- lists and one ---------------------------------------------------------------------------- */
@@ -80,7 +84,9 @@ static int refuse(struct sf_req *r, const struct coocook_booking_body *body, str
 	size_t n = 0;
 	int err = coocook__busy(h, body->chef_id, window, &busy, &n);
 	if (err) return err;
-	return refuse_with(r, starts, coocook_next_free(busy, n, window, body->duration_hours, starts, OFFERS));
+	n = coocook_next_free(busy, n, window, body->duration_hours, starts, OFFERS);
+	if (when.exact && n && starts[0] == when.window.from) return SF_ESERIAL; /* given back meanwhile */
+	return refuse_with(r, starts, n);
 }
 
 /* A day after the horizon is 400. */
@@ -93,14 +99,34 @@ static int check_horizon(struct sf_req *r, int64_t day) {
 }
 
 /* ~ What stands against this guest and this chef at any hour; 0: nothing. */
-static int check_chef(struct sf_req *r, int64_t id) {
+static int check_chef(struct sf_req *r, struct sf_dbh *h, int64_t id) {
 	struct coocook_q_chef_get_row chef;
-	int err = coocook_q_chef_get(sf_req_db(r), &(struct coocook_q_chef_get_in) { .id = id }, &chef);
+	int err = coocook_q_chef_get(h, &(struct coocook_q_chef_get_in) { .id = id }, &chef);
 	if (err == SF_ENOTFOUND) return sf_fail(r, err, NULL, "There is no such chef.");
 	if (err) return err;
 	if (chef.user_id != sf_req_caller(r)->user) return 0;
 	sf_fail_field(r, "chef_id", "must be another's profile");
 	return sf_fail(r, SF_EINVAL, NULL, "You cannot book yourself.");
+}
+
+/* ~ Whether the guest holds too much unpaid already; 0: no. */
+static int check_held(struct sf_req *r, struct sf_dbh *h, const struct coocook_q_booking_take_in *in) {
+	struct coocook_q_bookings_held_row row;
+	struct coocook_q_bookings_held_in of = { .user_id = in->user_id, .chef_id = in->chef_id };
+	int err = coocook_q_bookings_held(h, &of, &row);
+	if (err) return err;
+	if (row.held >= in->most)
+		return sf_fail(
+			r, SF_ECONFLICT, NULL,
+			"You have %lld unpaid booking%s with this chef. Pay for one or cancel it, then ask again.",
+			(long long)row.held, row.held == 1 ? "" : "s");
+	if (row.hours + in->duration_hours > in->most_hours)
+		return sf_fail(
+			r, SF_ECONFLICT, NULL,
+			"You have booked %lld hours without paying, and %lld are the most. Pay for some or cancel "
+			"them, then ask again.",
+			(long long)row.hours, (long long)in->most_hours);
+	return 0;
 }
 
 /* Times that a request for a day looks again: more than a day has hours, for some may be cancelled meanwhile. */
@@ -110,6 +136,7 @@ static int check_chef(struct sf_req *r, int64_t id) {
 static int take(struct sf_req *r, struct sf_dbh *h, const struct coocook_booking_body *body,
 				struct coocook_when when, struct coocook_q_booking_take_in *in,
 				struct coocook_q_booking_take_row *row) {
+	int64_t ttl = sf_config_int("BOOKING_REQUEST_TTL") * 1000;
 	for (int tries = 0; tries < (when.exact ? 1 : TRIES); tries++) {
 		struct coocook_span *busy = NULL;
 		size_t n = 0;
@@ -123,9 +150,11 @@ static int take(struct sf_req *r, struct sf_dbh *h, const struct coocook_booking
 		in->booking_date = sf_date_of(in->starts_at);
 		in->early = in->starts_at - SF_DAY_USEC;
 		in->ends_at = in->starts_at + body->duration_hours * COOCOOK_HOUR;
+		in->expires_at = coocook_expires(in->created_at, ttl, in->starts_at);
 		err = coocook_q_booking_take(h, in, row);
 		if (err != SF_ENOTFOUND) return err;
-		err = tries == 0 ? check_chef(r, body->chef_id) : 0;
+		err = tries == 0 ? check_chef(r, h, body->chef_id) : 0;
+		if (!err) err = check_held(r, h, in);
 		if (err) return err;
 	}
 	return SF_EDUP;
@@ -142,7 +171,8 @@ static bool gone(struct sf_req *r, const struct coocook_booking_body *body, stru
 	return !coocook_first_free(busy, n, window, body->duration_hours, &start);
 }
 
-int coocook_booking_create(struct sf_req *r) { /* 400 past or own, 404 no chef, 409 hours taken */
+int coocook_booking_create(
+	struct sf_req *r) { /* 400 past or own, 404 no chef, 409 hours taken or too much unpaid */
 	const struct coocook_booking_body *body = sf_req_body(r);
 	struct coocook_when when;
 	const char *why = NULL;
@@ -156,6 +186,8 @@ int coocook_booking_create(struct sf_req *r) { /* 400 past or own, 404 no chef, 
 		.duration_hours = body->duration_hours,
 		.special_requests = body->special_requests,
 		.created_at = sf_req_now(r),
+		.most = sf_config_int("BOOKING_OPEN_MAX"),
+		.most_hours = sf_config_int("BOOKING_OPEN_HOURS"),
 	};
 	struct coocook_q_booking_take_row row;
 	/* One statement is a transaction already; an idempotent answer must be stored in the same one. */
@@ -191,6 +223,10 @@ int coocook__lock_booking(struct sf_req *r, struct sf_dbh *tx, int64_t id,
 	return row->user_id == user || row->chef_user_id == user ? 0 : SF_ENOTFOUND;
 }
 
+bool coocook__expired(struct sf_req *r, const struct coocook_q_booking_lock_row *b) {
+	return b->expires_at.has && b->expires_at.v <= sf_req_now(r);
+}
+
 /* What stands against this: 403 when it is for the other side, 409 when the status does not lead there, or not yet. */
 static int check_turn(struct sf_req *r, const struct coocook_q_booking_lock_row *b, bool by_chef,
 					  struct sf_str status) {
@@ -199,6 +235,8 @@ static int check_turn(struct sf_req *r, const struct coocook_q_booking_lock_row 
 	if (!coocook_may_turn(b->status, status))
 		return sf_fail(r, SF_ECONFLICT, NULL, "A booking that is " SF_PRI " cannot be " SF_PRI ".",
 					   SF_ARG(b->status), SF_ARG(status));
+	if (sf_str_eq(status, SF_STR("confirmed")) && coocook__expired(r, b))
+		return sf_fail(r, SF_ECONFLICT, NULL, "This request has expired.");
 	if (sf_str_eq(status, SF_STR("completed")) && b->ends_at > sf_req_now(r))
 		return sf_fail(r, SF_ECONFLICT, NULL, "A booking can be completed only after its end.");
 	return 0;
@@ -214,10 +252,11 @@ static int turn(struct sf_req *r, bool by_chef, struct sf_str status) {
 	err = coocook__lock_booking(r, tx, id, &b);
 	if (!err) err = check_turn(r, &b, by_chef, status);
 	if (err) goto out;
+	bool cancels = sf_str_eq(status, SF_STR("cancelled"));
 	struct coocook_q_booking_turn_in in = { .id = id, .status = status };
+	if (cancels) in.cancel_reason = by_chef ? SF_STR("chef") : SF_STR("guest");
 	err = coocook_q_booking_turn(tx, &in, NULL);
-	if (!err && sf_str_eq(status, SF_STR("cancelled")))
-		err = coocook__refund(tx, id, sf_req_now(r), &refunded);
+	if (!err && cancels) err = coocook__refund(tx, id, sf_req_now(r), &refunded);
 	if (err) goto out;
 	sf_reply(r, 200, SF_KV("id", id), SF_KV("status", status), SF_KV("refunded_amount", refunded),
 			 SF_KV("message", sf_arena_printf(sf_req_arena(r), "The booking is " SF_PRI "%s.", SF_ARG(status),

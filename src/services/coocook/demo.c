@@ -3,6 +3,7 @@
  * nothing. */
 #include "services/coocook/demo.h"
 
+#include "core/config.h"
 #include "core/json.h"
 #include "services/coocook/internal.h"
 
@@ -89,7 +90,9 @@ static void add_booking(struct demo *d, const struct entry *e) {
 	struct sf_json *j = &d->booking_rows;
 	int64_t start = sf_date_start(d->today + e->day) + e->hour * COOCOOK_HOUR;
 	int64_t end = start + e->hours * COOCOOK_HOUR;
-	int64_t asked = start - 9 * SF_DAY_USEC, reviewed = end + 20 * COOCOOK_HOUR;
+	bool pending = strcmp(e->status, "pending") == 0; /* asked for today: an older one would have expired */
+	int64_t asked = pending ? d->now - e->day * COOCOOK_HOUR / 2 : start - 9 * SF_DAY_USEC,
+			reviewed = end + 20 * COOCOOK_HOUR;
 	char day[16];
 	sf_date_format(sf_date_of(start), day);
 	sf_json_obj(j);
@@ -99,7 +102,11 @@ static void add_booking(struct demo *d, const struct entry *e) {
 				SF_KV("comment", e->comment));
 	write_time(j, "starts_at", start);
 	write_time(j, "ends_at", end);
-	write_time(j, "created_at", asked < d->now ? asked : d->now - (int64_t)e->day * 60 * SF_USEC);
+	asked = asked < d->now ? asked : d->now - (int64_t)e->day * 60 * SF_USEC;
+	write_time(j, "created_at", asked);
+	if (pending)
+		write_time(j, "expires_at",
+				   coocook_expires(asked, sf_config_int("BOOKING_REQUEST_TTL") * 1000, start));
 	write_time(j, "reviewed_at", reviewed < d->now ? reviewed : d->now);
 	sf_json_obj_end(j);
 	d->rating_sum[e->chef] += e->rating;

@@ -84,6 +84,13 @@ int coocook__busy(struct sf_dbh *h, int64_t chef, struct coocook_span window, st
 SF_MUSTCHECK
 int coocook__lock_booking(struct sf_req *r, struct sf_dbh *tx, int64_t id,
 						  struct coocook_q_booking_lock_row *row);
+/* Whether it is a request whose time is over, though the job that cancels it has not come by. */
+bool coocook__expired(struct sf_req *r, const struct coocook_q_booking_lock_row *b);
+/* ~ Within the transaction that cancelled these (rows of requests_expire, or of a query like it): gives back what was paid, and asks for
+ * the letters. */
+SF_MUSTCHECK
+int coocook__give_back(struct sf_dbh *tx, const struct sf_rows *cancelled, int64_t now);
+int coocook__expire(struct sf_job *j); /* ~ coocook.expire: cancels requests that nobody answered in time */
 /* ~ After the commit of what booking_letters got a row of: has it told soon. Cannot fail: what cannot be asked for now is late. */
 void coocook__letters_soon(struct sf_req *r);
 int coocook__letters(struct sf_job *j); /* ~ coocook.letters: tells all that is to be told */

@@ -32,6 +32,10 @@ static const struct event {
 	{ "confirmed", "booking_confirmed", "The booking of ", " with chef ", " is confirmed." },
 	{ "cancelled", "booking_cancelled", "The booking of ", " with chef ",
 	  " is cancelled. Whatever was paid is given back in full." },
+	{ "expired", "booking_expired", "The request of ", " to chef ",
+	  " was not answered in time and has ended. Whatever was paid is given back in full." },
+	{ "closed", "booking_closed", "The booking of ", " with chef ",
+	  " cannot take place, for one of the accounts was closed. Whatever was paid is given back in full." },
 	{ "paid", "booking_paid", "", " has paid for the booking with chef ", "." },
 };
 
@@ -69,7 +73,10 @@ struct letter {
 	char at[32];
 };
 
-static const struct event *event_of(struct sf_str name) {
+/* A cancellation is told by its reason where that has words of its own. */
+static const struct event *event_of(struct sf_str name, struct sf_str reason) {
+	if (sf_str_eq(name, SF_STR("cancelled")) && reason.n && event_of(reason, SF_STR_NULL))
+		return event_of(reason, SF_STR_NULL);
 	for (size_t i = 0; i < SF_COUNT(events); i++)
 		if (sf_str_eq(name, sf_str(events[i].name))) return &events[i];
 	return NULL; /* the table's CHECK names the same */
@@ -92,8 +99,8 @@ static int read_bookings(struct sf_dbh *tx, const struct sf_rows *taken, struct 
 	if (err) return err;
 	*n = 0;
 	for (size_t i = 0; i < taken->n; i++) {
-		struct letter l = { .event = event_of(SF_ROW(*taken, coocook_q_letters_take, i)->event),
-							.b = booking_of(&bookings, ids[i]) };
+		struct letter l = { .b = booking_of(&bookings, ids[i]) };
+		if (l.b) l.event = event_of(SF_ROW(*taken, coocook_q_letters_take, i)->event, l.b->cancel_reason);
 		if (l.event && l.b) out[(*n)++] = l;
 	}
 	return 0;

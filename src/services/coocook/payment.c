@@ -15,12 +15,13 @@ int coocook__refund(struct sf_dbh *tx, int64_t booking_id, int64_t now, int64_t 
 		NULL);
 }
 
-/* What stands against paying `amount` now: 403 for the chef, 409 cancelled, 400 paid already or another amount. */
+/* What stands against paying `amount` now: 403 for the chef, 409 cancelled or expired, 400 paid already or another amount. */
 static int refuse(struct sf_req *r, const struct coocook_q_booking_lock_row *b, int64_t amount) {
 	if (b->user_id != sf_req_caller(r)->user)
 		return sf_fail(r, SF_EFORBIDDEN, NULL, "Only the guest can do this.");
 	if (sf_str_eq(b->status, SF_STR("cancelled")))
 		return sf_fail(r, SF_ECONFLICT, NULL, "A booking that is cancelled cannot be paid.");
+	if (coocook__expired(r, b)) return sf_fail(r, SF_ECONFLICT, NULL, "This request has expired.");
 	if (sf_str_eq(b->payment_status, SF_STR("paid")))
 		return sf_fail(r, SF_EINVAL, NULL, "This booking is paid already.");
 	if (amount != b->total_price)

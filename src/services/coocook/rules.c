@@ -18,6 +18,10 @@ bool coocook_may_turn(struct sf_str from, struct sf_str to) {
 	return false;
 }
 
+int64_t coocook_expires(int64_t created, int64_t ttl, int64_t starts) {
+	return created + ttl < starts ? created + ttl : starts;
+}
+
 /* ---- ratings ---------------------------------------------------------------------------------- */
 
 double coocook_popularity(int64_t rating_sum, int64_t rating_count) {

@@ -15,6 +15,9 @@
 /* Whether a booking may go from one status to the other. */
 bool coocook_may_turn(struct sf_str from, struct sf_str to);
 
+/* When a request ends that is not confirmed: ttl after it was made, and when its hours begin. */
+int64_t coocook_expires(int64_t created, int64_t ttl, int64_t starts);
+
 /* ---- ratings ---------------------------------------------------------------------------------- */
 
 /* Popularity is a Bayesian mean: every chef starts with PRIOR_N reviews that add up to PRIOR_SUM, so that one

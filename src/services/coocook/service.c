@@ -112,6 +112,11 @@ static const struct sf_field review_in[] = {
 		SF_OUT(payment_status, SF_F_ENUM, .required = true, .choices = "unpaid|paid|refunded"),              \
 		SF_OUT(reviewed, SF_F_BOOL, .required = true),                                                       \
 		SF_OUT(special_requests, SF_F_TEXT, .required = true, .nullable = true),                             \
+		SF_OUT(expires_at, SF_F_TIME, .required = true, .nullable = true,                                    \
+			   .help = "of a pending one: it is cancelled then, unless the chef confirms it before"),        \
+		SF_OUT(cancel_reason, SF_F_ENUM, .required = true, .nullable = true,                                 \
+			   .choices = "guest|chef|expired|closed",                                                       \
+			   .help = "closed: the account of one side was closed"),                                        \
 		SF_OUT(created_at, SF_F_TIME, .required = true)
 
 static const struct sf_field listed_chef_out[] = { SF_OUT(id, SF_F_INT, .required = true),
@@ -323,11 +328,16 @@ static const struct sf_job_kind jobs[] = {
 	  .run = coocook__letters,
 	  .backoff_max_ms = 60000,
 	  .summary = "Tell both sides of bookings what has become of them" },
+	{ .kind = "coocook.expire",
+	  .run = coocook__expire,
+	  .unique = SF_JOB_UNIQUE_LIVE,
+	  .summary = "Cancel requests that no chef has answered in time" },
 	{ 0 },
 };
 
-/* The net under those that bookings ask for. */
+/* Letters: the net under those that bookings ask for. */
 static const struct sf_cron crons[] = {
+	{ "coocook.expire", "* * * * *", .kind = "coocook.expire", .catchup = SF_CATCHUP_SKIP },
 	{ "coocook.letters", "* * * * *", .kind = "coocook.letters", .catchup = SF_CATCHUP_SKIP },
 	{ 0 },
 };

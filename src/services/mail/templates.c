@@ -31,6 +31,20 @@ static const struct mail__template templates[] = {
 				"The booking of {guest} with chef {chef} is cancelled.\n\nWhatever was paid is given back in "
 				"full." },
 	  .facts = BOOKING_FACTS },
+	{ .name = "booking_expired",
+	  .subject = { "예약 요청이 만료되었습니다", "The request has expired" },
+	  .body = { "{guest}님이 {chef} 셰프에게 보낸 예약 요청이 제때 확정되지 않아 자동으로 취소되었습니다."
+				"\n\n이미 결제한 금액이 있다면 모두 환불됩니다.",
+				"The request of {guest} to chef {chef} was not answered in time and has been cancelled."
+				"\n\nWhatever was paid is given back in full." },
+	  .facts = BOOKING_FACTS },
+	{ .name = "booking_closed",
+	  .subject = { "예약이 취소되었습니다", "The booking is cancelled" },
+	  .body = { "계정이 비활성화되어 {chef} 셰프와 {guest}님의 예약이 취소되었습니다.\n\n이미 결제한 금액이 "
+				"있다면 모두 환불됩니다.",
+				"The booking of {guest} with chef {chef} is cancelled, because one of the accounts was "
+				"closed.\n\nWhatever was paid is given back in full." },
+	  .facts = BOOKING_FACTS },
 	{ .name = "booking_paid",
 	  .subject = { "결제가 완료되었습니다", "The booking is paid" },
 	  .body = { "{guest}님이 {chef} 셰프와의 예약을 결제했습니다. 감사합니다.",

@@ -32,9 +32,10 @@ static const struct setup setup = { .service = &coocook_service,
 									.identity = &identity };
 
 static inline void world_run(void (*body)(struct world *w)) {
-	char why[256], *rest[2], *argv[] = { "softfactory", NULL };
+	char why[256], *rest[4],
+		*argv[] = { "softfactory", "--booking-open-max=1000", "--booking-open-hours=1000", NULL };
 	int nrest;
-	OK(sf_config_load(1, argv, rest, &nrest, why, sizeof why));
+	OK(sf_config_load(3, argv, rest, &nrest, why, sizeof why));
 	OK(sf_secrets_setup("a secret of thirty-two bytes or more, for tests only", NULL));
 	world_run_in(&setup, body);
 	OK(sf_secrets_setup(NULL, NULL));

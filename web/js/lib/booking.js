@@ -3,7 +3,7 @@
 // The platform counts in UTC; people count in the time of the place where the meal is cooked, and the chefs cook in
 // Korea. Korea is nine whole hours ahead all year, so an hour is an integer here: hours since 1970 in UTC, `place`
 // turns it into the local day and hour. UTC days and local days begin at different hours; this file is where they meet.
-import { AHEAD_H, addDays, clock, isoDay, shortDay } from './format.js';
+import { AHEAD_H, addDays, ago, clock, isoDay, shortDay } from './format.js';
 
 export const LONGEST = 12; // hours that the panel offers; the platform takes up to 24
 export const FAR_DAYS = 366; // how far ahead the panel goes until the platform has said what the last day is
@@ -59,8 +59,19 @@ export const span = (b) => `${shortDay(dayOf(b))}, ${times(b)}`;
 
 export const isPaid = (b) => b.payment_status === 'paid';
 export const isOpen = (b) => b.status === 'pending' || b.status === 'confirmed';
-export const mayPay = (b) => b.payment_status === 'unpaid' && isOpen(b);
+export const isExpired = (b) => b.status === 'pending' && b.expires_at !== null && Date.parse(b.expires_at) <= Date.now();
+export const mayPay = (b) => b.payment_status === 'unpaid' && isOpen(b) && !isExpired(b);
 export const mayCancel = isOpen;
+/** What the reader, 'guest' or 'chef', wants to know beside the state; null: nothing. */
+export function remark(b, reader) {
+  if (isExpired(b)) return 'The chef did not answer in time.';
+  if (b.status === 'pending' && b.expires_at) return `Ends ${ago(b.expires_at)} unless ${reader === 'chef' ? 'you confirm' : 'the chef confirms'} it.`;
+  if (b.status !== 'cancelled' || !b.cancel_reason) return null;
+  if (b.cancel_reason === 'expired') return 'The chef did not answer in time.';
+  if (b.cancel_reason === 'closed') return 'One of the accounts was closed.';
+  return `By ${b.cancel_reason === reader ? 'you' : `the ${b.cancel_reason}`}.`;
+}
+
 const isOver = (b) => Date.parse(b.ends_at) <= Date.now();
 export const mayComplete = (b) => b.status === 'confirmed' && isOver(b);
 export const mayReview = (b) => b.status === 'completed' && isOver(b) && !b.reviewed;

@@ -2,7 +2,7 @@
 import { useMemo, useState } from 'preact/hooks';
 import { html } from '../lib/html.js';
 import { ApiError, del, keyKeeper, post } from '../lib/api.js';
-import { dayOf, isPaid, mayCancel, mayPay, mayReview, span } from '../lib/booking.js';
+import { dayOf, isPaid, mayCancel, mayPay, mayReview, remark, span } from '../lib/booking.js';
 import { found, useForm } from '../lib/form.js';
 import { fromToday, hours, money } from '../lib/format.js';
 import { useAction } from '../lib/resource.js';
@@ -28,6 +28,7 @@ export function BookingCard({ booking: b, onChange }) {
       <p class="booking__facts">${b.chef_cuisine}, ${hours(b.duration_hours)}, <strong>${money(b.total_price)}</strong>
         ${isPaid(b) ? html`<span class="chip chip--on">Paid</span>` : null}${b.payment_status === 'refunded' ? html`<span class="chip">Refunded</span>` : null}
       </p>
+      ${remark(b, 'guest') ? html`<p class="booking__remark">${remark(b, 'guest')}</p>` : null}
       ${b.special_requests ? html`<p class="booking__notes"><${Icon} name="message" />${b.special_requests}</p>` : null}
       <div class="booking__actions">
         ${mayPay(b) ? html`<${PayButton} booking=${b} onPaid=${onChange} />` : null}

@@ -142,6 +142,7 @@ export function BookingPanel({ chef }) {
           <div class="bill__total"><dt>Total</dt><dd>${money(priceOf(chef, length))}</dd></div></dl>` : null}` : null}
     <${FormError} error=${error} />
     ${error?.nextFree.length ? html`<${Instead} starts=${error.nextFree} length=${error.asked} onPick=${instead} />` : null}
+    ${error?.status === 409 && !error.nextFree.length ? html`<p class="field__hint"><a href="/bookings">See your bookings</a></p>` : null}
     ${error?.status === 403 ? html`<p class="field__hint">Bookings belong to the CooCook product. <a href="/dashboard">See your products</a>.</p>` : null}
     ${session.status === 'guest'
       ? html`<${Button} kind="primary" wide href=${loginAddress()}>Sign in to book<//>`

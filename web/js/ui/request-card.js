@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { html } from '../lib/html.js';
 import { ApiError, put } from '../lib/api.js';
-import { dayOf, isOpen, isPaid, mayComplete, span } from '../lib/booking.js';
+import { dayOf, isOpen, isPaid, isExpired, mayComplete, remark, span } from '../lib/booking.js';
 import { fromToday, hours, money } from '../lib/format.js';
 import { useAction } from '../lib/resource.js';
 import { toast } from '../lib/toast.js';
@@ -32,7 +32,7 @@ export function RequestCard({ booking: b, onChange }) {
     }
   });
   const guest = b.user_name ?? `Guest ${b.user_id}`;
-  const waits = b.status === 'pending';
+  const waits = b.status === 'pending' && !isExpired(b);
   const button = (status, text) => html`<${Button} kind="primary" icon="check" busy=${busy} onClick=${() => turn(status)}>${text}<//>`;
   return html`<article class="booking" aria-label=${`${guest}, ${span(b)}`}>
     <${Avatar} name=${guest} class="avatar--large" />
@@ -40,12 +40,13 @@ export function RequestCard({ booking: b, onChange }) {
       <div class="booking__top"><h3 class="booking__chef">${guest}</h3><${Status} status=${b.status} /></div>
       <p class="booking__when"><${Icon} name="calendar" /><strong>${span(b)}</strong><span>${fromToday(dayOf(b))}</span></p>
       <p class="booking__facts">${hours(b.duration_hours)}, <strong>${money(b.total_price)}</strong>${isPaid(b) ? html` <span class="chip chip--on">Paid</span>` : null}</p>
+      ${remark(b, 'chef') ? html`<p class="booking__remark">${remark(b, 'chef')}</p>` : null}
       ${b.special_requests ? html`<p class="booking__notes"><${Icon} name="message" />${b.special_requests}</p>` : null}
       <${FormError} error=${error} />
       <div class="booking__actions">
         ${waits ? button('confirmed', 'Confirm') : null}
         ${mayComplete(b) ? button('completed', 'Mark as cooked') : null}
-        ${isOpen(b) ? html`<${Button} kind="quiet" onClick=${() => setAsking(true)}>${waits ? 'Decline' : 'Call off'}<//>` : null}
+        ${isOpen(b) && !isExpired(b) ? html`<${Button} kind="quiet" onClick=${() => setAsking(true)}>${waits ? 'Decline' : 'Call off'}<//>` : null}
       </div>
     </div>
     ${asking ? html`<${Confirm} title=${waits ? 'Decline this request?' : 'Call this booking off?'} yes=${waits ? 'Decline it' : 'Call it off'} danger

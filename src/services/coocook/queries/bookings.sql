@@ -9,30 +9,67 @@ WHERE chef_id = :chef_id AND starts_at > :early AND starts_at < :to AND ends_at 
 ORDER BY starts_at;
 
 -- name: booking_take :one
--- Books hours if the chef is there, is not the guest and has them free; no row otherwise. One statement, so that there
--- is nothing between looking and taking but what ON CONFLICT catches: a booking that another connection commits
--- meanwhile (bookings_slot). The price is by the hour. `early` is a day before `starts_at`, for no booking is longer.
+-- Books hours if the chef is there, is not the guest, has them free, and the guest may hold that many more unpaid; no row otherwise. One
+-- statement, so that there is nothing between looking and taking but what ON CONFLICT catches: a booking that another
+-- connection commits meanwhile (bookings_slot). The price is by the hour. `early` is a day before `starts_at`, for no
+-- booking is longer. most: unpaid bookings with this chef; most_hours: unpaid hours in all (booking_room).
 -- in: user_id int, chef_id int, booking_date date, early time, starts_at time, ends_at time, duration_hours int,
--- in: special_requests text?, created_at time
+-- in: special_requests text?, created_at time, expires_at time, most int, most_hours int
 -- out: id int, total_price int
 INSERT INTO bookings (user_id, chef_id, booking_date, starts_at, ends_at, duration_hours, total_price,
-    special_requests, created_at, announce)
+    special_requests, created_at, expires_at, announce)
 SELECT :user_id, c.id, :booking_date, :starts_at, :ends_at, :duration_hours, c.price_per_session * :duration_hours,
-    :special_requests, :created_at, true
+    :special_requests, :created_at, :expires_at, true
 FROM chefs c
 WHERE c.id = :chef_id AND c.is_active AND c.user_id <> :user_id
     AND NOT EXISTS (SELECT 1 FROM bookings b WHERE b.chef_id = :chef_id AND b.starts_at > :early
         AND b.starts_at < :ends_at AND b.ends_at > :starts_at AND b.status <> 'cancelled')
+    AND booking_room(:user_id, :chef_id, :duration_hours, :most, :most_hours)
 ON CONFLICT DO NOTHING
 RETURNING id, total_price;
+-- sqlite:
+INSERT INTO bookings (user_id, chef_id, booking_date, starts_at, ends_at, duration_hours, total_price,
+    special_requests, created_at, expires_at, announce)
+SELECT :user_id, c.id, :booking_date, :starts_at, :ends_at, :duration_hours, c.price_per_session * :duration_hours,
+    :special_requests, :created_at, :expires_at, true
+FROM chefs c
+WHERE c.id = :chef_id AND c.is_active AND c.user_id <> :user_id
+    AND NOT EXISTS (SELECT 1 FROM bookings b WHERE b.chef_id = :chef_id AND b.starts_at > :early
+        AND b.starts_at < :ends_at AND b.ends_at > :starts_at AND b.status <> 'cancelled')
+    AND (SELECT count(*) FILTER (WHERE chef_id = :chef_id) < :most
+            AND coalesce(sum(duration_hours), 0) + :duration_hours <= :most_hours
+        FROM bookings WHERE user_id = :user_id AND status IN ('pending', 'confirmed') AND payment_status = 'unpaid')
+ON CONFLICT DO NOTHING
+RETURNING id, total_price;
+
+-- name: bookings_held :one
+-- What a guest holds unpaid: bookings with this chef, and hours in all.
+-- in: user_id int, chef_id int
+-- out: held int, hours int
+SELECT count(*) FILTER (WHERE chef_id = :chef_id) AS held, CAST(coalesce(sum(duration_hours), 0) AS @int) AS hours
+FROM bookings WHERE user_id = :user_id AND status IN ('pending', 'confirmed') AND payment_status = 'unpaid';
+
+-- name: requests_expire :many
+-- Cancels requests whose time is over; nobody else has those in hand.
+-- in: now time, limit int
+-- out: id int, payment_status text
+UPDATE bookings SET status = 'cancelled', cancel_reason = 'expired', expires_at = NULL
+WHERE status = 'pending' AND id = ANY (ARRAY(SELECT id FROM bookings WHERE status = 'pending' AND expires_at <= :now
+    ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED))
+RETURNING id, payment_status;
+-- sqlite:
+UPDATE bookings SET status = 'cancelled', cancel_reason = 'expired', expires_at = NULL
+WHERE id IN (SELECT id FROM bookings WHERE status = 'pending' AND expires_at <= :now ORDER BY expires_at LIMIT :limit)
+RETURNING id, payment_status;
 
 -- name: bookings_of_user :many
 -- in: user_id int, limit int, offset int
 -- out: id int, chef_id int, chef_name text, chef_cuisine text, booking_date date, starts_at time, ends_at time,
 -- out: duration_hours int, total_price int, status text, payment_status text, reviewed bool, special_requests text?,
--- out: created_at time, total int
+-- out: expires_at time?, cancel_reason text?, created_at time, total int
 SELECT b.id, b.chef_id, c.name, c.cuisine_type, b.booking_date, b.starts_at, b.ends_at, b.duration_hours,
-    b.total_price, b.status, b.payment_status, b.reviewed, b.special_requests, b.created_at,
+    b.total_price, b.status, b.payment_status, b.reviewed, b.special_requests, b.expires_at,
+    b.cancel_reason, b.created_at,
     (SELECT count(*) FROM bookings WHERE user_id = :user_id) AS total
 FROM bookings b JOIN chefs c ON c.id = b.chef_id
 WHERE b.user_id = :user_id
@@ -42,9 +79,10 @@ ORDER BY b.id DESC LIMIT :limit OFFSET :offset;
 -- in: user_id int, status text, limit int, offset int
 -- out: id int, chef_id int, chef_name text, chef_cuisine text, booking_date date, starts_at time, ends_at time,
 -- out: duration_hours int, total_price int, status text, payment_status text, reviewed bool, special_requests text?,
--- out: created_at time, total int
+-- out: expires_at time?, cancel_reason text?, created_at time, total int
 SELECT b.id, b.chef_id, c.name, c.cuisine_type, b.booking_date, b.starts_at, b.ends_at, b.duration_hours,
-    b.total_price, b.status, b.payment_status, b.reviewed, b.special_requests, b.created_at,
+    b.total_price, b.status, b.payment_status, b.reviewed, b.special_requests, b.expires_at,
+    b.cancel_reason, b.created_at,
     (SELECT count(*) FROM bookings WHERE user_id = :user_id AND status = :status) AS total
 FROM bookings b JOIN chefs c ON c.id = b.chef_id
 WHERE b.user_id = :user_id AND b.status = :status
@@ -53,18 +91,20 @@ ORDER BY b.id DESC LIMIT :limit OFFSET :offset;
 -- name: bookings_of_chef :many
 -- in: chef_id int, limit int, offset int
 -- out: id int, user_id int, booking_date date, starts_at time, ends_at time, duration_hours int, total_price int,
--- out: status text, payment_status text, reviewed bool, special_requests text?, created_at time, total int
+-- out: status text, payment_status text, reviewed bool, special_requests text?, expires_at time?,
+-- out: cancel_reason text?, created_at time, total int
 SELECT id, user_id, booking_date, starts_at, ends_at, duration_hours, total_price, status, payment_status, reviewed,
-    special_requests, created_at, (SELECT count(*) FROM bookings WHERE chef_id = :chef_id) AS total
+    special_requests, expires_at, cancel_reason, created_at, (SELECT count(*) FROM bookings WHERE chef_id = :chef_id) AS total
 FROM bookings WHERE chef_id = :chef_id
 ORDER BY starts_at DESC, id DESC LIMIT :limit OFFSET :offset;
 
 -- name: bookings_of_chef_by_status :many
 -- in: chef_id int, status text, limit int, offset int
 -- out: id int, user_id int, booking_date date, starts_at time, ends_at time, duration_hours int, total_price int,
--- out: status text, payment_status text, reviewed bool, special_requests text?, created_at time, total int
+-- out: status text, payment_status text, reviewed bool, special_requests text?, expires_at time?,
+-- out: cancel_reason text?, created_at time, total int
 SELECT id, user_id, booking_date, starts_at, ends_at, duration_hours, total_price, status, payment_status, reviewed,
-    special_requests, created_at,
+    special_requests, expires_at, cancel_reason, created_at,
     (SELECT count(*) FROM bookings WHERE chef_id = :chef_id AND status = :status) AS total
 FROM bookings WHERE chef_id = :chef_id AND status = :status
 ORDER BY starts_at DESC, id DESC LIMIT :limit OFFSET :offset;
@@ -82,23 +122,24 @@ ORDER BY b.starts_at, b.id LIMIT :limit;
 -- in: id int
 -- out: id int, user_id int, chef_id int, chef_name text, chef_cuisine text, booking_date date, starts_at time,
 -- out: ends_at time, duration_hours int, total_price int, status text, payment_status text, reviewed bool,
--- out: special_requests text?, created_at time, chef_user_id int
+-- out: special_requests text?, expires_at time?, cancel_reason text?, created_at time, chef_user_id int
 SELECT b.id, b.user_id, b.chef_id, c.name, c.cuisine_type, b.booking_date, b.starts_at, b.ends_at,
-    b.duration_hours, b.total_price, b.status, b.payment_status, b.reviewed, b.special_requests, b.created_at, c.user_id
+    b.duration_hours, b.total_price, b.status, b.payment_status, b.reviewed, b.special_requests, b.expires_at,
+    b.cancel_reason, b.created_at, c.user_id
 FROM bookings b JOIN chefs c ON c.id = b.chef_id
 WHERE b.id = :id;
 
 -- name: booking_lock :one
 -- in: id int
 -- out: user_id int, chef_id int, chef_user_id int, ends_at time, total_price int, status text, payment_status text,
--- out: reviewed bool
-SELECT b.user_id, b.chef_id, c.user_id, b.ends_at, b.total_price, b.status, b.payment_status, b.reviewed
+-- out: reviewed bool, expires_at time?
+SELECT b.user_id, b.chef_id, c.user_id, b.ends_at, b.total_price, b.status, b.payment_status, b.reviewed, b.expires_at
 FROM bookings b JOIN chefs c ON c.id = b.chef_id
 WHERE b.id = :id FOR UPDATE OF b;
 
 -- name: booking_turn :exec
--- in: id int, status text
-UPDATE bookings SET status = :status WHERE id = :id;
+-- in: id int, status text, cancel_reason text?
+UPDATE bookings SET status = :status, cancel_reason = :cancel_reason, expires_at = NULL WHERE id = :id;
 
 -- name: booking_paid :exec
 -- in: id int, payment_status text

@@ -32,20 +32,24 @@ ORDER BY value ->> 'owner';
 -- in: rows json
 -- pg:
 INSERT INTO bookings (user_id, chef_id, booking_date, starts_at, ends_at, duration_hours, total_price, status,
-    payment_status, reviewed, special_requests, created_at)
+    payment_status, reviewed, special_requests, created_at,
+    expires_at)
 SELECT r.guest, c.id, CAST(r.day AS date), CAST(r.starts_at || 'Z' AS timestamptz),
     CAST(r.ends_at || 'Z' AS timestamptz), r.hours, c.price_per_session * r.hours, r.status, r.payment, r.rating > 0,
-    r.request, CAST(r.created_at || 'Z' AS timestamptz)
+    r.request, CAST(r.created_at || 'Z' AS timestamptz),
+    CAST(r.expires_at || 'Z' AS timestamptz)
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (owner bigint, guest bigint, day text, starts_at text,
-    ends_at text, hours bigint, status text, payment text, rating bigint, request text, created_at text)
+    ends_at text, hours bigint, status text, payment text, rating bigint, request text, created_at text,
+    expires_at text)
 JOIN chefs c ON c.user_id = r.owner
 ORDER BY r.created_at, c.id, r.starts_at;
 -- sqlite:
 INSERT INTO bookings (user_id, chef_id, booking_date, starts_at, ends_at, duration_hours, total_price, status,
-    payment_status, reviewed, special_requests, created_at)
+    payment_status, reviewed, special_requests, created_at,
+    expires_at)
 SELECT value ->> 'guest', c.id, value ->> 'day', value ->> 'starts_at', value ->> 'ends_at', value ->> 'hours',
     c.price_per_session * (value ->> 'hours'), value ->> 'status', value ->> 'payment', value ->> 'rating' > 0,
-    value ->> 'request', value ->> 'created_at'
+    value ->> 'request', value ->> 'created_at', value ->> 'expires_at'
 FROM json_each(:rows) JOIN chefs c ON c.user_id = value ->> 'owner'
 ORDER BY value ->> 'created_at', c.id, value ->> 'starts_at';
 

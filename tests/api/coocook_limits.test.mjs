@@ -1,0 +1,154 @@
+// CooCook, what a calendar is kept free of: guests who book without paying, requests that nobody answers, people who have left.
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import assert from 'node:assert/strict';
+import { Server, onEachEngine } from '../lib/server.mjs';
+import { until } from '../lib/proc.mjs';
+import { assertDocumented, assertError } from '../lib/contract.mjs';
+import { day, letPass, newChef, onDatabase, subscriber } from '../lib/coocook.mjs';
+import { runJob } from '../lib/jobs.mjs';
+
+onEachEngine(describe, after, 'limits of bookings', (engine) => {
+  let s, doc;
+  before(async () => {
+    s = await Server.start({ engine, demo: true, env: { BOOKING_OPEN_MAX: '3', BOOKING_OPEN_HOURS: '72' } });
+    doc = (await s.get('/api/openapi.json')).body;
+  });
+  after(() => s?.stop());
+  const call = async (method, path, options) => {
+    const a = await s.request(method, `/api/coocook${path}`, options);
+    assertDocumented(doc, method, `/api/coocook${path}`, a);
+    return a;
+  };
+  const book = (chef, guest, fields = {}, headers = {}) => call('POST', '/bookings', { token: guest.token, headers, body: { chef_id: chef.id, booking_date: day(9), duration_hours: 1, ...fields } });
+  const booked = async (...args) => {
+    const r = await book(...args);
+    assert.equal(r.status, 201, r.text);
+    return r.body;
+  };
+  const at = (d, hour) => `${day(d)}T${String(hour).padStart(2, '0')}:00:00Z`;
+  const booking = async (id, who) => (await call('GET', `/bookings/${id}`, { token: who.token })).body;
+  const pay = (b, guest) => call('POST', `/bookings/${b.id}/pay`, { token: guest.token, body: { amount: b.total_price } });
+  const turn = (b, chef, status) => call('PUT', `/bookings/${b.id}`, { token: chef.user.token, body: { status } });
+  const open = async (guest) => Number((await onDatabase(s, `SELECT count(*) FROM bookings WHERE user_id = ${guest.id} AND status <> 'cancelled'`))[0][0]);
+  /** The templates that went to an address, in order of their names. */
+  const mails = async (to, n) => {
+    const list = async () => (await onDatabase(s, `SELECT template FROM mail_outbox WHERE recipient = '${to}' ORDER BY template`)).flat();
+    return until(async () => { const l = await list(); return l.length >= n && l; }, { what: `${n} mails to ${to}` });
+  };
+  const overdue = (id) => onDatabase(s, `UPDATE bookings SET expires_at = '2026-01-01 00:00:00.000000' WHERE id = ${id}`);
+
+  for (const [title, headers] of [['', () => ({})], [', each with a key', (i) => ({ 'Idempotency-Key': `flood-${i}` })]])
+    test(`of 60 bookings that a guest asks one chef for at once, 3 are made${title}`, async () => {
+      const chef = await newChef(s), guest = await subscriber(s);
+      const answers = await Promise.all(Array.from({ length: 60 }, async (_, i) => {
+        for (;;) { // a busy machine may ask to come again; it must not book then
+          const a = await book(chef, guest, { booking_date: at(20 + (i % 3), Math.floor(i / 3)) }, headers(i));
+          if (a.status !== 503) return a;
+          await delay(Number(a.headers['retry-after']) * 1000);
+        }
+      }));
+      const refused = answers.filter((a) => a.status !== 201);
+      assert.equal(refused.length, 57);
+      for (const a of refused) {
+        assertError(a, 409);
+        assert.match(a.body.error, /^You have 3 unpaid bookings with this chef\./);
+        assert.equal(a.body.next_free, undefined, 'another time would not help');
+      }
+      assert.equal(await open(guest), 3);
+      // others may book, and the guest elsewhere
+      await booked(chef, await subscriber(s), { booking_date: day(23) });
+      await booked(await newChef(s), guest);
+    });
+
+  test('what is paid, cancelled or completed leaves room for one more', async () => {
+    const chef = await newChef(s), guest = await subscriber(s);
+    const held = [];
+    for (let i = 0; i < 3; i++) held.push(await booked(chef, guest, { booking_date: day(10 + i) }));
+    const more = (d) => book(chef, guest, { booking_date: day(d) });
+    assertError(await more(13), 409);
+    assert.equal((await pay(held[0], guest)).status, 200);
+    assert.equal((await more(14)).status, 201);
+    assertError(await more(15), 409);
+    assert.equal((await turn(held[1], chef, 'cancelled')).status, 200);
+    assert.equal((await more(16)).status, 201);
+    assertError(await more(17), 409);
+    assert.equal((await turn(held[2], chef, 'confirmed')).status, 200);
+    assertError(await more(18), 409, {});
+    await letPass(s, `id = ${held[2].id}`);
+    assert.equal((await turn(held[2], chef, 'completed')).status, 200);
+    assert.equal((await more(19)).status, 201);
+  });
+
+  test('hours without payment add up over all chefs, to the hour, also at once', async () => {
+    const guest = await subscriber(s), chefs = await Promise.all(Array.from({ length: 6 }, () => newChef(s)));
+    await booked(chefs[0], guest, { duration_hours: 24 });
+    const answers = await Promise.all(chefs.slice(1).map((c) => book(c, guest, { duration_hours: 20 })));
+    assert.deepEqual(answers.map((a) => a.status).sort(), [201, 201, 409, 409, 409]);
+    for (const a of answers.filter((x) => x.status === 409)) assert.match(a.body.error, /^You have booked 64 hours without paying, and 72 are the most\./);
+    const late = chefs[1 + answers.findIndex((a) => a.status === 409)];
+    assertError(await book(late, guest, { duration_hours: 9 }), 409);
+    assert.equal((await book(late, guest, { duration_hours: 8 })).status, 201);
+  });
+
+  test('a request that nobody answers ends: its hours are free, what was paid is given back, both are told', async () => {
+    const chef = await newChef(s), guest = await subscriber(s), other = await subscriber(s);
+    const b = await booked(chef, guest, { booking_date: at(9, 10) });
+    const far = await booking(b.id, guest), soon = await booking((await booked(chef, other, { booking_date: at(1, 23) })).id, other);
+    assert.ok(Math.abs(Date.parse(far.expires_at) - Date.parse(far.created_at) - 48 * 3_600_000) < 1000, `48 h: ${far.expires_at}`);
+    assert.equal(soon.expires_at, soon.starts_at, 'at the latest when it begins');
+    assert.equal((await pay(b, guest)).status, 200);
+    await overdue(b.id);
+    // from that moment on, whether or not the job has come by
+    const late = await turn(b, chef, 'confirmed');
+    if (late.status !== 409 || !/expired|cancelled/.test(late.body.error)) assert.fail(late.text);
+    await runJob(s, 'coocook.expire');
+    const after = await booking(b.id, chef.user);
+    assert.deepEqual([after.status, after.payment_status, after.cancel_reason, after.expires_at], ['cancelled', 'refunded', 'expired', null]);
+    assert.equal((await onDatabase(s, `SELECT status FROM booking_payments WHERE booking_id = ${b.id}`))[0][0], 'refunded');
+    await booked(chef, other, { booking_date: at(9, 10) });
+    assert.deepEqual(await mails(guest.email, 3), ['booking_created', 'booking_expired', 'booking_paid']);
+    assert.ok((await mails(chef.user.email, 5)).includes('booking_expired'));
+    assertError(await pay(b, guest), 409);
+  });
+
+  test('a request that was confirmed, or is not yet due, stays', async () => {
+    const chef = await newChef(s), guest = await subscriber(s);
+    const kept = await booked(chef, guest, { booking_date: day(11) }), waits = await booked(chef, guest, { booking_date: day(12) }), gone = await booked(chef, guest, { booking_date: day(13) });
+    assert.equal((await turn(kept, chef, 'confirmed')).status, 200);
+    assert.equal((await booking(kept.id, guest)).expires_at, null);
+    await overdue(gone.id);
+    await runJob(s, 'coocook.expire');
+    const states = await Promise.all([kept, waits, gone].map(async (b) => (await booking(b.id, guest)).status));
+    assert.deepEqual(states, ['confirmed', 'pending', 'cancelled']);
+    assert.equal((await booking(gone.id, guest)).cancel_reason, 'expired');
+  });
+
+  test('a chef who confirms as the time runs out: one of the two comes first, never both', async () => {
+    const chef = await newChef(s), guests = [await subscriber(s), await subscriber(s)];
+    const list = [];
+    for (let i = 0; i < 6; i++) list.push(await booked(chef, guests[i % 2], { booking_date: at(30, i) }));
+    const end = Date.now() + 300;
+    await onDatabase(s, `UPDATE bookings SET expires_at = '${new Date(end).toISOString().slice(0, 23).replace('T', ' ')}000' WHERE chef_id = ${chef.id}`);
+    const expire = runJob(s, 'coocook.expire');
+    const answers = await Promise.all(list.map(async (b, i) => {
+      while (Date.now() < end - 60 + 20 * i) await booking(b.id, chef.user);
+      return turn(b, chef, 'confirmed');
+    }));
+    await expire;
+    await runJob(s, 'coocook.expire');
+    for (const [i, b] of list.entries()) {
+      const { status } = await booking(b.id, chef.user);
+      assert.equal(status, answers[i].status === 200 ? 'confirmed' : 'cancelled', `${status} after ${answers[i].text}`);
+    }
+  });
+
+  test('who cancels is noted', async () => {
+    const chef = await newChef(s), guest = await subscriber(s);
+    const [a, b] = [await booked(chef, guest, { booking_date: day(11) }), await booked(chef, guest, { booking_date: day(12) })];
+    assert.equal((await booking(a.id, guest)).cancel_reason, null);
+    assert.equal((await turn(a, chef, 'cancelled')).status, 200);
+    assert.equal((await call('DELETE', `/bookings/${b.id}`, { token: guest.token })).status, 200);
+    assert.deepEqual([(await booking(a.id, guest)).cancel_reason, (await booking(b.id, guest)).cancel_reason], ['chef', 'guest']);
+  });
+});
