@@ -70,6 +70,9 @@ struct sf_when { /* SF_F_WHEN */
 	bool day_only; /* `day` holds it, in the zone that the handler knows; else `at` */
 	int64_t day, at;
 };
+/* Reads one text into `out` (the field's C type) by the field's rules. NULL, or why it is refused: a phrase such as "must be a date",
+ * static or in the arena. For values that come another way than with a request. */
+const char *sf_field_check(struct sf_arena *a, const struct sf_field *f, struct sf_str text, void *out);
 /* SF_IN(struct booking_in, chef_id, SF_F_INT, .required = true, .min = 1, .max = INT64_MAX) */
 #define SF_IN(type_, member, ftype, ...)                                                                     \
 	{ .name = #member, .type = ftype, .offset = offsetof(type_, member), __VA_ARGS__ }

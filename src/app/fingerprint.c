@@ -65,6 +65,7 @@ static void put(struct sf_buf *b, const struct sf_field *f, const char *at) {
 	case SF_F_TEXT:
 	case SF_F_EMAIL:
 	case SF_F_URL:
+	case SF_F_ZONE:
 	case SF_F_ENUM: text(b, *(const struct sf_str *)at); return;
 	case SF_F_INTS: {
 		const struct sf_ints *ints = (const struct sf_ints *)at;
@@ -79,7 +80,20 @@ static void put(struct sf_buf *b, const struct sf_field *f, const char *at) {
 		return;
 	}
 	case SF_F_JSON: json_value(b, *(struct json_t *const *)at); return;
-	default: number(b, f, at); return;
+	case SF_F_WHEN: {
+		const struct sf_when *w = (const struct sf_when *)at;
+		const int64_t parts[] = { w->has, w->day_only, w->has ? (w->day_only ? w->day : w->at) : 0 };
+		piece(b, parts, sizeof parts);
+		return;
+	}
+	case SF_F_INT:
+	case SF_F_FLOAT:
+	case SF_F_BOOL:
+	case SF_F_TIME:
+	case SF_F_DATE: number(b, f, at); return;
+	case SF_F_TIMES:
+	case SF_F_OBJECT:
+	case SF_F_ARRAY: return; /* of replies only */
 	}
 }
 

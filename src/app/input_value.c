@@ -281,6 +281,10 @@ const char *sf_app__value_text(struct sf_arena *a, struct sf_req *r, const struc
 	}
 }
 
+const char *sf_field_check(struct sf_arena *a, const struct sf_field *f, struct sf_str text, void *out) {
+	return sf_app__value_text(a, NULL, f, text, out);
+}
+
 const char *sf_app__value_list(struct sf_arena *a, const struct sf_field *f, const struct sf_str *texts,
 							   size_t n, void *at) {
 	const char *bad = check_count(a, f, n);

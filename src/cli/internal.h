@@ -31,6 +31,8 @@ int cli_config(int argc, char **argv);
 int cli_routes(int argc, char **argv);
 int cli_openapi(int argc, char **argv);
 int cli_db(int argc, char **argv);
+int cli_user(int argc, char **argv);
+int cli_subscription(int argc, char **argv);
 int cli_version(int argc, char **argv);
 
 char **cli_argv(void); /* of the process, whole and in its order: for workers and the re-exec */
@@ -38,6 +40,10 @@ char **cli_argv(void); /* of the process, whole and in its order: for workers an
 SF_PRINTF(1, 2) int cli_wrong(const char *fmt, ...);
 /* Reads the settings from environment and flags; what is no flag stays in argv[1..]. Returns 0, or 2 after saying why. */
 int cli_settings(int *argc, char **argv);
+/* Takes "--name value" or "--name=value" out of argv; NULL: it is not there, "": its value is missing. */
+const char *cli_take_value(int *argc, char **argv, const char *name);
+/* The same; *out stays when it is not there. 0, or 2 after saying that the value is missing. */
+int cli_take_text(int *argc, char **argv, const char *name, const char **out);
 /* Takes a flag without a value out of argv[1..]; false: it is not there. */
 bool cli_take_flag(int *argc, char **argv, const char *flag);
 void cli_print(struct sf_buf *b); /* to standard output, and empties it */
@@ -78,6 +84,17 @@ const struct sf_service *const *cli_services(void); /* every module, telemetry t
 SF_MUSTCHECK
 int cli_prepare(struct sf_arena *a,
 				struct sf_str *why); /* why: in the arena, where more than the error is known */
+
+/* ~ What a tool of platform's needs: its database, with its tables. NULL after saying what is missing. */
+struct sf_db *cli_platform(struct sf_arena *a);
+/* Says what err of services/platform/client.h means; why: its reason, p NULL: none. Returns the exit code. */
+int cli_platform_failed(int err, const char *who, struct sf_str why);
+
+/* Subscriptions, as JSON and as lines; emails: whose they are. (subscription.c) */
+struct platform_grant;
+struct sf_json;
+void cli_grants_json(struct sf_json *j, const struct platform_grant *g, size_t n);
+void cli_grants_print(struct sf_buf *b, const struct platform_grant *g, size_t n, bool emails);
 
 /* Runs fn(arg) as a coroutine on a loop of its own with the databases open; returns fn's exit code. For tools. */
 int cli_task(int (*fn)(void *arg), void *arg);

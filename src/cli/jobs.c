@@ -27,31 +27,15 @@ static const char *const states[] = {
 
 /* ---- arguments -------------------------------------------------------------------------------- */
 
-/* Takes "--name value" or "--name=value" out of argv; NULL when it is not there, "" when the value is missing. */
-static const char *take(int *argc, char **argv, const char *name) {
-	size_t len = strlen(name);
-	for (int i = 1; i < *argc; i++) {
-		if (strncmp(argv[i], name, len) != 0 || (argv[i][len] && argv[i][len] != '=')) continue;
-		int used = argv[i][len] ? 1 : 2;
-		const char *value = argv[i][len] ? argv[i] + len + 1 : i + 1 < *argc ? argv[i + 1] : "";
-		if (i + used > *argc) used = 1;
-		for (int k = i; k + used <= *argc; k++) argv[k] = argv[k + used];
-		*argc -= used;
-		return value;
-	}
-	return NULL;
-}
-
 static int take_text(int *argc, char **argv, const char *name, struct sf_str *out, bool *any) {
-	const char *v = take(argc, argv, name);
-	if (!v) return 0;
-	if (!*v) return cli_wrong("%s needs a value", name);
-	*out = sf_str(v), *any = true;
-	return 0;
+	const char *v = NULL;
+	int code = cli_take_text(argc, argv, name, &v);
+	if (v) *out = sf_str(v), *any = true;
+	return code;
 }
 
 static int take_time(int *argc, char **argv, const char *name, int64_t *out, bool *any) {
-	const char *v = take(argc, argv, name);
+	const char *v = cli_take_value(argc, argv, name);
 	if (!v) return 0;
 	if (sf_time_parse(sf_str(v), out) != 0)
 		return cli_wrong("%s takes a time such as 2026-11-22T14:00:00Z, not \"%s\"", name, v);
@@ -60,7 +44,7 @@ static int take_time(int *argc, char **argv, const char *name, int64_t *out, boo
 }
 
 static int take_int(int *argc, char **argv, const char *name, int64_t most, int64_t *out, bool *any) {
-	const char *v = take(argc, argv, name);
+	const char *v = cli_take_value(argc, argv, name);
 	if (!v) return 0;
 	if (sf_str_int(sf_str(v), out) != 0 || *out < 1)
 		return cli_wrong("%s takes a positive number, not \"%s\"", name, v);
@@ -81,7 +65,7 @@ static int read_filter(int *argc, char **argv, struct asked *a) {
 	struct sf_job_filter *f = &a->filter;
 	a->yes = cli_take_flag(argc, argv, "--yes");
 	a->json = cli_take_flag(argc, argv, "--json");
-	a->service = take(argc, argv, "--service");
+	a->service = cli_take_value(argc, argv, "--service");
 	int code = take_text(argc, argv, "--state", &f->state, &a->any);
 	if (!code && f->state.p) code = check_state(f->state);
 	if (!code) code = take_text(argc, argv, "--kind", &f->kind, &a->any);

@@ -53,6 +53,34 @@ static const struct cli_command commands[] = {
 	  "  softfactory jobs list --state dead --error timeout\n"
 	  "  softfactory jobs retry --state dead --kind email.send --from 2026-11-22T01:00:00Z --yes\n",
 	  CLI_SETTINGS },
+	{ "user", cli_user, "add | list | show | set-password | role | disable | enable [arguments]",
+	  "accounts: make the first administrator, help people",
+	  "  add EMAIL --name NAME [--role admin|user]   make an account; its mail counts as confirmed\n"
+	  "  list [--q TEXT] [--page N] [--limit N]      by number; TEXT is part of an address or a name\n"
+	  "  show EMAIL                                  one, with its subscriptions\n"
+	  "  set-password EMAIL                          ends all of its sign-ins\n"
+	  "  role EMAIL admin|user                       ends all of its sign-ins; the last administrator stays\n"
+	  "  disable EMAIL, enable EMAIL                 whether it may sign in\n\n"
+	  "An account is named by its address or its number. Passwords are asked for on the terminal, or read "
+	  "from the first\n"
+	  "line of standard input with --password-stdin: never an argument, which every process of the machine "
+	  "can see.\n"
+	  "--json prints what list, show and add tell as JSON.\n"
+	  "Exit codes: 0, 1 when it cannot be done, 2 when it was asked wrongly; then nothing was done.\n\n"
+	  "  softfactory user add boss@example.com --name Boss --role admin\n"
+	  "  pass show boss | softfactory user set-password boss@example.com --password-stdin\n",
+	  CLI_SETTINGS },
+	{ "subscription", cli_subscription, "grant | list | cancel [arguments]",
+	  "give and take subscriptions without a payment",
+	  "  grant EMAIL PRODUCT [--plan monthly|annual] [--until DATE]   or lengthen the active one\n"
+	  "  list [EMAIL]                                                 of one account, or of all\n"
+	  "  cancel EMAIL PRODUCT                                         ends at once\n\n"
+	  "PRODUCT is a product's short name, such as coocook. Without --until a monthly plan ends in 30 days, "
+	  "an annual one in\n"
+	  "365. DATE is the last day (UTC), or an instant such as 2026-11-22T14:00:00Z. list takes --after "
+	  "NUMBER, --limit N, --json.\n\n"
+	  "  softfactory subscription grant kim@example.com coocook --plan annual\n",
+	  CLI_SETTINGS },
 	{ "version", cli_version, "", "print the version", "", CLI_NO_SETTINGS },
 	{ 0 },
 };
@@ -71,6 +99,27 @@ int cli_wrong(const char *fmt, ...) {
 	fputc('\n', stderr);
 	va_end(ap);
 	return 2;
+}
+
+const char *cli_take_value(int *argc, char **argv, const char *name) {
+	size_t len = strlen(name);
+	for (int i = 1; i < *argc; i++) {
+		if (strncmp(argv[i], name, len) != 0 || (argv[i][len] && argv[i][len] != '=')) continue;
+		int used = argv[i][len] ? 1 : 2;
+		const char *value = argv[i][len] ? argv[i] + len + 1 : i + 1 < *argc ? argv[i + 1] : "";
+		if (i + used > *argc) used = 1;
+		for (int k = i; k + used <= *argc; k++) argv[k] = argv[k + used];
+		*argc -= used;
+		return value;
+	}
+	return NULL;
+}
+
+int cli_take_text(int *argc, char **argv, const char *name, const char **out) {
+	const char *v = cli_take_value(argc, argv, name);
+	if (v && !*v) return cli_wrong("%s needs a value", name);
+	if (v) *out = v;
+	return 0;
 }
 
 bool cli_take_flag(int *argc, char **argv, const char *flag) {
@@ -112,7 +161,7 @@ static int usage(FILE *to) {
 	fputs("SoftFactory: a business platform in one binary.\n\nUsage: softfactory <command> [arguments]\n\n",
 		  to);
 	for (const struct cli_command *c = commands; c->name; c++)
-		fprintf(to, "  %-10s %s\n", c->name, c->summary);
+		fprintf(to, "  %-12s %s\n", c->name, c->summary);
 	fputs("\n`softfactory <command> --help` says more. Settings are environment variables or flags: "
 		  "`softfactory config`.\n",
 		  to);

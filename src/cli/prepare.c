@@ -15,6 +15,7 @@
 #include "core/log.h"
 #include "db/db.h"
 #include "loop/loop.h"
+#include "services/platform/client.h"
 #include "services/services.h"
 
 #define DATABASES_MAX  16
@@ -80,6 +81,18 @@ static int demo(struct sf_arena *a) {
 	return 0;
 }
 
+/* A new installation has nobody who administers it: one of the workers says what to do. */
+static int say_who_administers(struct sf_arena *a) {
+	struct sf_worker w;
+	bool any = true;
+	if (sf_worker_self(&w) && w.slot != 0) return 0;
+	int err = platform_has_admin(cli_database_of(platform_service.name), a, &any);
+	if (!err && !any)
+		sf_log(SF_WARN, "nobody administers this platform yet",
+			   SF_KV("do", "softfactory user add EMAIL --name NAME --role admin"));
+	return err;
+}
+
 int cli_prepare(struct sf_arena *a, struct sf_str *why) {
 	struct sf_db *dbs[DATABASES_MAX];
 	bool automatic = sf_config_bool("AUTO_MIGRATE");
@@ -89,6 +102,7 @@ int cli_prepare(struct sf_arena *a, struct sf_str *why) {
 		err = automatic ? migrate(dbs[i], a, why) : check_tables(dbs[i], a, why);
 	if (!err && sf_config_bool("DEMO_MODE")) err = demo(a);
 	if (!err) err = platform_start(cli_database_of(platform_service.name), a);
+	if (!err) err = say_who_administers(a);
 	if (!err) platform_not_ready(NULL);
 	return err;
 }

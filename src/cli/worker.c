@@ -120,7 +120,7 @@ static void takes_long(uv_timer_t *t) {
 	listen_now();
 }
 
-/* Other hosts share a server; a file is this host's alone. */
+/* Other hosts share a server, and commands such as `softfactory user` any database. */
 static void follow(void *arg) {
 	(void)arg;
 	worker.following = sf_co_self();
@@ -128,8 +128,7 @@ static void follow(void *arg) {
 	worker.following = NULL;
 }
 static void follow_later(void *arg) {
-	struct sf_db *db = cli_database_of(platform_service.name);
-	if (worker.draining || sf_db_engine(db) == SF_LITE) return;
+	if (worker.draining) return;
 	if (sf_co_start(worker.loop, follow, arg, NULL) != 0)
 		sf_log(SF_ERROR, "revocations of other hosts are not followed");
 }

@@ -12,7 +12,7 @@ describe('the command line', () => {
   after(() => dir.remove());
   const env = (extra) => ({ PATH: process.env.PATH, DATABASE_URL: `sqlite:///${join(dir.path, 'cli.db')}`, ...extra });
   const run = (args, extra = {}) => exec(BIN, args, { cwd: dir.path, env: env(extra), timeout: 20_000 });
-  const COMMANDS = ['serve', 'worker', 'config', 'routes', 'openapi', 'db', 'jobs', 'version'];
+  const COMMANDS = ['serve', 'worker', 'config', 'routes', 'openapi', 'db', 'jobs', 'user', 'subscription', 'version'];
 
   test('--help names every command, and each has its own', async () => {
     const all = await run(['--help']);

@@ -29,25 +29,29 @@ int platform_users(struct sf_req *r) {
 	return err ? err : sf_reply_page(r, &rows, total);
 }
 
+int platform__change_rights(struct platform_locked *l, struct sf_str role, int active, bool *changed) {
+	struct sf_str next = role.p ? role : l->u.role;
+	bool is_active = active < 0 ? l->u.is_active : active != 0;
+	*changed = !sf_str_eq(next, l->u.role) || is_active != l->u.is_active;
+	if (!*changed) return 0;
+	l->u.role = next, l->u.is_active = is_active;
+	int err = platform__revoke_all(l);
+	return err ? err : platform__store(l);
+}
+
 int platform_user_change(struct sf_req *r) { /* 404, 409: oneself */
 	const struct platform_user_change_body *in = sf_req_body(r);
 	int64_t id = sf_path_int(r, "id");
 	struct platform_locked l;
 	struct sf_dbh *tx = NULL;
+	bool changed;
 	int err = sf_req_begin(r, &tx);
 	if (!err) err = platform__lock(tx, id, &l);
 	if (err) goto out;
-	struct sf_str role = in->role.p ? in->role : l.u.role;
-	bool is_active = in->is_active.has ? in->is_active.v != 0 : l.u.is_active;
-	bool changed = !sf_str_eq(role, l.u.role) || is_active != l.u.is_active;
-	if (changed && id == sf_req_caller(r)->user) {
+	err = platform__change_rights(&l, in->role, in->is_active.has ? in->is_active.v != 0 : -1, &changed);
+	if (!err && changed && id == sf_req_caller(r)->user)
 		err = sf_fail(r, SF_ECONFLICT, NULL,
 					  "You cannot take your own rights away. Ask another administrator.");
-		goto out;
-	}
-	l.u.role = role, l.u.is_active = is_active;
-	if (changed) err = platform__revoke_all(&l);
-	if (!err && changed) err = platform__store(&l);
 	if (err) goto out;
 	platform__user_json(sf_reply_json(r, 200), NULL, &l.u);
 	err = changed ? platform__commit_revoked(r, &l) : sf_req_commit(r, tx);

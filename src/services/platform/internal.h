@@ -36,6 +36,8 @@ struct platform_user_change_body {
 	struct sf_oint is_active;
 };
 
+extern const struct sf_field platform__register_fields[]; /* of platform_register_body */
+
 /* ---- handlers, all ~ -------------------------------------------------------------------------------- */
 
 sf_handler platform_register, platform_login, platform_refresh, platform_logout;
@@ -125,6 +127,10 @@ struct sf_str platform__session_id(struct sf_req *r); /* of the caller's session
  * committed. */
 SF_MUSTCHECK
 int platform__revoke_family(struct sf_req *r, struct sf_dbh *tx, struct sf_str family);
+/* ~ Sets role (p NULL: as it is) and activity (-1: as it is) of the locked user; a change ends every sign-in, so commit it with
+ * platform__commit_revoked. */
+SF_MUSTCHECK
+int platform__change_rights(struct platform_locked *l, struct sf_str role, int active, bool *changed);
 /* ~ Ends every token and session of a user and raises tokens_from of the row, which the caller then stores. Commit with
  * platform__commit_revoked. */
 SF_MUSTCHECK

@@ -7,7 +7,7 @@
 
 /* ---- inputs ------------------------------------------------------------------------------------------- */
 
-static const struct sf_field register_in[] = {
+const struct sf_field platform__register_fields[] = {
 	SF_IN(struct platform_register_body, email, SF_F_EMAIL, .required = true, .max = 254,
 		  .example = "\"kim@example.com\""),
 	SF_IN(struct platform_register_body, password, SF_F_TEXT, .required = true, .keep_space = true, .min = 8,
@@ -192,8 +192,8 @@ static const struct sf_route routes[] = {
 	  .reply = processes_out, .summary = "Supervisor and workers" },
 
 	{ SF_POST, "/api/auth/register", platform_register, .auth = SF_PUBLIC, .rate = SF_RATE_AUTH,
-	  BODY(register_in, platform_register_body), .reply = pair_out, .status = 201, .errors = { SF_EOVERLOAD },
-	  .summary = "Make an account and sign in" },
+	  BODY(platform__register_fields, platform_register_body), .reply = pair_out, .status = 201,
+	  .errors = { SF_EOVERLOAD }, .summary = "Make an account and sign in" },
 	{ SF_POST, "/api/auth/login", platform_login, .auth = SF_PUBLIC, .rate = SF_RATE_AUTH,
 	  BODY(login_in, platform_login_body), .reply = pair_out,
 	  .errors = { SF_EAUTH, SF_EFORBIDDEN, SF_ELOCKED }, .summary = "Sign in with email and password" },
