@@ -129,9 +129,11 @@ struct sf_route {
 	const char *produces; /* NULL: application/json */
 	/* Before the body is read, for what needs no body to be refused (a secret in the path): 0, or the error. Must not suspend. */
 	int (*gate)(struct sf_req *r);
-	/* Bytes of a body at most. 0: 8 KiB where `rate` is SF_RATE_AUTH; 16 KiB more than the fields can need where they are bounded; else
+	/* Bytes of a body at most. 0: 8 KiB where `rate` is SF_RATE_AUTH or there is an auth_field; 16 KiB more than the fields can need where they are bounded; else
 	 * the server's limit, which also bounds the other two. */
 	size_t body_max;
+	/* An optional text of the body: a request that gives it counts as SF_RATE_AUTH by its address, too (a changed password). */
+	const char *auth_field;
 	size_t json_max;              /* JSON values that a body may hold; 0: 10,000 */
 	const struct sf_field *reply; /* members of the answer's object (of each element where reply_list) */
 	bool reply_list;              /* the answer is a bare array */

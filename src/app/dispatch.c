@@ -7,9 +7,10 @@
  *   limit_user    writes
  *   authorise     level of the row
  *   validate      query and body; every problem at once
+ *   limit_field   a body that holds a password
  *   run           the handler, within its idempotency key
  *   conditional   ETag, 304
- *   finish        whatever happened becomes an answer with its headers
+ *   finish        whatever happened becomes an answer with its headers; what ended before limit_ip is counted here
  *   after         counters, log line */
 #include "app/internal.h"
 #include "core/log.h"
@@ -71,7 +72,8 @@ int sf_app__on_head(struct sf_http_req *http, size_t *body_max) {
 	if (*body_max > SF_APP_BODY_MORE) *body_max = SF_APP_BODY_MORE; /* nobody reads it */
 	if (http->method == SF_OPTIONS && err == SF_EMETHOD) return 0;
 	if (err != SF_ENOTFOUND || !r->app->opts.files || is_api(http->path)) return err;
-	if (sf_app__is_read(http->method)) return 0;
+	r->of_files = sf_app__is_read(http->method);
+	if (r->of_files) return 0;
 	r->allowed = 1u << SF_GET | 1u << SF_HEAD;
 	err = sf_static_serve(r->app->opts.files, http, http->path); /* SF_EMETHOD where there is such a file */
 	return http->method == SF_OPTIONS && err == SF_EMETHOD ? 0 : err;
@@ -126,6 +128,7 @@ const struct sf_http_stage sf_app__stages[] = {
 	{ "limit_user", sf_app__limit_user },
 	{ "authorise", sf_app__authorise },
 	{ "validate", validate },
+	{ "limit_field", sf_app__limit_field },
 	{ "run", run },
 	{ "conditional", sf_app__conditional },
 	{ NULL, NULL },
@@ -133,24 +136,30 @@ const struct sf_http_stage sf_app__stages[] = {
 
 /* ---- the answer ------------------------------------------------------------------------------------------ */
 
-/* A request that http/ refused before it had headers: an error body with an id is still owed. */
-static void finish_early(struct sf_http_req *http, int err) {
-	struct sf_app *app = sf_app__serving();
-	struct sf_str id = sf_app__id_new(app, http->arena);
-	sf_app__error_write(http, NULL, id, err < 0 ? err : SF_EINTERNAL);
-	sf_buf_str(&http->head, app->security);
-	sf_http_add(http, "X-Request-Id", id);
+/* A request that http/ refused before on_head: an error with all that errors carry is still owed. What of its path could be read
+ * tells whether the log may hold it. */
+static struct sf_req *early(struct sf_http_req *http) {
+	struct sf_req *r = sf_arena_zalloc(http->arena, sizeof *r);
+	struct sf_app__match match = { 0 };
+	struct sf_str path = http->path, query;
+	r->http = http;
+	r->app = sf_app__serving();
+	http->app = r;
+	sf_app__headers_read(r);
+	sf_app__ids_take(r);
+	sf_str_cut(path, '?', &path, &query);
+	bool found = sf_app__router_find(r->app->root, http->method, path, http->arena, &match) == 0;
+	r->secret_path = match.secret;
+	r->allowed = found || match.allowed ? match.allowed : (1u << SF_METHODS) - 1;
+	return r;
 }
 
 void sf_app__finish(struct sf_http_req *http, int err) {
-	struct sf_req *r = sf_app__req(http);
-	if (!r) {
-		finish_early(http, err);
-		return;
-	}
+	struct sf_req *r = http->app ? sf_app__req(http) : early(http);
 	if (err >= 0 && http->out.failed) err = SF_ENOMEM;
 	if (err >= 0 && http->status == 0) err = SF_EINTERNAL;
-	if (err < 0) sf_app__error_write(http, r, r->id, err);
+	if (err < 0) err = sf_app__limit_refused(r, err);
+	if (err < 0) sf_app__error_write(r, err);
 	if (err < 0 && sf_err_status(err) == 500)
 		sf_log(SF_ERROR, "request failed", SF_KV("error", sf_err_symbol(err)),
 			   SF_KV("route", r->row ? r->row->label : http->path), SF_KV("request_id", r->id));

@@ -76,12 +76,13 @@ void sf_fail_retry(struct sf_req *r, int64_t seconds) {
 	r->retry_s = seconds;
 }
 
-static void add_headers(struct sf_http_req *http, const struct sf_req *r, int err, int status) {
+static void add_headers(const struct sf_req *r, int err, int status) {
+	struct sf_http_req *http = r->http;
 	if (status == 401)
 		sf_http_add(http, "WWW-Authenticate",
-					r && r->bad_token ? SF_STR("Bearer error=\"invalid_token\"") : SF_STR("Bearer"));
-	if (err == SF_EMETHOD && r) sf_http_add(http, "Allow", sf_app__allow(http->arena, r->allowed));
-	int64_t wait = r && r->retry_s ? r->retry_s : status == 429 || status == 503 ? 1 : 0;
+					r->bad_token ? SF_STR("Bearer error=\"invalid_token\"") : SF_STR("Bearer"));
+	if (err == SF_EMETHOD) sf_http_add(http, "Allow", sf_app__allow(http->arena, r->allowed));
+	int64_t wait = r->retry_s ? r->retry_s : status == 429 || status == 503 ? 1 : 0;
 	if (wait == 0) return;
 	struct sf_buf text;
 	sf_buf_init(&text, http->arena);
@@ -107,7 +108,8 @@ static void write_members(struct sf_json *j, const struct sf_req *r, int status)
 	}
 }
 
-void sf_app__error_write(struct sf_http_req *http, struct sf_req *r, struct sf_str id, int err) {
+void sf_app__error_write(struct sf_req *r, int err) {
+	struct sf_http_req *http = r->http;
 	int status = sf_err_status(err);
 	sf_http_answer_reset(http);
 	http->status = status;
@@ -115,14 +117,14 @@ void sf_app__error_write(struct sf_http_req *http, struct sf_req *r, struct sf_s
 		http->close = true;
 		return;
 	}
-	struct sf_str sentence = r ? r->sentence : SF_STR_NULL;
-	if (!sentence.p && r && r->problems && status == 400) sentence = fields_sentence(http->arena, r);
+	struct sf_str sentence = r->sentence;
+	if (!sentence.p && r->problems && status == 400) sentence = fields_sentence(http->arena, r);
 	if (!sentence.p || status == 500) sentence = sf_str(sf_err_text(err));
-	add_headers(http, r, err, status);
+	add_headers(r, err, status);
 	http->type = SF_STR("application/json");
 	struct sf_json j = sf_json(&http->out);
 	sf_json_obj(&j);
-	sf_json_add(&j, SF_KV("error", sentence), SF_KV("code", sf_err_code(err)), SF_KV("request_id", id));
-	if (r) write_members(&j, r, status);
+	sf_json_add(&j, SF_KV("error", sentence), SF_KV("code", sf_err_code(err)), SF_KV("request_id", r->id));
+	write_members(&j, r, status);
 	sf_json_obj_end(&j);
 }

@@ -148,7 +148,7 @@ static bool says_later(int status) {
 void sf_app__idem_settle(struct sf_req *r, int err) {
 	if (r->idem.done) return;
 	sf_co_shield(true); /* also of a request whose client has gone or whose time is over */
-	if (err < 0 && !says_later(sf_err_status(err))) sf_app__error_write(r->http, r, r->id, err);
+	if (err < 0 && !says_later(sf_err_status(err))) sf_app__error_write(r, err);
 	if (err >= 0 || !says_later(sf_err_status(err)))
 		err = record(r);
 	else

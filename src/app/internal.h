@@ -32,6 +32,7 @@ struct sf_app__row {
 	void *query_defaults, *body_defaults; /* the input structs with the fallbacks in them */
 	size_t nquery, nbody;                 /* fields */
 	size_t body_max;                      /* of the route, or of its fields; 0: the server's */
+	const struct sf_field *auth_field;    /* of the body; NULL: none */
 	bool shared;                          /* a public GET: same answer for everybody, has an ETag */
 };
 
@@ -94,7 +95,9 @@ struct sf_req {
 	bool own_cache, own_etag, own_policy; /* the handler wrote that header itself */
 
 	struct sf_limit_result limit;
-	bool limited; /* limit is filled */
+	bool limited;  /* limit is filled */
+	bool counted;  /* by its address */
+	bool of_files; /* for the web app */
 
 	struct sf_str sentence; /* of sf_fail; p NULL: the error's default */
 	struct sf_app__problem *problems, **problems_end;
@@ -185,6 +188,9 @@ int sf_app__still_in(struct sf_req *r);
 int sf_app__authorise(struct sf_http_req *http); /* ~ */
 int sf_app__limit_ip(struct sf_http_req *http);
 int sf_app__limit_user(struct sf_http_req *http);
+int sf_app__limit_field(struct sf_http_req *http); /* auth_field */
+/* At the end of a request that ends with err (< 0): counts it if no stage has, and returns SF_ERATE once that is too often. */
+int sf_app__limit_refused(struct sf_req *r, int err);
 
 /* ---- fingerprint.c ---- */
 /* Keyed digest of what a validated request asks for: two requests with the same one are the same. */
@@ -217,8 +223,8 @@ int sf_app__options(struct sf_req *r); /* answers OPTIONS */
 struct sf_str sf_app__allow(struct sf_arena *a, uint16_t allowed);
 
 /* ---- errors.c ---- */
-/* Writes the answer of an error. r may be NULL (a request that never got to on_head). */
-void sf_app__error_write(struct sf_http_req *http, struct sf_req *r, struct sf_str id, int err);
+/* Writes the answer of an error. */
+void sf_app__error_write(struct sf_req *r, int err);
 
 /* ---- dispatch.c ---- */
 extern const struct sf_http_stage sf_app__stages[];

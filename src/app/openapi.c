@@ -232,6 +232,13 @@ static void reply_schema(struct sf_json *j, const struct sf_route *r, const stru
 	if (r->reply_list) sf_json_arr_end(j);
 }
 
+static void limit_headers(struct sf_json *j, const struct sf_route *r) {
+	if (r->rate == SF_RATE_NONE) return;
+	ref(j, "RateLimit-Limit", "#/components/headers/RateLimitLimit");
+	ref(j, "RateLimit-Remaining", "#/components/headers/RateLimitRemaining");
+	ref(j, "RateLimit-Reset", "#/components/headers/RateLimitReset");
+}
+
 static void success_headers(struct sf_json *j, const struct sf_app__row *row) {
 	const struct sf_route *r = row->route;
 	open(j, "headers");
@@ -241,11 +248,7 @@ static void success_headers(struct sf_json *j, const struct sf_app__row *row) {
 	if (row->shared) ref(j, "ETag", "#/components/headers/ETag");
 	if (r->idempotent) ref(j, "Idempotent-Replayed", "#/components/headers/IdempotentReplayed");
 	if (r->page_of && r->reply_list) ref(j, "X-Total-Count", "#/components/headers/TotalCount");
-	if (r->rate != SF_RATE_NONE) {
-		ref(j, "RateLimit-Limit", "#/components/headers/RateLimitLimit");
-		ref(j, "RateLimit-Remaining", "#/components/headers/RateLimitRemaining");
-		ref(j, "RateLimit-Reset", "#/components/headers/RateLimitReset");
-	}
+	limit_headers(j, r);
 	sf_json_obj_end(j);
 }
 
@@ -314,6 +317,7 @@ static void error_response(struct sf_json *j, struct sf_arena *a, const struct s
 	if (status == 401) ref(j, "WWW-Authenticate", "#/components/headers/WwwAuthenticate");
 	if (status == 429 || status == 503 || (status == 409 && row->route->idempotent))
 		ref(j, "Retry-After", "#/components/headers/RetryAfter");
+	if (status < 500) limit_headers(j, row->route);
 	sf_json_obj_end(j);
 	open(j, "content");
 	open(j, "application/json");
@@ -372,6 +376,7 @@ static void description(struct sf_json *j, struct sf_arena *a, const struct sf_r
 	}
 	if (r->auth.who) sf_buf_printf(&b, " Only for: %s.", r->auth.who);
 	if (r->idempotent) sf_buf_cstr(&b, " Honours `Idempotency-Key`.");
+	if (r->auth_field) sf_buf_printf(&b, " With `%s` it also counts as a sign-in.", r->auth_field);
 	sf_json_key(j, "description");
 	sf_json_str(j, sf_buf_view(&b));
 }

@@ -155,6 +155,17 @@ static int check_body(struct check *c) {
 	return 0;
 }
 
+static int find_auth_field(struct check *c) {
+	const struct sf_field *f = c->row->route->body;
+	const char *name = c->row->route->auth_field;
+	if (!name) return 0;
+	while (f && f->name && strcmp(f->name, name) != 0) f++;
+	if (!f || !f->name || f->type != SF_F_TEXT || f->required || f->fallback)
+		return refuse(c, "auth_field is no optional text of the body");
+	c->row->auth_field = f;
+	return 0;
+}
+
 /* Bytes that a value of the field can need as JSON, each character escaped as Python's json.dumps does it (a pair of
  * surrogates takes 12); 0: there is no bound. */
 static size_t value_room(const struct sf_field *f) {
@@ -182,7 +193,7 @@ static size_t body_room(const struct sf_route *r) {
 	enum { AUTH = 8 << 10 };
 	size_t sum = SF_APP_BODY_MORE;
 	if (r->text_body) return 0;
-	if (r->rate == SF_RATE_AUTH) return AUTH;
+	if (r->rate == SF_RATE_AUTH || r->auth_field) return AUTH;
 	for (const struct sf_field *f = r->body; f && f->name; f++) {
 		size_t room = value_room(f);
 		if (!room) return 0;
@@ -241,6 +252,7 @@ int sf_app__row_check(struct sf_arena *a, struct sf_app__row *row, struct sf_str
 	if (!err) err = check_fields(&c, r->conflict, 0, false, NULL, 0);
 	if (!err) err = prepare_defaults(&c, r->query, r->query_size, &row->query_defaults);
 	if (!err) err = prepare_defaults(&c, r->body, r->body_size, &row->body_defaults);
+	if (!err) err = find_auth_field(&c);
 	if (err) return err;
 	row->body_max = r->body_max ? r->body_max : body_room(r);
 	row->shared = r->auth.kind == SF_ACCESS_PUBLIC && r->method == SF_GET;

@@ -67,24 +67,22 @@ static bool is_asset(struct sf_str path) {
 }
 
 static void access_line(const struct sf_http_req *http, const struct sf_req *r, int64_t us) {
-	bool file = r && !r->row && http->status < 400 && http->method != SF_OPTIONS;
-	bool quiet = (r && r->row && r->row->route->quiet) || (file && sf_log_is_text() && is_asset(http->path));
+	bool file = !r->row && http->status < 400 && http->method != SF_OPTIONS;
+	bool quiet = (r->row && r->row->route->quiet) || (file && sf_log_is_text() && is_asset(http->path));
 	enum sf_level level = quiet ? SF_DEBUG : SF_INFO;
 	if (level < sf_log_level_now) return;
-	struct sf_str id = r ? r->id : SF_STR_NULL, trace = SF_STR_NULL;
-	struct sf_str path = r && r->secret_path ? SF_STR_NULL : http->path;
-	if (r) trace = (struct sf_str) { r->trace + 3, 32 };
+	struct sf_str path = r->secret_path ? SF_STR_NULL : http->path, trace = { r->trace + 3, 32 };
 	sf_log(level, "request", SF_KV("method", sf_method_name(http->method)),
-		   SF_KV("route", r && r->row ? r->row->route->path : NULL), SF_KV("path", path),
+		   SF_KV("route", r->row ? r->row->route->path : NULL), SF_KV("path", path),
 		   SF_KV("status", http->status), SF_KV("us", us), SF_KV("bytes", (int64_t)http->bytes_out),
-		   SF_KV("user", r ? r->caller.user : 0), SF_KV("request_id", id), SF_KV("trace_id", trace),
-		   SF_KV("ip", r ? sf_req_ip(r) : http->peer));
+		   SF_KV("user", r->caller.user), SF_KV("request_id", r->id), SF_KV("trace_id", trace),
+		   SF_KV("ip", sf_req_ip(r)));
 }
 
 void sf_app__after(struct sf_http_req *http) {
 	const struct sf_req *r = sf_app__req(http);
-	struct sf_app *app = r ? r->app : sf_app__serving();
-	struct sf_route_stats *s = &app->stats[r && r->row ? r->row->index : app->nrows];
+	struct sf_app *app = r->app;
+	struct sf_route_stats *s = &app->stats[r->row ? r->row->index : app->nrows];
 	int64_t us = (sf_clock_ns() - http->started_ns) / 1000;
 	size_t bucket = 0;
 	while (bucket < SF_COUNT(bounds_us) && us > bounds_us[bucket]) bucket++;

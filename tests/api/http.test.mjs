@@ -1,12 +1,13 @@
 // The protocol as a client sees it: malformed requests, smuggling, limits, encodings, CORS, ids, static files.
-import { after, before, describe, test } from 'node:test';
+import { after, before, beforeEach, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import zlib from 'node:zlib';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Server } from '../lib/server.mjs';
 import { assertError } from '../lib/contract.mjs';
-import { tempDir } from '../lib/proc.mjs';
+import { tempDir, until } from '../lib/proc.mjs';
 
 describe('http', () => {
   let s, web;
@@ -222,23 +223,86 @@ describe('http', () => {
     }
   });
 
-  test('limits answer 429 with headers and spare /health', async () => {
-    const t = await Server.start({ env: { RATE_LIMIT_AUTH: '5', RATE_LIMIT_API: '50' } });
-    try {
-      const codes = [];
-      for (let i = 0; i < 8; i++) codes.push(await t.post('/api/auth/login', { email: 'a@b.cc', password: 'xxxxxxxx' }));
+  describe('limits', () => {
+    let t;
+    before(async () => {
+      t = await Server.start({ env: { RATE_LIMIT_AUTH: '5', RATE_LIMIT_API: '50', RATE_LIMIT_WRITES: '9', WEB_DIR: web.path } });
+    });
+    after(() => t?.stop());
+    const agents = [];
+    after(() => agents.forEach((a) => a.destroy()));
+    /** Asks from an address of this machine that no other test uses. */
+    const from = (last) => {
+      const agent = new http.Agent({ keepAlive: true, localAddress: `127.0.0.${last}` });
+      agents.push(agent);
+      return { agent };
+    };
+    /** Counts are of a minute by the clock: a test begins where its requests will lie in one. */
+    beforeEach(() => until(() => Date.now() % 60_000 < 48_000, { what: 'the next minute', ms: 15_000 }));
+    const left = (r) => [r.headers['ratelimit-limit'], r.headers['ratelimit-remaining']].map(Number);
+
+    test('answer 429 with headers and spare /health', async () => {
+      const codes = [], me = from(10);
+      for (let i = 0; i < 8; i++) codes.push(await t.post('/api/auth/login', { email: 'a@b.cc', password: 'xxxxxxxx' }, me));
       assert.equal(codes.filter((r) => r.status === 401).length, 5);
       const limited = codes.at(-1);
       assertError(limited, 429);
       assert.ok(Number(limited.headers['retry-after']) >= 1);
-      assert.equal(limited.headers['ratelimit-limit'], '5');
-      assert.equal(limited.headers['ratelimit-remaining'], '0');
+      assert.deepEqual(left(limited), [5, 0]);
       assert.ok(codes[0].headers['ratelimit-reset']);
-      const forged = await t.post('/api/auth/login', { email: 'a@b.cc', password: 'xxxxxxxx' }, { headers: { 'X-Forwarded-For': '9.9.9.9' } });
+      const forged = await t.post('/api/auth/login', { email: 'a@b.cc', password: 'xxxxxxxx' }, { ...me, headers: { 'X-Forwarded-For': '9.9.9.9' } });
       assert.equal(forged.status, 429, 'a forged address does not help');
-      for (let i = 0; i < 100; i++) assert.equal((await t.get('/health')).status, 200);
-    } finally {
-      await t.stop();
-    }
+      for (let i = 0; i < 100; i++) assert.equal((await t.get('/health', me)).status, 200);
+    });
+
+    test('hold for what no route takes, too, and it is counted in one series', async () => {
+      const series = (text) => text.split('\n').filter((l) => l.startsWith('http_requests_total{') || l.startsWith('http_request_duration_seconds_count{'));
+      const endpoints = (text) => new Set(series(text).map((l) => /endpoint="([^"]*)"/.exec(l)[1]));
+      const unmatched = (text, status) => Number(new RegExp(`^http_requests_total\\{method="",endpoint="unmatched",status="${status}"\\} (\\d+)`, 'm').exec(text)?.[1] ?? 0);
+      const me = from(11), before = (await t.get('/metrics', me)).text;
+      const kinds = [
+        (i) => t.get(`/api/${i}/${Math.random()}`, me), (i) => t.post(`/auth/none${i}`, {}, me), () => t.delete('/api/coocook/search', me),
+        () => t.request('POST', '/api/auth/login', { ...me, body: 'a=b', headers: { 'Content-Type': 'application/x-www-form-urlencoded' } }),
+      ];
+      const statuses = [404, 404, 405, 415], answers = [];
+      for (let i = 0; i < 60; i++) answers.push(await kinds[i % 3](i));
+      answers.forEach((r, i) => {
+        assertError(r, i < 50 ? statuses[i % 3] : 429);
+        assert.deepEqual(left(r), [50, Math.max(0, 49 - i)], `the ${i + 1}th`);
+      });
+      assert.equal((await t.get('/api/coocook/cuisines', me)).status, 429, 'they count as requests of the API');
+      const type = [];
+      for (let i = 0; i < 7; i++) type.push((await kinds[3]()).status);
+      assert.deepEqual(type, [415, 415, 415, 415, 415, 429, 429], 'as those of the route, where there is one');
+      const raw = [];
+      for (let i = 0; i < 52; i++) raw.push(await t.raw('GET / HTTP/1.1\r\n\r\n', { from: '127.0.0.12' }));
+      assert.match(raw[0].text, /^HTTP\/1\.1 400 [^]*\r\nRateLimit-Remaining: 49\r\n/);
+      assert.match(raw[51].text, /^HTTP\/1\.1 429 [^]*\r\nRetry-After: /);
+      for (let i = 0; i < 60; i++) assert.equal((await t.get(i % 2 ? '/plain.txt' : '/no/such/page', me)).status, i % 2 ? 200 : 404, 'files are not limited');
+      await until(async () => unmatched((await t.get('/metrics', me)).text, 429) - unmatched(before, 429) === 12, { what: 'the counters' });
+      const now = (await t.get('/metrics', me)).text;
+      assert.equal(unmatched(now, 404) - unmatched(before, 404), 34 + 30);
+      assert.equal(unmatched(now, 405) - unmatched(before, 405), 16);
+      assert.equal(unmatched(now, 400) - unmatched(before, 400), 50);
+      const { paths } = (await s.get('/api/openapi.json')).body;
+      assert.deepEqual([...endpoints(now)].filter((e) => !paths[e.replace(/:text\}/g, '}')]), ['unmatched'], 'labels are those of routes');
+    });
+
+    test('a change of name is a write, one of the password a sign-in as well; signing out is a write', async () => {
+      const me = from(13);
+      const { body } = await t.post('/api/auth/register', { email: 'me@example.com', password: 'correct horse', name: 'Me' }, me);
+      const o = { ...me, token: body.access_token };
+      assert.deepEqual(left(await t.put('/api/auth/me', { name: 'You' }, o)), [9, 8]);
+      assert.deepEqual(left(await t.put('/api/auth/me', { name: 'I' }, o)), [9, 7]);
+      for (let i = 0; i < 4; i++) {
+        const r = await t.put('/api/auth/me', { password: 'another horse', current_password: 'wrong horse' }, o);
+        assertError(r, 400);
+        assert.deepEqual(left(r), [5, 3 - i]);
+      }
+      assertError(await t.put('/api/auth/me', { password: 'another horse', current_password: 'correct horse' }, o), 429);
+      assert.equal((await t.post('/api/auth/login', { email: 'me@example.com', password: 'correct horse' }, me)).status, 429);
+      assert.deepEqual(left(await t.put('/api/auth/me', { name: 'Me' }, o)), [9, 1], 'each was a write, too');
+      assert.equal((await t.post('/api/auth/logout', undefined, o)).status, 200, 'whoever may not sign in may still sign out');
+    });
   });
 });

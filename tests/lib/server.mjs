@@ -146,10 +146,10 @@ export class Server {
   demoUser(name) {
     return this.login(`${name}@softfactory.com`, `${name}123`);
   }
-  /** Writes bytes on a new connection; resolves to all text the server sent until it closed (or `done` said enough); `reply` may answer. */
-  raw(bytes, { ms = 10_000, done = () => false, reply = () => {}, end = false } = {}) {
+  /** Writes bytes on a new connection; resolves to all text the server sent until it closed (or `done` said enough); `reply` may answer; `from` is our address. */
+  raw(bytes, { ms = 10_000, done = () => false, reply = () => {}, end = false, from } = {}) {
     return new Promise((resolve, reject) => {
-      const socket = net.connect(this.port, '127.0.0.1');
+      const socket = net.connect({ port: this.port, host: '127.0.0.1', localAddress: from });
       let text = '';
       const timer = setTimeout(() => finish(false), ms);
       const finish = (closed) => {

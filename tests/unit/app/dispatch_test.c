@@ -1,9 +1,9 @@
-/* dispatch: what every answer carries, whatever happened: errors, ids, caching, CORS, limits, counters. */
+/* dispatch: what every answer carries, whatever happened: errors, ids, caching, CORS, counters. */
 #include <unistd.h>
 
 #include "harness.h"
 #include "scratch.h"
-#include "auth/auth.h"
+#include "app/internal.h"
 #include "core/config.h"
 
 static int handler_error; /* what /fail returns */
@@ -74,8 +74,6 @@ static const struct sf_route routes[] = {
 	{ SF_POST, "/api/cookie", cookie_post, OPEN },
 	{ SF_POST, "/api/csv", text_post, OPEN, .text_body = true, .consumes = "text/csv, text/plain",
 	  .body_max = 2000000 },
-	{ SF_GET, "/api/limited", ok_get, .auth = SF_PUBLIC, .rate = SF_RATE_API, .summary = "x" },
-	{ SF_POST, "/api/login", ok_get, .auth = SF_PUBLIC, .rate = SF_RATE_AUTH, .summary = "x" },
 	{ 0 },
 };
 static const struct sf_service service = { .name = "test", .title = "Test", .routes = routes };
@@ -165,7 +163,32 @@ static void test_early_error(void **state) {
 	assert_int_equal(req.status, 431);
 	assert_holds(&req, "\"code\":\"headers_too_large\",\"request_id\":\"");
 	assert_non_null(answer_header(&h, &req, "X-Request-Id"));
+	assert_non_null(answer_header(&h, &req, "traceparent"));
+	assert_header(&req, "Cache-Control", "no-store");
 	h.http.after(&req);
+}
+
+/* One with a method that nobody knows: what its address takes, and no path that holds a secret in the log. */
+static void test_early_path(void **state) {
+	(void)state;
+	static const struct {
+		const char *target, *allow;
+		bool secret;
+	} rows[] = {
+		{ "/api/conflict?a", "POST, OPTIONS", false },
+		{ "/api/hook/abc?x=1", "GET, HEAD, OPTIONS", true },
+		{ "/nowhere", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", false },
+		{ "no path", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS", false },
+	};
+	for (size_t i = 0; i < SF_COUNT(rows); i++) {
+		struct sf_http_req req = { .arena = h.arena, .path = sf_str(rows[i].target) };
+		sf_buf_init(&req.head, h.arena);
+		sf_buf_init(&req.out, h.arena);
+		h.http.finish(&req, SF_EMETHOD);
+		assert_int_equal(req.status, 405);
+		assert_header(&req, "Allow", rows[i].allow);
+		assert_int_equal(sf_app__req(&req)->secret_path, rows[i].secret);
+	}
 }
 
 static void test_media(void **state) {
@@ -345,33 +368,6 @@ static void test_origins(void **state) {
 		if (sf_app_origins_valid(bad[i])) fail_msg("%s", bad[i]);
 }
 
-static void test_limits(void **state) {
-	(void)state;
-	struct harness l =
-		harness_new(&(struct sf_app_opts) { .services = services, .rate_auth = 3, .rate_api = 5 });
-	for (int i = 0; i < 3; i++) {
-		struct sf_http_req *req = call(&l, SF_POST, "/api/login", NULL, NULL);
-		assert_status(req, 200);
-		assert_string_equal(answer_header(&l, req, "RateLimit-Limit"), "3");
-		assert_int_equal(atoi(answer_header(&l, req, "RateLimit-Remaining")), 2 - i);
-	}
-	struct sf_http_req *req = call(&l, SF_POST, "/api/login", NULL, NULL);
-	assert_status(req, 429);
-	assert_holds(req, "\"code\":\"rate_limited\"");
-	assert_true(atoi(answer_header(&l, req, "Retry-After")) >= 1);
-	assert_string_equal(answer_header(&l, req, "RateLimit-Remaining"), "0");
-	/* another class has its own count, and what has none is never refused */
-	assert_status(call(&l, SF_GET, "/api/limited", NULL, NULL), 200);
-	for (int i = 0; i < 20; i++) {
-		req = call(&l, SF_GET, "/api/ok", NULL, NULL);
-		assert_status(req, 200);
-		assert_null(answer_header(&l, req, "RateLimit-Limit"));
-	}
-	harness_free(&l);
-	sf_app_http(h.app, &h.http);
-	assert_null(answer_header(&h, get("/api/limited"), "RateLimit-Limit"));
-}
-
 static void test_stats(void **state) {
 	(void)state;
 	struct sf_route_stats before, after;
@@ -494,10 +490,10 @@ static void test_files(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_routes),      cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_early_error), cmocka_unit_test(test_media),
-		cmocka_unit_test(test_ids),         cmocka_unit_test(test_trace),
-		cmocka_unit_test(test_caching),     cmocka_unit_test(test_cors),
-		cmocka_unit_test(test_origins),     cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_early_error), cmocka_unit_test(test_early_path),
+		cmocka_unit_test(test_media),       cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_trace),       cmocka_unit_test(test_caching),
+		cmocka_unit_test(test_cors),        cmocka_unit_test(test_origins),
 		cmocka_unit_test(test_stats),       cmocka_unit_test(test_files),
 		cmocka_unit_test(test_starting),    cmocka_unit_test(test_access_line),
 	};
