@@ -1,9 +1,13 @@
 /* Cron expressions: what they say, and their next tick in a time zone.
  *
- * Ticks are sought in local time, minute by minute that exists in the calendar, and then placed on the line of instants: a local time
- * L stands for the first instant at which local clocks show L or later. That gives the wanted at both changes of clocks
- * without a case for either: a time that is skipped comes at the first instant after the gap, one that is repeated comes at its first
- * pass, and the order of local times is that of their instants. */
+ * There are two kinds of schedules, as in Debian's cron(8). One at fixed hours means a time of the day, which comes once a day: ticks
+ * are sought in local time, minute by minute that exists in the calendar, and then placed on the line of instants: a local time
+ * L stands for the first instant at which local clocks show L or later. So a time that is skipped comes at the first instant after the
+ * gap, one that is repeated at its first pass, and the order of local times is that of their instants.
+ *
+ * One whose hour is * means an interval: it must not stand still while an hour is repeated. Its ticks are sought in one piece of time
+ * with the same offset after the other, as clocks show them; what is skipped between two pieces comes at the first instant
+ * after the gap, here too. */
 #include "jobs/jobs.h"
 
 #include <strings.h>
@@ -125,6 +129,7 @@ int sf_cron_parse(const char *expr, struct sf_cron_spec *out, const char **why) 
 		.mday = (uint32_t)sets[2],
 		.month = (uint32_t)sets[3],
 		.wday = (uint32_t)((sets[4] | sets[4] >> 7) & 0x7f), /* 7 is Sunday, too */
+		.hour_any = any[1],
 		.mday_any = any[2],
 		.wday_any = any[4],
 	};
@@ -178,21 +183,45 @@ static int64_t floor_div(int64_t a, int64_t b) {
 	return a / b - (a % b < 0);
 }
 
+/* The first minute after a second that clocks show, or that they skip, and that fits; false: none. */
+static bool next_shown(const struct sf_cron_spec *spec, const struct sf_zone *z, int64_t after, int64_t *at) {
+	int64_t end, from = after + 1, minute;
+	int64_t before = sf_zone_offset(z, after, &end);
+	for (;;) {
+		int64_t offset = sf_zone_offset(z, from, &end);
+		minute = -floor_div(-(from + before), 60);
+		if (offset > before && next_local(spec, &minute) && minute * 60 < from + offset) {
+			*at = from; /* a gap ends here, and it fits in the gap */
+			return true;
+		}
+		minute = -floor_div(-(from + offset), 60);
+		if (!next_local(spec, &minute)) return false;
+		*at = minute * 60 - offset;
+		if (*at < end) return true;
+		from = end, before = offset;
+	}
+}
+
+/* The first local time after a second that fits, at the first instant it is reached; false: none. */
+static bool next_reached(const struct sf_cron_spec *spec, const struct sf_zone *z, int64_t after,
+						 int64_t *at) {
+	int64_t end, minute = floor_div(after + sf_zone_offset(z, after, &end), 60);
+	do {          /* in the second pass of a time that is repeated, what comes first is over */
+		minute++; /* the minute it is now has begun */
+		if (!next_local(spec, &minute)) return false;
+		*at = sf_zone_reach(z, minute * 60 * SF_USEC) / SF_USEC;
+	} while (*at <= after);
+	return true;
+}
+
 int sf_cron_next(const struct sf_cron_spec *spec, const char *zone, int64_t t, int64_t *next) {
 	const struct sf_zone *z;
-	int64_t end, seconds = floor_div(t, SF_USEC);
+	int64_t at, seconds = floor_div(t, SF_USEC);
 	int err = sf_zone_get(sf_str(zone ? zone : ""), &z);
 	if (err) return err;
 	if (seconds < -LAST_SECOND) seconds = -LAST_SECOND;
-	int64_t at = INT64_MIN, minute = floor_div(seconds + sf_zone_offset(z, seconds, &end), 60);
-	while (at <= seconds) { /* in the second pass of a time that is repeated, what comes first is over */
-		minute++;           /* the minute it is now has begun */
-		if (seconds > LAST_SECOND || !next_local(spec, &minute)) {
-			*next = INT64_MAX;
-			return 0;
-		}
-		at = sf_zone_reach(z, minute * 60 * SF_USEC) / SF_USEC;
-	}
-	*next = at * SF_USEC;
+	bool any = seconds <= LAST_SECOND &&
+			   (spec->hour_any ? next_shown(spec, z, seconds, &at) : next_reached(spec, z, seconds, &at));
+	*next = any ? at * SF_USEC : INT64_MAX;
 	return 0;
 }

@@ -212,13 +212,14 @@ int sf_job_act_many(struct sf_dbh *h, const struct sf_job_filter *f, enum sf_job
 struct sf_cron_spec {
 	uint64_t minute; /* bit sets */
 	uint32_t hour, mday, month, wday;
-	bool mday_any, wday_any;
+	bool hour_any, mday_any, wday_any; /* the field begins with * */
 };
 /* SF_EINVAL with *why on a bad expression. */
 SF_MUSTCHECK
 int sf_cron_parse(const char *expr, struct sf_cron_spec *out, const char **why);
 /* The next tick after t in the zone (POSIX zoneinfo; SF_EINVAL: unknown zone). A local time that a change of clocks skips fires at the
- * first instant after the gap; one that it repeats fires once, at the first. INT64_MAX: never. */
+ * first instant after the gap. One that it repeats fires at both passes when the hour is * (or every second one), else once, at the first. INT64_MAX:
+ * never. */
 SF_MUSTCHECK
 int sf_cron_next(const struct sf_cron_spec *spec, const char *zone, int64_t t, int64_t *next);
 
