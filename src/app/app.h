@@ -248,6 +248,8 @@ void sf_reply_session(struct sf_req *r, struct sf_str session, int64_t max_age_s
 struct sf_identity {
 	/* The caller of a session cookie; SF_EAUTH when it is unknown or over. */
 	int (*session)(struct sf_req *r, struct sf_str cookie, struct sf_caller *out);
+	/* Notes that the caller, who came with a token or a session, has made this request. Does not suspend. May be NULL. */
+	void (*used)(struct sf_req *r);
 	int64_t session_s; /* a session's longest life, seconds: that of a cookie which is renewed */
 	int (*subscribed)(struct sf_req *r, int64_t user, const char *product, bool *out);
 	int (*time_zone)(struct sf_req *r, int64_t user, struct sf_str *out); /* n 0: no such user */

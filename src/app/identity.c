@@ -99,9 +99,14 @@ int sf_app__identify(struct sf_http_req *http) {
 	struct sf_str token;
 	bool open = r->row->route->auth.kind == SF_ACCESS_PUBLIC;
 	if (open && r->row->route->max_age) return 0;
-	if (!bearer(r->in.authorization, &token)) return by_session(r, open);
-	by_token(r, token);
-	return 0;
+	const struct sf_identity *who = r->app->opts.identity;
+	int err = 0;
+	if (bearer(r->in.authorization, &token))
+		by_token(r, token);
+	else
+		err = by_session(r, open);
+	if (r->caller.user && who && who->used) who->used(r);
+	return err;
 }
 
 int sf_app__still_in(struct sf_req *r) {

@@ -130,7 +130,7 @@ static void follow(void *arg) {
 static void follow_later(void *arg) {
 	if (worker.draining) return;
 	if (sf_co_start(worker.loop, follow, arg, NULL) != 0)
-		sf_log(SF_ERROR, "revocations of other hosts are not followed");
+		sf_log(SF_ERROR, "revocations of other processes are not followed");
 }
 
 static void first_failure(void *arg) {

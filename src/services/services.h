@@ -19,7 +19,8 @@ extern const struct sf_service *const sf_services[]; /* all, NULL-terminated */
 extern const struct sf_identity platform_identity; /* for sf_app_new */
 /* ~ Once the tables stand: puts into memory what the workers share of it (revoked tokens). 0 or a database error. */
 int platform_start(struct sf_db *db, struct sf_arena *a);
-/* ~ Follows what other hosts revoke, within half a second, until the coroutine is cancelled. */
+/* ~ Follows what other hosts and the command line revoke, within half a second, and writes down when sign-ins were used; until the
+ * coroutine is cancelled. */
 void platform_follow(struct sf_db *db);
 /* Why /ready of this worker answers 503 although its database is well ("migrations are being applied"); static text, NULL
  * (as at first): no reason. */

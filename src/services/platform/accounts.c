@@ -35,7 +35,7 @@ int platform_register(struct sf_req *r) { /* 400: the email is taken */
 	}
 	if (!err) err = platform__trial(tx, row.id, add.created_at);
 	if (!err) err = platform__lock(tx, row.id, &l);
-	if (!err) err = platform__issue(r, &l, SF_STR_NULL, &pair);
+	if (!err) err = platform__begin(r, &l, false, &pair);
 	if (err) goto out;
 	platform__reply_pair(r, 201, &pair, &l.u);
 	err = sf_req_commit(r, tx);
@@ -114,15 +114,13 @@ int platform__sign_in(struct sf_req *r, bool cookie) {
 	struct platform_proof proof;
 	struct platform_locked l;
 	struct platform_pair pair;
-	struct sf_str family = SF_STR_NULL;
 	struct sf_dbh *tx = NULL;
 	int err = authenticate(r, sf_req_body(r), &proof);
 	if (!err) err = sf_req_begin(r, &tx);
 	if (err) goto out;
 	err = platform__lock_proved(tx, &proof, &l);
 	if (err == SF_EAUTH) err = sf_fail(r, err, NULL, "The account has changed meanwhile. Sign in again.");
-	if (!err && cookie) err = platform__session_open(r, &l, &family);
-	if (!err) err = platform__issue(r, &l, family, &pair);
+	if (!err) err = platform__begin(r, &l, cookie, &pair);
 	if (err) goto out;
 	platform__reply_pair(r, 200, &pair, &l.u);
 	err = sf_req_commit(r, tx);
@@ -189,8 +187,7 @@ static int set_password(struct sf_req *r, struct platform_locked *l, struct sf_s
 						struct platform_pair *pair) {
 	l->u.password_hash = hash;
 	int err = platform__revoke_all(l);
-	if (err) return err;
-	return pair ? platform__issue(r, l, SF_STR_NULL, pair) : platform__session_open(r, l, NULL);
+	return err ? err : platform__begin(r, l, !pair, pair);
 }
 
 int platform_me_change(struct sf_req *r) { /* 400: current_password missing or wrong, 423: too often */

@@ -6,8 +6,9 @@
 #include "services/platform/internal.h"
 #include "services/services.h"
 
-#define FOLLOW_MS         400
-#define FOLLOW_SLACK_USEC (5 * SF_USEC) /* hosts whose clocks differ, transactions that take a while */
+#define FOLLOW_MS 250
+#define FOLLOW_SLACK_USEC                                                                                    \
+	(15 * SF_USEC) /* hosts whose clocks differ; a transaction's longest statement is 10 s */
 
 /* ~ */
 static int time_zone(struct sf_req *r, int64_t user, struct sf_str *out) {
@@ -22,6 +23,7 @@ static int time_zone(struct sf_req *r, int64_t user, struct sf_str *out) {
 
 const struct sf_identity platform_identity = {
 	.session = platform__session,
+	.used = platform__used,
 	.session_s = PLATFORM_SESSION_S,
 	.subscribed = platform__subscribed,
 	.time_zone = time_zone,
@@ -78,7 +80,7 @@ int platform__prune(struct sf_job *j) {
 	return err ? err : platform_q_prune_failures(h, &failures, NULL);
 }
 
-/* ~ Puts into this host's memory what was revoked since an instant, by whichever host. */
+/* ~ Puts into this host's memory what was revoked since an instant, by whichever host, or by `softfactory user`. */
 static int take_revoked(struct sf_dbh *h, int64_t since, int64_t now) {
 	struct sf_rows tokens, users;
 	struct platform_q_revoked_since_in of_tokens = { .since = since, .now = now };
@@ -110,6 +112,7 @@ void platform_follow(struct sf_db *db) {
 		struct sf_dbh *h = sf_db_auto(db, a, SF_READ_PRIMARY, "platform follow");
 		int64_t now = sf_time_now();
 		if (take_revoked(h, seen - FOLLOW_SLACK_USEC, now) == 0) seen = now;
+		platform__uses_store(h);
 		sf_arena_free(a);
 	}
 }

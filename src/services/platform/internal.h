@@ -42,6 +42,7 @@ extern const struct sf_field platform__register_fields[]; /* of platform_registe
 
 sf_handler platform_register, platform_login, platform_refresh, platform_logout;
 sf_handler platform_session_login, platform_session_get;
+sf_handler platform_session_list, platform_session_end, platform_logout_all;
 sf_handler platform_otp_register, platform_otp_verify, platform_otp_forgot, platform_otp_reset;
 sf_handler platform_me, platform_me_change;
 sf_handler platform_products, platform_dashboard, platform_subscriptions;
@@ -49,6 +50,7 @@ sf_handler platform_users, platform_user_change;
 sf_handler platform_health, platform_ready, platform_infrastructure, platform_processes;
 
 int platform_demo(struct sf_db *db, struct sf_arena *a); /* ~ */
+void platform__uses_store(struct sf_dbh *h);             /* ~ writes what platform__used has noted */
 int platform__prune(struct sf_job *j);                   /* ~ a job: takes away the rows whose time is over */
 
 /* ---- shared ----------------------------------------------------------------------------------------- */
@@ -92,7 +94,7 @@ int platform__store(const struct platform_locked *l);
 struct platform_pair {
 	struct sf_str access, refresh;
 };
-/* ~ Signs a pair for the user and stores the refresh token; family empty: a new one. */
+/* ~ Signs a pair for the user and stores the refresh token, of a sign-in's family. */
 SF_MUSTCHECK
 int platform__issue(struct sf_req *r, const struct platform_locked *l, struct sf_str family,
 					struct platform_pair *out);
@@ -115,18 +117,29 @@ int platform__trial(struct sf_dbh *tx, int64_t user, int64_t now);
 /* ~ Signs in with email and password and answers a pair; cookie: opens a browser session too. 401, 403 inactive, 423 locked. */
 SF_MUSTCHECK
 int platform__sign_in(struct sf_req *r, bool cookie);
-/* ~ Opens a browser session: stores it and sets the cookies. *family (may be NULL): of the tokens that end with it. */
+/* ~ Begins a sign-in, a row of sessions: cookie: a browser's, whose cookies are set; pair: with tokens, NULL: without. */
 SF_MUSTCHECK
-int platform__session_open(struct sf_req *r, const struct platform_locked *l, struct sf_str *family);
-/* ~ Ends the caller's session within tx, and the tokens of its family. */
+int platform__begin(struct sf_req *r, const struct platform_locked *l, bool cookie,
+					struct platform_pair *pair);
+/* ~ Keeps a sign-in going as long as its newest refresh token. */
 SF_MUSTCHECK
-int platform__session_close(struct sf_req *r, struct sf_dbh *tx);
-void platform__session_forget(struct sf_req *r);      /* deletes the cookies; after the answer was begun */
-struct sf_str platform__session_id(struct sf_req *r); /* of the caller's session, as it is stored */
-/* ~ Revokes the refresh tokens of a family, and the access tokens issued with them: durably within tx, in memory once it is
- * committed. */
+int platform__renew(struct sf_req *r, const struct platform_locked *l, struct sf_str id);
+/* ~ Ends a sign-in: its session and all its tokens, durably within the transaction, in memory once it is committed. SF_ENOTFOUND: the
+ * locked user has none of that id. */
 SF_MUSTCHECK
-int platform__revoke_family(struct sf_req *r, struct sf_dbh *tx, struct sf_str family);
+int platform__end(const struct platform_locked *l, struct sf_str id);
+/* ~ The id of the caller's sign-in, n 0: there is none (the demo's token). */
+SF_MUSTCHECK
+int platform__current(struct sf_req *r, struct sf_dbh *h, struct sf_str *id);
+struct sf_str platform__session_id(struct sf_req *r,
+								   struct sf_str cookie); /* as it is stored; in the arena */
+void platform__session_forget(struct sf_req *r); /* deletes the cookies; after the answer was begun */
+/* ~ Revokes the refresh tokens of a family, and the access tokens issued with them. */
+SF_MUSTCHECK
+int platform__revoke_family(const struct platform_locked *l, struct sf_str family);
+/* ~ Revokes one access token, until it would have expired (second). */
+SF_MUSTCHECK
+int platform__revoke_access(const struct platform_locked *l, struct sf_str jti, int64_t exp);
 /* ~ Sets role (p NULL: as it is) and activity (-1: as it is) of the locked user; a change ends every sign-in, so commit it with
  * platform__commit_revoked. */
 SF_MUSTCHECK
@@ -140,8 +153,9 @@ int platform__revoke_all(struct platform_locked *l);
 SF_MUSTCHECK
 int platform__commit_revoked(struct sf_req *r, const struct platform_locked *l);
 
-/* ~ platform_identity's part that asks the database. */
+/* platform_identity's part: ~ the caller of a cookie; what is known of the caller's use. */
 int platform__session(struct sf_req *r, struct sf_str cookie, struct sf_caller *out);
+void platform__used(struct sf_req *r);
 int platform__subscribed(struct sf_req *r, int64_t user, const char *product, bool *out);
 
 #endif

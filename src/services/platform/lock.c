@@ -45,7 +45,7 @@ static int check_caller(struct sf_req *r, const struct platform_locked *l) {
 	const struct sf_caller *c = sf_req_caller(r);
 	struct platform_q_session_live_row session;
 	struct platform_q_revoked_get_row token;
-	struct platform_q_session_live_in of_session = { .id_hash = platform__session_id(r),
+	struct platform_q_session_live_in of_session = { .id_hash = platform__session_id(r, c->session),
 													 .user_id = l->u.id,
 													 .now = l->now };
 	struct platform_q_revoked_get_in of_token = { .jti = sf_str(c->jti) };

@@ -193,8 +193,41 @@ SELECT jti, expires_at FROM revoked_tokens WHERE revoked_at > :since AND expires
 SELECT id, tokens_from FROM users WHERE tokens_from > 0 AND tokens_from > :tokens_from;
 
 -- name: session_add :exec
--- in: id_hash text, user_id int, created_at time, expires_at time
-INSERT INTO sessions (id_hash, user_id, created_at, expires_at) VALUES (:id_hash, :user_id, :created_at, :expires_at);
+-- in: id_hash text, user_id int, device text, address text, now time, expires_at time
+INSERT INTO sessions (id_hash, user_id, device, address, created_at, last_used_at, expires_at)
+VALUES (:id_hash, :user_id, :device, :address, :now, :now, :expires_at);
+
+-- name: session_renew :exec
+-- A sign-in lives as long as its newest refresh token. It may have no row: a release before this one issued its tokens.
+-- in: id_hash text, user_id int, device text, address text, now time, expires_at time
+INSERT INTO sessions (id_hash, user_id, device, address, created_at, last_used_at, expires_at)
+VALUES (:id_hash, :user_id, :device, :address, :now, :now, :expires_at)
+ON CONFLICT (id_hash) DO UPDATE SET address = excluded.address, last_used_at = excluded.last_used_at,
+    expires_at = excluded.expires_at;
+
+-- name: session_used :exec
+-- in: id_hash text, address text, now time, before time
+UPDATE sessions SET last_used_at = :now, address = :address
+WHERE id_hash = :id_hash AND (last_used_at IS NULL OR last_used_at < :before);
+
+-- name: session_used_by :exec
+-- The same of the sign-in that an access token belongs to.
+-- in: access_jti text, address text, now time, before time
+UPDATE sessions SET last_used_at = :now, address = :address
+WHERE id_hash = (SELECT family FROM refresh_tokens WHERE access_jti = :access_jti LIMIT 1)
+    AND (last_used_at IS NULL OR last_used_at < :before);
+
+-- name: sessions_of_user :many
+-- in: user_id int, current text, now time, limit int, offset int
+-- out: id text, device text, address text, created_at time, last_used_at time, current bool
+SELECT id_hash AS id, device, address, created_at, coalesce(last_used_at, created_at) AS last_used_at, id_hash = :current AS current
+FROM sessions
+WHERE user_id = :user_id AND expires_at > :now ORDER BY coalesce(last_used_at, created_at) DESC, id_hash LIMIT :limit OFFSET :offset;
+
+-- name: sessions_count :one
+-- in: user_id int, now time
+-- out: n int
+SELECT count(*) AS n FROM sessions WHERE user_id = :user_id AND expires_at > :now;
 
 -- name: session_user :one
 -- in: id_hash text, now time
@@ -208,8 +241,8 @@ WHERE s.id_hash = :id_hash AND s.expires_at > :now AND u.is_active;
 SELECT user_id FROM sessions WHERE id_hash = :id_hash AND user_id = :user_id AND expires_at > :now;
 
 -- name: session_delete :exec
--- in: id_hash text
-DELETE FROM sessions WHERE id_hash = :id_hash;
+-- in: id_hash text, user_id int
+DELETE FROM sessions WHERE id_hash = :id_hash AND user_id = :user_id;
 
 -- name: sessions_delete_user :exec
 -- in: user_id int

@@ -20,6 +20,46 @@ struct sf_str platform_like(struct sf_arena *a, struct sf_str text) {
 	return sf_buf_view(&b);
 }
 
+/* Names that a User-Agent holds, the telling ones first: each pretends to be those after it. */
+struct mark {
+	const char *in, *name;
+};
+static const struct mark browsers[] = {
+	{ "KAKAOTALK", "KakaoTalk" },
+	{ "NAVER(", "Naver" },
+	{ "Whale/", "Whale" },
+	{ "SamsungBrowser/", "Samsung Internet" },
+	{ "Edg", "Edge" },
+	{ "OPR/", "Opera" },
+	{ "Firefox/", "Firefox" },
+	{ "FxiOS/", "Firefox" },
+	{ "CriOS/", "Chrome" },
+	{ "Chrome/", "Chrome" },
+	{ "Safari/", "Safari" },
+};
+static const struct mark systems[] = {
+	{ "iPhone", "iPhone" },  { "iPad", "iPad" },     { "Android", "Android" }, { "Windows", "Windows" },
+	{ "Mac OS X", "macOS" }, { "CrOS", "ChromeOS" }, { "Linux", "Linux" },
+};
+
+static const char *marked(struct sf_str text, const struct mark *all, size_t n) {
+	for (size_t i = 0; i < n; i++)
+		if (memmem(text.p, text.n, all[i].in, strlen(all[i].in))) return all[i].name;
+	return NULL;
+}
+
+struct sf_str platform_device(struct sf_arena *a, struct sf_str user_agent) {
+	struct sf_str ua = user_agent;
+	if (ua.n == 0) return SF_STR("");
+	const char *browser = marked(ua, browsers, SF_COUNT(browsers)),
+			   *system = marked(ua, systems, SF_COUNT(systems));
+	if (browser && system) return sf_arena_printf(a, "%s on %s", browser, system);
+	if (browser) return sf_str(browser);
+	size_t n = 0; /* a program: its product's name (RFC 9110 §10.1.5), without version and comment */
+	while (n < ua.n && n < PLATFORM_DEVICE_MAX && ua.p[n] > ' ' && ua.p[n] < 0x7f && ua.p[n] != '/') n++;
+	return sf_arena_str(a, (struct sf_str) { ua.p, n });
+}
+
 int64_t platform_issued_at(int64_t now_usec, int64_t tokens_from) {
 	int64_t now = now_usec / SF_USEC;
 	return now > tokens_from ? now : tokens_from;

@@ -21,6 +21,10 @@
 struct sf_str platform_email(struct sf_arena *a, struct sf_str email);
 /* %text% as a LIKE pattern with '\' as escape: wildcards in the text are taken as text. In the arena. */
 struct sf_str platform_like(struct sf_arena *a, struct sf_str text);
+/* What a User-Agent header says of a device, for people: "Firefox on Windows", "curl"; empty: nothing that can be shown. In the
+ * arena, at most PLATFORM_DEVICE_MAX bytes of ASCII. */
+#define PLATFORM_DEVICE_MAX 60
+struct sf_str platform_device(struct sf_arena *a, struct sf_str user_agent);
 /* The second a new token is issued at: not before those that were revoked, so that it is not one of them. */
 int64_t platform_issued_at(int64_t now_usec, int64_t tokens_from);
 /* The second from which tokens count after a revocation now: all issued up to this second are out, and the newest one, `last_iat`,

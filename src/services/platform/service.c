@@ -109,6 +109,16 @@ static const struct sf_field session_out[] = {
 		   .help = "null: nobody is signed in"),
 	{ 0 },
 };
+static const struct sf_field signed_in_out[] = {
+	SF_OUT(id, SF_F_TEXT, .required = true, .help = "opaque"),
+	SF_OUT(device, SF_F_TEXT, .required = true,
+		   .help = "what its client called itself, shortened; may be empty"),
+	SF_OUT(address, SF_F_TEXT, .required = true, .help = "from where it was used last; may be empty"),
+	SF_OUT(created_at, SF_F_TIME, .required = true),
+	SF_OUT(last_used_at, SF_F_TIME, .required = true, .help = "to a minute"),
+	SF_OUT(current, SF_F_BOOL, .required = true, .help = "this request came with it"),
+	{ 0 },
+};
 static const struct sf_field message_out[] = { SF_OUT(message, SF_F_TEXT, .required = true), { 0 } };
 static const struct sf_field queued_out[] = {
 	SF_OUT(status, SF_F_TEXT, .required = true),
@@ -203,12 +213,21 @@ static const struct sf_route routes[] = {
 				 "pair, later use "
 				 "ends the sign-in" },
 	{ SF_POST, "/api/auth/logout", platform_logout, .auth = SF_USER, .rate = SF_RATE_WRITE,
-	  .reply = message_out, .no_csrf = true, .summary = "Revoke the token and what belongs to it" },
+	  .reply = message_out, .no_csrf = true,
+	  .summary = "End the sign-in that the token or cookie belongs to, with all that was issued by it" },
 	{ SF_GET, "/api/auth/me", platform_me, .auth = SF_USER, .rate = SF_RATE_API, .reply = user_out,
 	  .summary = "The caller" },
 	{ SF_PUT, "/api/auth/me", platform_me_change, .auth = SF_USER, .rate = SF_RATE_WRITE,
 	  .auth_field = "password", BODY(profile_in, platform_profile_body), .reply = profile_out,
 	  .errors = { SF_ELOCKED }, .summary = "Change name, time zone, language or password" },
+	{ SF_GET, "/api/auth/sessions", platform_session_list, .auth = SF_USER, .rate = SF_RATE_API,
+	  .page_of = "sessions", .reply = signed_in_out,
+	  .summary = "The caller's sign-ins, the last used first" },
+	{ SF_DELETE, "/api/auth/sessions/{id:text}", platform_session_end, .auth = SF_USER, .rate = SF_RATE_WRITE,
+	  .reply = message_out, .errors = { SF_ENOTFOUND },
+	  .summary = "End one of the caller's sign-ins: its browser session and all its tokens" },
+	{ SF_POST, "/api/auth/logout-all", platform_logout_all, .auth = SF_USER, .rate = SF_RATE_WRITE,
+	  .reply = message_out, .summary = "End every sign-in of the caller, this one too" },
 	{ SF_POST, "/auth/login", platform_session_login, .auth = SF_PUBLIC, .rate = SF_RATE_AUTH,
 	  BODY(login_in, platform_login_body), .reply = pair_out,
 	  .errors = { SF_EAUTH, SF_EFORBIDDEN, SF_ELOCKED },

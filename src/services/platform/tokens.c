@@ -69,7 +69,7 @@ int platform__issue(struct sf_req *r, const struct platform_locked *l, struct sf
 	if (err) return err;
 	struct platform_q_refresh_add_in in = {
 		.jti = sf_str(jti.refresh),
-		.family = family.n ? family : sf_str(jti.refresh),
+		.family = family,
 		.access_jti = sf_str(jti.access),
 		.user_id = l->u.id,
 		.expires_at = (iat + PLATFORM_REFRESH_S) * SF_USEC,
@@ -114,28 +114,28 @@ static void committed(void *arg) {
 	sf_token_revoke(v->jti, v->exp);
 }
 
-/* ~ Revokes one access token: durably within tx, and in memory once that is committed. */
-static int revoke_access(struct sf_req *r, struct sf_dbh *tx, struct sf_str jti, int64_t exp) {
-	struct platform_q_revoked_add_in in = { .jti = jti, .expires_at = exp * SF_USEC, .now = sf_req_now(r) };
-	int err = platform_q_revoked_add(tx, &in, NULL);
+int platform__revoke_access(const struct platform_locked *l, struct sf_str jti, int64_t exp) {
+	struct platform_q_revoked_add_in in = { .jti = jti, .expires_at = exp * SF_USEC, .now = l->now };
+	int err = platform_q_revoked_add(l->tx, &in, NULL);
 	if (err) return err;
-	struct revocation *v = sf_arena_alloc(sf_req_arena(r), sizeof *v);
-	*v = (struct revocation) { sf_arena_cstr(sf_req_arena(r), jti), exp };
-	sf_tx_after(tx, committed, v);
+	struct sf_arena *a = sf_dbh_arena(l->tx);
+	struct revocation *v = sf_arena_alloc(a, sizeof *v);
+	*v = (struct revocation) { sf_arena_cstr(a, jti), exp };
+	sf_tx_after(l->tx, committed, v);
 	return 0;
 }
 
-int platform__revoke_family(struct sf_req *r, struct sf_dbh *tx, struct sf_str family) {
+int platform__revoke_family(const struct platform_locked *l, struct sf_str family) {
 	/* the access token of a refresh token ends that much before it */
 	static const int64_t before = PLATFORM_REFRESH_S - PLATFORM_ACCESS_S;
-	struct platform_q_family_access_in in = { .family = family, .since = sf_req_now(r) + before * SF_USEC };
+	struct platform_q_family_access_in in = { .family = family, .since = l->now + before * SF_USEC };
 	struct sf_rows rows;
 	int err = platform_q_refresh_revoke_family(
-		tx, &(struct platform_q_refresh_revoke_family_in) { .family = family }, NULL);
-	if (!err) err = platform_q_family_access(tx, &in, &rows);
+		l->tx, &(struct platform_q_refresh_revoke_family_in) { .family = family }, NULL);
+	if (!err) err = platform_q_family_access(l->tx, &in, &rows);
 	for (size_t i = 0; !err && i < rows.n; i++) {
 		const struct platform_q_family_access_row *row = SF_ROW(rows, platform_q_family_access, i);
-		err = revoke_access(r, tx, row->access_jti, row->expires_at / SF_USEC - before);
+		err = platform__revoke_access(l, row->access_jti, row->expires_at / SF_USEC - before);
 	}
 	return err;
 }
@@ -163,6 +163,12 @@ int platform__commit_revoked(struct sf_req *r, const struct platform_locked *l) 
 
 /* ---- refreshing ---------------------------------------------------------------------------------------- */
 
+/* ~ Of a family whose sign-in has no row, the tokens end all the same. */
+static int end_reused(const struct platform_locked *l, struct sf_str family) {
+	int err = platform__end(l, family);
+	return err == SF_ENOTFOUND ? platform__revoke_family(l, family) : err;
+}
+
 /* ~ Exchanges a refresh token of the locked user. Used too long ago, it revokes its family: *reused, and the caller commits. */
 static int exchange(struct sf_req *r, const struct platform_locked *l, const struct sf_claims *c,
 					struct platform_pair *out, bool *reused) {
@@ -174,9 +180,10 @@ static int exchange(struct sf_req *r, const struct platform_locked *l, const str
 	if (row.used_at.has && l->now - row.used_at.v <= PLATFORM_GRACE_USEC)
 		return issue_again(r, l, row.family, out);
 	*reused = row.used_at.has;
-	if (*reused) return platform__revoke_family(r, l->tx, row.family);
+	if (*reused) return end_reused(l, row.family);
 	struct platform_q_refresh_use_in use = { .jti = jti, .now = l->now };
 	err = platform_q_refresh_use(l->tx, &use, NULL);
+	if (!err) err = platform__renew(r, l, row.family);
 	return err ? err : platform__issue(r, l, row.family, out);
 }
 
@@ -202,34 +209,5 @@ out:
 	sf_tx_end(tx);
 	if (err == SF_EAUTH || err == SF_ENOTFOUND)
 		return sf_fail(r, SF_EAUTH, NULL, "This refresh token is not valid. Sign in again.");
-	return err;
-}
-
-/* ---- signing out ---------------------------------------------------------------------------------------- */
-
-/* ~ The caller's token, and what was issued by the same login. */
-static int revoke_caller(struct sf_req *r, struct sf_dbh *tx) {
-	const struct sf_caller *c = sf_req_caller(r);
-	struct sf_str jti = sf_str(c->jti);
-	struct platform_q_family_of_access_row row;
-	int err =
-		platform_q_family_of_access(tx, &(struct platform_q_family_of_access_in) { .access_jti = jti }, &row);
-	if (!err) err = platform__revoke_family(r, tx, row.family);
-	if (err == SF_ENOTFOUND) err = 0;
-	return err ? err : revoke_access(r, tx, jti, c->token_exp);
-}
-
-int platform_logout(struct sf_req *r) {
-	const struct sf_caller *c = sf_req_caller(r);
-	struct sf_dbh *tx = NULL;
-	int err = sf_req_begin(r, &tx);
-	if (!err && c->via == SF_VIA_TOKEN) err = revoke_caller(r, tx);
-	if (!err && c->via == SF_VIA_SESSION) err = platform__session_close(r, tx);
-	if (err) goto out;
-	sf_reply(r, 200, SF_KV("message", "You are signed out."));
-	if (c->via == SF_VIA_SESSION) platform__session_forget(r);
-	err = sf_req_commit(r, tx);
-out:
-	sf_tx_end(tx);
 	return err;
 }

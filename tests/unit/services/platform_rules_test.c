@@ -40,6 +40,47 @@ static void wildcards_are_text(void **state) {
 	is(platform_like(a, SF_STR("")), "%%");
 }
 
+static void devices_are_told_apart(void **state) {
+	(void)state;
+	static const char *const known[][2] = {
+		{ "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 "
+		  "Safari/537.36",
+		  "Chrome on Windows" },
+		{ "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 "
+		  "Safari/537.36 "
+		  "Edg/126.0.0.0",
+		  "Edge on Windows" },
+		{ "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+		  "Whale/3.26.244.21 "
+		  "Chrome/126.0.0.0 Safari/537.36",
+		  "Whale on Windows" },
+		{ "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+		  "Version/17.5 Safari/605.1.15",
+		  "Safari on macOS" },
+		{ "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+		  "CriOS/126.0 "
+		  "Mobile/15E148 Safari/604.1",
+		  "Chrome on iPhone" },
+		{ "Mozilla/5.0 (Linux; Android 14; SM-S921N) AppleWebKit/537.36 (KHTML, like Gecko) "
+		  "SamsungBrowser/25.0 Chrome/121.0.0.0 "
+		  "Mobile Safari/537.36",
+		  "Samsung Internet on Android" },
+		{ "Mozilla/5.0 (Linux; Android 14; SM-S921N; wv) AppleWebKit/537.36 Chrome/126.0 Mobile "
+		  "Safari/537.36;KAKAOTALK 2410850",
+		  "KakaoTalk on Android" },
+		{ "curl/7.88.1", "curl" },
+		{ "python-requests/2.31", "python-requests" },
+		{ "node", "node" },
+		{ "\xff\xfe\r\n<script>", "" },
+		{ "", "" },
+	};
+	for (size_t i = 0; i < SF_COUNT(known); i++) is(platform_device(a, sf_str(known[i][0])), known[i][1]);
+	is(platform_device(a, SF_STR_NULL), "");
+	char longest[200];
+	memset(longest, 'x', sizeof longest);
+	assert_int_equal(platform_device(a, (struct sf_str) { longest, sizeof longest }).n, PLATFORM_DEVICE_MAX);
+}
+
 /* Whatever happens within one second: what was issued before a revocation is out, what is issued after it is in. */
 static void revoking_and_issuing_take_turns(void **state) {
 	(void)state;
@@ -60,6 +101,7 @@ static void revoking_and_issuing_take_turns(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(emails_are_lower_case, setup, teardown),
+		cmocka_unit_test_setup_teardown(devices_are_told_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(wildcards_are_text, setup, teardown),
 		cmocka_unit_test_setup_teardown(revoking_and_issuing_take_turns, setup, teardown),
 	};

@@ -1,5 +1,5 @@
-/* Platform's handlers in process, over SQLite: accounts from registering to the lock, tokens and sessions and their end,
- * administration, products. */
+/* Platform's handlers in process, over SQLite: accounts from registering to the lock, tokens and their end, administration,
+ * products. */
 #include "platform.h"
 
 static void sql(struct world *w, const char *text) {
@@ -226,61 +226,6 @@ static void guessing_the_present_password_locks(struct world *w) {
 	IS(login(w, "stolen@example.com", "eight888"), 423);
 }
 
-/* ---- sessions -------------------------------------------------------------------------------------- */
-
-static void a_browsers_session(struct world *w) {
-	join(w, "web@example.com");
-	struct answer a =
-		POST(w, NULL, "/auth/login", "{\"email\":\"web@example.com\",\"password\":\"eight888\"}");
-	IS(a, 200);
-	struct account c = account_of(w, a);
-	const char *session = cookie_of(w, a, "sf_session"), *csrf = cookie_of(w, a, "sf_csrf");
-	const char *with = sf_arena_printf(w->a, "Cookie: x=1; sf_session=%s; sf_csrf=%s\n", session, csrf).p;
-	const char *proven = sf_arena_printf(w->a, "%sX-CSRF-Token: %s\n", with, csrf).p;
-	IS(GET(w, with, ME), 200);
-	IS(PUT(w, with, ME, "{\"name\":\"No\"}"), 403); /* another site can send the cookie, but not the header */
-	IS(PUT(w, proven, ME, "{\"name\":\"Yes\"}"), 200);
-	IS(GET(w, sf_arena_printf(w->a, "Cookie: sf_session=%sx\n", session).p, ME), 401);
-	/* a new password keeps the browser signed in, with a new cookie */
-	a = PUT(w, proven, ME, "{\"password\":\"another one\",\"current_password\":\"eight888\"}");
-	IS(a, 200);
-	IS(GET(w, with, ME), 401);
-	IS(GET(w, c.auth, ME), 401);
-	session = cookie_of(w, a, "sf_session"), csrf = cookie_of(w, a, "sf_csrf");
-	with = sf_arena_printf(w->a, "Cookie: sf_session=%s\n", session).p;
-	IS(GET(w, with, ME), 200);
-	proven = sf_arena_printf(w->a, "%sX-CSRF-Token: %s\n", with, csrf).p;
-	a = POST(w, proven, "/auth/logout", "%s", "");
-	IS(a, 200);
-	assert_string_equal(cookie_of(w, a, "sf_session"), "");
-	IS(GET(w, with, ME), 401);
-}
-
-static void signing_out_of_the_browser_ends_its_tokens(struct world *w) {
-	join(w, "web2@example.com");
-	struct answer a =
-		POST(w, NULL, "/auth/login", "{\"email\":\"web2@example.com\",\"password\":\"eight888\"}");
-	struct account c = account_of(w, a);
-	const char *proven = sf_arena_printf(w->a, "Cookie: sf_session=%s\nX-CSRF-Token: %s\n",
-										 cookie_of(w, a, "sf_session"), cookie_of(w, a, "sf_csrf"))
-							 .p;
-	IS(GET(w, c.auth, ME), 200);
-	IS(POST(w, proven, "/auth/logout", "%s", ""), 200);
-	IS(GET(w, c.auth, ME), 401);
-	IS(refresh(w, c.refresh), 401);
-}
-
-static void sessions_run_out(struct world *w) {
-	join(w, "late@example.com");
-	struct answer a =
-		POST(w, NULL, "/auth/login", "{\"email\":\"late@example.com\",\"password\":\"eight888\"}");
-	const char *with = sf_arena_printf(w->a, "Cookie: sf_session=%s\n", cookie_of(w, a, "sf_session")).p;
-	IS(GET(w, with, ME), 200);
-	sql(w, "UPDATE sessions SET expires_at = '2020-01-01 00:00:00.000000'");
-	IS(GET(w, with, ME), 401);
-	OK(platform_start(w->db, w->a)); /* and is cleared away */
-}
-
 /* ---- administration, products ------------------------------------------------------------------------ */
 
 static void administration(struct world *w) {
@@ -349,9 +294,6 @@ WORLD_TEST(a_refresh_token_is_answered_again_for_a_moment)
 WORLD_TEST(logging_out_ends_the_login)
 WORLD_TEST(changing_the_password_ends_all_else)
 WORLD_TEST(guessing_the_present_password_locks)
-WORLD_TEST(a_browsers_session)
-WORLD_TEST(signing_out_of_the_browser_ends_its_tokens)
-WORLD_TEST(sessions_run_out)
 WORLD_TEST(administration)
 WORLD_TEST(products_and_subscriptions)
 WORLD_TEST(health)
@@ -369,9 +311,6 @@ int main(void) {
 		cmocka_unit_test(logging_out_ends_the_login_test),
 		cmocka_unit_test(changing_the_password_ends_all_else_test),
 		cmocka_unit_test(guessing_the_present_password_locks_test),
-		cmocka_unit_test(a_browsers_session_test),
-		cmocka_unit_test(signing_out_of_the_browser_ends_its_tokens_test),
-		cmocka_unit_test(sessions_run_out_test),
 		cmocka_unit_test(administration_test),
 		cmocka_unit_test(products_and_subscriptions_test),
 		cmocka_unit_test(health_test),
