@@ -154,6 +154,62 @@ describe('accounts by a code', () => {
     });
   }
 
+  for (const [viewport, dark] of [[PHONE, false], [DESK, true]]) {
+    test(`sign-ins are seen and ended, ${viewport.width} px`, async () => {
+      const user = await server.user(); // a program's sign-in
+      const [here, there] = [await browser.person({ viewport, dark }), await browser.person({ viewport })];
+      for (const p of [here, there]) {
+        await p.signIn(user.email, user.password);
+        await p.open('/account');
+      }
+      await here.open('/account');
+      const items = here.page.locator('.sign-in');
+      await here.page.waitForFunction(() => document.querySelectorAll('.sign-in').length === 3);
+      assert.match(await items.first().textContent(), /on Linux\s*This device\s*In use now/);
+      await here.fits('the sign-ins');
+      await here.accessible(`the sign-ins, ${viewport.width} px`);
+      await here.button('Sign out Unknown device').click();
+      await here.page.waitForFunction(() => document.querySelectorAll('.sign-in').length === 2);
+      assert.equal((await server.get('/api/auth/me', { token: user.token })).status, 401);
+      await here.button('Sign out everywhere').click();
+      await here.page.getByRole('dialog').getByRole('button', { name: 'Stay signed in' }).click();
+      await here.button('Sign out everywhere').click();
+      await here.page.getByRole('dialog').getByRole('button', { name: 'Sign out everywhere' }).click();
+      await here.page.waitForURL((url) => url.pathname === '/');
+      await here.link('Sign in').first().waitFor();
+      there.expect(401, '/api/auth/me');
+      there.expect(401, '/api/auth/sessions');
+      await there.field('Name').fill('Too late');
+      await there.button('Save the name').click();
+      await there.page.waitForURL('**/login?next=%2Faccount');
+      for (const p of [here, there]) await p.leave();
+    });
+  }
+
+  test('registering leaves one sign-in, and a new password keeps this browser', async () => {
+    const p = await browser.person();
+    const email = `one${Date.now()}@example.com`;
+    await p.open('/register');
+    await p.field('Name').fill('One');
+    await p.field('E-mail').fill(email);
+    await p.field('Password').fill('long enough 4');
+    await p.button('Create account').click();
+    await p.page.waitForURL('**/dashboard');
+    const signIns = () => p.page.evaluate(async () => (await (await fetch('/api/auth/sessions')).json()).sessions.map((s) => s.current));
+    await until(async () => (await signIns()).length === 1, { what: 'the sign-in of registering to end' });
+    await p.open('/account');
+    await p.field('Present password').fill('long enough 4');
+    await p.field('New password').fill('long enough 5');
+    await p.field('New password again').fill('long enough 5');
+    await p.button('Change the password').click();
+    await p.hasText('Your password is changed.');
+    assert.deepEqual(await signIns(), [true]);
+    await p.field('Name').fill('Still here');
+    await p.button('Save the name').click();
+    await p.hasText('Your name is saved.');
+    await p.leave();
+  });
+
   test('without a bot there is nothing to connect', async () => {
     const p = await browser.person();
     const user = await server.user();

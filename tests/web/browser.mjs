@@ -116,6 +116,7 @@ class Person {
   async accessible(what) {
     await this.page.evaluate(AXE); // through the debugger, which the page's policy does not bind
     const found = await this.page.evaluate(async () => {
+      window.scrollTo(0, 0); // what the fixed header covers depends on how far a page was scrolled
       const { violations } = await window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] });
       return violations.filter((v) => v.impact === 'serious' || v.impact === 'critical')
         .map((v) => `${v.id} (${v.impact}): ${v.nodes.map((n) => `${n.target} ${n.failureSummary}`).join(' | ')}`);

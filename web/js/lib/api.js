@@ -91,10 +91,11 @@ export function retryAfterSeconds(text, now = Date.now()) {
   return Number.isNaN(at) ? null : Math.max(0, Math.ceil((at - now) / 1000));
 }
 
-async function once(method, url, { body, key, signal, timeout, fresh }) {
+async function once(method, url, { body, key, signal, timeout, fresh, token }) {
   const headers = { Accept: 'application/json' };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (key) headers['Idempotency-Key'] = key;
+  if (token) headers.Authorization = `Bearer ${token}`;
   const csrf = cookie('sf_csrf');
   if (csrf && method !== 'GET') headers['X-CSRF-Token'] = csrf;
   if (method !== 'GET') noteWrite();
@@ -121,15 +122,16 @@ async function once(method, url, { body, key, signal, timeout, fresh }) {
 /**
  * Sends a request and returns { data, headers, status }, or throws ApiError (or the signal's reason when aborted).
  * key: Idempotency-Key, the same over all tries. again: a write that does no harm when it is done twice. fresh: an answer that the
- * browser has kept will not do. quiet401: a 401 is the caller's business (login, logout).
+ * browser has kept will not do. token: an access token to ask with instead of the session. quiet401: a 401 is the caller's business
+ * (login, logout).
  */
-export async function request(method, path, { query, body, key, signal, timeout = TIMEOUT_MS, again: harmless = false, fresh = false, quiet401 = false } = {}) {
+export async function request(method, path, { query, body, key, signal, timeout = TIMEOUT_MS, again: harmless = false, fresh = false, token, quiet401 = false } = {}) {
   const url = address(path, query);
   const repeatable = method === 'GET' || Boolean(key) || harmless;
   let renewed = false;
   for (let attempt = 0; ; attempt++) {
     try {
-      return await once(method, url, { body, key, signal, timeout, fresh });
+      return await once(method, url, { body, key, signal, timeout, fresh, token });
     } catch (err) {
       if (!(err instanceof ApiError)) throw err;
       if (err.status === 401 && !quiet401) onSignedOut();

@@ -57,15 +57,17 @@ export async function login(email, password) {
   return user;
 }
 
+/** Makes an account and signs in. What registering signs in holds tokens, which a page has no use for: that sign-in is ended. */
 export async function register({ email, password, name }) {
-  await post('/api/auth/register', { email, password, name }, { quiet401: true });
-  return login(email, password);
+  const { access_token: token } = await post('/api/auth/register', { email, password, name }, { quiet401: true });
+  const user = await login(email, password);
+  post('/api/auth/logout', undefined, { token, quiet401: true }).catch(() => {}); // else it runs out by itself
+  return user;
 }
 
-/** Signs out. Whoever could not be signed out is told so and stays signed in. */
-export async function logout() {
+async function leave(path) {
   try {
-    await post('/auth/logout', undefined, { again: true, quiet401: true });
+    await post(path, undefined, { again: true, quiet401: true });
   } catch (err) {
     if (!(err instanceof ApiError)) throw err;
     if (err.status !== 401) { // 401: the session was over already
@@ -77,14 +79,18 @@ export async function logout() {
   navigate('/');
 }
 
+/** Signs out. Whoever could not be signed out is told so and stays signed in. */
+export const logout = () => leave('/auth/logout');
+/** Signs out on every device, this one too. */
+export const logoutEverywhere = () => leave('/api/auth/logout-all');
+
 export async function rename(name) {
   await put('/api/auth/me', { name });
   settle(await get('/api/auth/me'));
 }
 
-/** Changes the password. That ends every session, this one too, so it signs in again at once. */
+/** Changes the password. That ends every sign-in but this browser's, which is given a new cookie. */
 export async function changePassword(current_password, password) {
-  const { email } = store.get().user;
   await put('/api/auth/me', { current_password, password });
-  await login(email, password);
+  settle(store.get().user);
 }

@@ -7,6 +7,7 @@ import { toast } from '../lib/toast.js';
 import { Avatar } from '../ui/cover.js';
 import { FormError, PasswordField, Submit, TextField } from '../ui/field.js';
 import { Icon } from '../ui/icon.js';
+import { SessionsCard } from '../ui/sessions-card.js';
 import { TelegramCard } from '../ui/telegram-card.js';
 
 function NameForm({ user }) {
@@ -56,6 +57,7 @@ export default function Account() {
       <section class="card" aria-labelledby="password"><h2 id="password">Password</h2>
         <p class="card__lead">Other devices are signed out when it changes.</p><${PasswordForm} /></section>
       <${TelegramCard} />
+      <${SessionsCard} />
       <section class="card card--flat" aria-labelledby="leave"><h2 id="leave">Sign out</h2><p class="card__lead">Of this browser.</p>
         <button type="button" class="button" onClick=${logout}><${Icon} name="logout" /><span>Sign out</span></button></section>
     </div>
