@@ -14,8 +14,10 @@
 #define SETS        ((size_t)16384)
 #define WAYS        4
 #define MINUTE_USEC (60 * SF_USEC)
-#define MINUTE_BITS 24  /* of a slot; they last for 31 years, and an older slot reads as a younger one at worst */
-#define PENDING     512 /* that wait for the next look of platform_follow; what comes when they are full is noted a minute later */
+#define MINUTE_BITS                                                                                          \
+	24 /* of a slot; they last for 31 years, and an older slot reads as a younger one at worst */
+#define PENDING                                                                                              \
+	512 /* that wait for the next look of platform_follow; what comes when they are full is noted a minute later */
 #define MINUTE_MASK (((uint64_t)1 << MINUTE_BITS) - 1)
 
 struct use {

@@ -86,9 +86,10 @@ static void is_in(struct world *w, struct browser b) {
 
 static void either_way_out_ends_both(struct world *w) {
 	join(w, "both@example.com");
-	struct browser by_token = browse(w, "both@example.com", "x"), by_cookie = browse(w, "both@example.com", "x"),
-				   refreshed = browse(w, "both@example.com", "x"), copied = browse(w, "both@example.com", "x"),
-				   stays = browse(w, "both@example.com", "x");
+	struct browser by_token = browse(w, "both@example.com", "x"),
+				   by_cookie = browse(w, "both@example.com", "x"),
+				   refreshed = browse(w, "both@example.com", "x"),
+				   copied = browse(w, "both@example.com", "x"), stays = browse(w, "both@example.com", "x");
 	IS(POST(w, by_token.tokens.auth, "/api/auth/logout", "%s", ""), 200);
 	is_out(w, by_token);
 	IS(POST(w, by_cookie.proven, "/auth/logout", "%s", ""), 200);
@@ -99,7 +100,8 @@ static void either_way_out_ends_both(struct world *w) {
 	IS(GET(w, next.auth, ME), 401);
 	/* a copied refresh token ends the cookie, too */
 	IS(refresh(w, copied.tokens.refresh), 200);
-	OK(run_sql(w, "UPDATE refresh_tokens SET used_at = '2020-01-01 00:00:00.000000' WHERE used_at IS NOT NULL"));
+	OK(run_sql(w,
+			   "UPDATE refresh_tokens SET used_at = '2020-01-01 00:00:00.000000' WHERE used_at IS NOT NULL"));
 	IS(refresh(w, copied.tokens.refresh), 401);
 	is_out(w, copied);
 	is_in(w, stays);
@@ -119,9 +121,10 @@ static void sign_ins_are_listed_and_ended_one_by_one(struct world *w) {
 	assert_true(json_is_false(json_object_get(first, "current")));
 	assert_string_equal(json_string_value(json_object_get(first, "device")), "");
 	a = GET(w, b.tokens.auth, SESSIONS); /* the tokens are of the same sign-in */
-	assert_true(json_is_true(
-		json_object_get(json_array_get(json_object_get(a.body, "sessions"), 0), "current")));
-	const char *one = sf_arena_printf(w->a, SESSIONS "/%s", json_string_value(json_object_get(first, "id"))).p;
+	assert_true(
+		json_is_true(json_object_get(json_array_get(json_object_get(a.body, "sessions"), 0), "current")));
+	const char *one =
+		sf_arena_printf(w->a, SESSIONS "/%s", json_string_value(json_object_get(first, "id"))).p;
 	IS(DELETE(w, other.auth, one), 404);
 	IS(GET(w, c.auth, ME), 200);
 	IS(DELETE(w, b.cookie, one), 403); /* without the proof */
@@ -171,9 +174,13 @@ static void follow_start(void *arg) {
 static int64_t count(struct world *w, const char *sql) {
 	static const struct sf_dbcol out[] = { { "n", SF_T_INT, false, 0 } };
 	int64_t n = -1;
-	struct sf_query q = {
-		.name = "test.count", .kind = SF_Q_ONE, .lite = sql, .out = out, .nout = 1, .row_size = sizeof(n), .id = UINT32_MAX
-	};
+	struct sf_query q = { .name = "test.count",
+						  .kind = SF_Q_ONE,
+						  .lite = sql,
+						  .out = out,
+						  .nout = 1,
+						  .row_size = sizeof(n),
+						  .id = UINT32_MAX };
 	OK(sf_db_one(sf_db_auto(w->db, w->a, SF_READ_PRIMARY, "test"), &q, NULL, &n));
 	return n;
 }
@@ -182,8 +189,10 @@ static void use_is_noted_once_a_minute(struct world *w) {
 	join(w, "use@example.com");
 	struct browser b = browse(w, "use@example.com", "x");
 	OK(run_sql(w, "CREATE TABLE noted (n int)"));
-	OK(run_sql(w, "CREATE TRIGGER note AFTER UPDATE OF last_used_at ON sessions WHEN NEW.last_used_at > '2021' BEGIN "
-				  "INSERT INTO noted VALUES (1); END"));
+	OK(run_sql(
+		w,
+		"CREATE TRIGGER note AFTER UPDATE OF last_used_at ON sessions WHEN NEW.last_used_at > '2021' BEGIN "
+		"INSERT INTO noted VALUES (1); END"));
 	sf_loop_later(w->l, follow_start, w);
 	for (int i = 0; i < 40; i++) { /* whenever it is written, it looks as if it were long ago again */
 		OK(run_sql(w, "UPDATE sessions SET last_used_at = '2020-01-01 00:00:00.000000'"));
@@ -193,7 +202,8 @@ static void use_is_noted_once_a_minute(struct world *w) {
 	}
 	while (count(w, "SELECT count(*) FROM noted") == 0) OK(sf_sleep(10));
 	OK(sf_sleep(600)); /* two more looks */
-	assert_in_range(count(w, "SELECT count(*) FROM noted"), 1, 4); /* cookie and token, in two minutes at most */
+	assert_in_range(count(w, "SELECT count(*) FROM noted"), 1,
+					4); /* cookie and token, in two minutes at most */
 	sf_co_cancel(following, SF_ECANCELED);
 }
 
