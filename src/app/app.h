@@ -108,7 +108,14 @@ struct sf_access {
 #define SF_ADMIN                                                                                             \
 	{ .kind = SF_ACCESS_ADMIN }
 
-enum sf_rate { SF_RATE_UNSET, SF_RATE_NONE /* health, metrics */, SF_RATE_AUTH, SF_RATE_API, SF_RATE_WRITE };
+enum sf_rate {
+	SF_RATE_UNSET,
+	SF_RATE_NONE /* health, metrics */,
+	SF_RATE_AUTH,
+	SF_RATE_API,
+	SF_RATE_WRITE,
+	SF_RATE_HOOK, /* one limit for the route, whoever sends, once the row's gate is passed; else as API */
+};
 
 typedef int sf_handler(struct sf_req *r); /* ~ */
 
@@ -134,6 +141,9 @@ struct sf_route {
 	size_t body_max;
 	/* An optional text of the body: a request that gives it counts as SF_RATE_AUTH by its address, too (a changed password). */
 	const char *auth_field;
+	/* A webhook whose sender repeats what it is refused: what cannot be used, of whoever passed the gate, is answered 200 {"ok":true} and
+	 * logged. */
+	bool tolerant;
 	size_t json_max;              /* JSON values that a body may hold; 0: 10,000 */
 	const struct sf_field *reply; /* members of the answer's object (of each element where reply_list) */
 	bool reply_list;              /* the answer is a bare array */
@@ -259,12 +269,12 @@ struct sf_app_opts {
 	const struct sf_service *const *services;    /* NULL-terminated */
 	struct sf_db *(*db_of)(const char *service); /* its database */
 	const struct sf_identity *identity;
-	const struct sf_static *files;           /* the web app; NULL: none */
-	struct sf_client *client;                /* outgoing requests of handlers and jobs; NULL: none */
-	bool demo;                               /* DEMO_MODE: Bearer demo_token */
-	bool tls;                                /* cookies are Secure */
-	const char *cors;                        /* CORS_ALLOWED_ORIGINS: sf_app_origins_valid; may be NULL */
-	int64_t rate_auth, rate_api, rate_write; /* per minute; 0: no limit */
+	const struct sf_static *files; /* the web app; NULL: none */
+	struct sf_client *client;      /* outgoing requests of handlers and jobs; NULL: none */
+	bool demo;                     /* DEMO_MODE: Bearer demo_token */
+	bool tls;                      /* cookies are Secure */
+	const char *cors;              /* CORS_ALLOWED_ORIGINS: sf_app_origins_valid; may be NULL */
+	int64_t rate_auth, rate_api, rate_write, rate_hook; /* per minute; 0: no limit */
 };
 /* Whether each entry of a comma list is "*" or an origin as browsers write it (scheme://host[:port], lower case). NULL is an empty list. */
 bool sf_app_origins_valid(const char *list);

@@ -67,6 +67,7 @@ int sf_app__on_head(struct sf_http_req *http, size_t *body_max) {
 		if (route->body_max || (r->row->body_max && r->row->body_max < *body_max))
 			*body_max = r->row->body_max;
 		err = route->gate ? route->gate(r) : 0;
+		r->gated = route->gate && !err;
 		return err ? err : check_media(r);
 	}
 	if (*body_max > SF_APP_BODY_MORE) *body_max = SF_APP_BODY_MORE; /* nobody reads it */
@@ -154,11 +155,23 @@ static struct sf_req *early(struct sf_http_req *http) {
 	return r;
 }
 
+/* A webhook's sender would send it again for a day, and hold back what follows: better to take note and go on. */
+static int tolerate(struct sf_req *r, int err) {
+	bool unusable = err == SF_EMALFORMED || err == SF_EINVAL || err == SF_ETOOLARGE || err == SF_EMEDIA;
+	if (!unusable || !r->row || !r->row->route->tolerant || !r->gated) return err;
+	sf_log(SF_WARN, "a webhook sent what cannot be used", SF_KV("route", r->row->route->path),
+		   SF_KV("error", sf_err_code(err)), SF_KV("why", r->sentence), SF_KV("bytes", r->http->body.n),
+		   SF_KV("request_id", r->id));
+	sf_http_answer_reset(r->http);
+	return sf_reply(r, 200, sf_kv_bool("ok", true));
+}
+
 void sf_app__finish(struct sf_http_req *http, int err) {
 	struct sf_req *r = http->app ? sf_app__req(http) : early(http);
 	if (err >= 0 && http->out.failed) err = SF_ENOMEM;
 	if (err >= 0 && http->status == 0) err = SF_EINTERNAL;
 	if (err < 0) err = sf_app__limit_refused(r, err);
+	if (err < 0) err = tolerate(r, err);
 	if (err < 0) sf_app__error_write(r, err);
 	if (err < 0 && sf_err_status(err) == 500)
 		sf_log(SF_ERROR, "request failed", SF_KV("error", sf_err_symbol(err)),

@@ -81,6 +81,7 @@ struct sf_req {
 	struct sf_app__headers in;
 
 	struct sf_caller caller;
+	bool gated;     /* the row has a gate, and it let the request through */
 	bool bad_token; /* an Authorization that was refused */
 	struct sf_str id, ip;
 	char trace[SF_APP_TRACE_LEN + 1];

@@ -25,6 +25,8 @@ static int take(struct sf_req *r, const char *cls, const char *kind, struct sf_s
 
 static int by_address(struct sf_req *r, enum sf_rate rate) {
 	if (rate == SF_RATE_NONE) return 0;
+	if (rate == SF_RATE_HOOK && r->gated)
+		return take(r, "hook", "route:", sf_str(r->row->route->path), r->app->opts.rate_hook);
 	int64_t limit = rate == SF_RATE_AUTH ? r->app->opts.rate_auth : r->app->opts.rate_api;
 	if (limit <= 0) return 0;
 	struct sf_str bucket = sf_client_bucket(r->http->arena, sf_req_ip(r));

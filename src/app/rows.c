@@ -217,6 +217,7 @@ static int check_policy(struct check *c) {
 	if (r->auth.kind == SF_ACCESS_SUB && !r->auth.product)
 		return refuse(c, "asks for a subscription to nothing");
 	if (r->rate == SF_RATE_UNSET) return refuse(c, "says nothing about rate");
+	if ((r->rate == SF_RATE_HOOK || r->tolerant) && !r->gate) return refuse(c, "is a webhook without a gate");
 	if (!r->run) return refuse(c, "has no handler");
 	if (!r->summary || !*r->summary) return refuse(c, "has no summary");
 	if (r->page_of && r->method != SF_GET) return refuse(c, "only a GET is paged");

@@ -51,6 +51,7 @@ int cli_app_new(const struct sf_static *files, struct sf_client *client, struct 
 		.rate_auth = sf_config_int("RATE_LIMIT_AUTH"),
 		.rate_api = sf_config_int("RATE_LIMIT_API"),
 		.rate_write = sf_config_int("RATE_LIMIT_WRITES"),
+		.rate_hook = sf_config_int("RATE_LIMIT_WEBHOOKS"),
 	};
 	struct sf_str why = SF_STR_NULL;
 	int err = cli_jobs_declare();

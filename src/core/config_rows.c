@@ -109,6 +109,8 @@ const struct sf_config_row sf_config_rows[] = {
 	  .help = "Requests a minute from one address; 0 for no limit." },
 	{ "RATE_LIMIT_AUTH", "--rate-limit-auth", SF_CFG_INT, "100", .min = 0, .max = 1000000000,
 	  .help = "Requests a minute from one address to routes that sign in; 0 for no limit." },
+	{ "RATE_LIMIT_WEBHOOKS", "--rate-limit-webhooks", SF_CFG_INT, "6000", .min = 0, .max = 1000000000,
+	  .help = "Requests a minute to a webhook by whoever shows its secret; 0 for no limit." },
 	{ "RATE_LIMIT_WRITES", "--rate-limit-writes", SF_CFG_INT, "200", .min = 0, .max = 1000000000,
 	  .help = "Writes a minute of one user; 0 for no limit." },
 	{ "SIGN_IN_WAIT", "--sign-in-wait", SF_CFG_MSEC, "5s", .min = 100, .max = 5 * MIN,

@@ -29,7 +29,7 @@ static const struct sf_field ended_out[] = { SF_OUT(message, SF_F_TEXT, .require
 
 static const struct sf_route routes[] = {
 	{ SF_POST, "/api/telegram/webhook/{secret:text}", telegram_webhook, .auth = SF_PUBLIC,
-	  .rate = SF_RATE_API, .body = update_in, .body_size = sizeof(struct telegram_update),
+	  .rate = SF_RATE_HOOK, .tolerant = true, .body = update_in, .body_size = sizeof(struct telegram_update),
 	  .reply = update_out, .errors = { SF_ENOTFOUND }, .secret_path = true, .gate = telegram_webhook_gate,
 	  .body_max = 64 << 10, .summary = "Updates of the Telegram bot, each applied once" },
 	{ SF_GET, "/api/telegram/link", telegram_link_state, .auth = SF_USER, .rate = SF_RATE_API,
