@@ -51,7 +51,9 @@ static int subscribed(struct sf_req *r, int64_t user, const char *product, bool 
 	*out = user == 7 && strcmp(product, "coocook") == 0;
 	return user == 9 ? SF_EUNAVAILABLE : 0;
 }
-static const struct sf_identity identity = { session, 3600, subscribed };
+static const struct sf_identity identity = { .session = session,
+											 .session_s = 3600,
+											 .subscribed = subscribed };
 
 static struct harness h;
 #define NEW "0123456789abcdef0123456789abcdef"
