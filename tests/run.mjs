@@ -3,11 +3,10 @@
 // Jobs of the files after --through-rabbitmq go through a private RabbitMQ; they share its queues, so they run one after another.
 // All temporary folders are in one, and what a test leaves there fails the run.
 // A file that says `// alone: why` at the start of a line runs when nothing else does.
-import { spawn } from 'node:child_process';
-import { chmodSync, readFileSync, readdirSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { readFileSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Postgres } from './lib/pg.mjs';
-import { tempDir } from './lib/proc.mjs';
 import { Rabbit } from './lib/rabbit.mjs';
 
 const SLOTS = Math.min(Math.max(availableParallelism(), 2), 4); // a browser and its servers take half a gigabyte
@@ -58,9 +57,8 @@ const rank = (file) => (LONG.some((name) => file.endsWith(`/${name}.test.mjs`)) 
 const wantsAlone = (file) => /^\/\/ alone: /m.test(readFileSync(file, 'utf8'));
 const together = files.filter((f) => !wantsAlone(f)).sort((a, b) => rank(a) - rank(b)), alone = files.filter(wantsAlone);
 
-const scratch = tempDir('sf-run-');
-chmodSync(scratch.path, 0o711); // PostgreSQL may be another user's
-process.env.TMPDIR = scratch.path;
+const scratch = execFileSync(new URL('scratch.sh', import.meta.url).pathname, [String(process.pid)], { encoding: 'utf8' }).trim();
+process.env.TMPDIR = scratch;
 const pg = await Postgres.start();
 const env = { SF_PG_URL: pg.url() };
 const throughRabbit = async () => {
@@ -71,8 +69,8 @@ const throughRabbit = async () => {
 await pool([...(brokered.length > 0 ? [throughRabbit] : []), ...together.map((file) => () => run(file, env))]);
 for (const file of alone) await run(file, env);
 await pg.stop();
-const left = readdirSync(scratch.path).filter((name) => !name.startsWith('softfactory-jobs-')); // those are what killed workers tell
+const left = readdirSync(scratch).filter((name) => !name.startsWith('softfactory-jobs-')); // those are what killed workers tell
 if (left.length > 0) console.log(`✖ left behind in the temporary folder: ${left.join(', ')}`), failed = true;
-scratch.remove();
+rmSync(scratch, { recursive: true, force: true });
 for (const [what, n] of sum) console.log(`ℹ ${what} ${n}`);
 process.exit(failed || stopped ? 1 : 0);

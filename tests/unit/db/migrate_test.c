@@ -1,4 +1,5 @@
 /* Migrations on SQLite: applied once and in order, all or nothing, refused when changed; two processes at once. */
+#include "child.h"
 #include "fixture.h"
 #include <sys/wait.h>
 
@@ -87,9 +88,7 @@ static void count_body(struct world *w) {
 static void processes(void **state) {
 	pid_t pid[4];
 	for (int i = 0; i < 4; i++) {
-		fflush(NULL);
-		pid[i] = fork();
-		assert_true(pid[i] >= 0);
+		pid[i] = fork_child();
 		if (pid[i] == 0) {
 			world_run(*state, race_body);
 			_exit(0);

@@ -1,5 +1,6 @@
 /* The one writer of SQLite under load and trouble: grouped commits, several processes, a killed holder of the lock, a
  * full disk, a line that is too long. No client ever sees SQLITE_BUSY [APP-5]. */
+#include "child.h"
 #include "fixture.h"
 #include "core/time.h"
 #include <fcntl.h>
@@ -176,9 +177,7 @@ static void sums_body(struct world *w) {
 }
 
 static pid_t in_child(struct world *w, void (*body)(struct world *w)) {
-	fflush(NULL);
-	pid_t pid = fork();
-	assert_true(pid >= 0);
+	pid_t pid = fork_child();
 	if (pid) return pid;
 	world_run(w, body);
 	_exit(0);

@@ -1,8 +1,7 @@
 /* The queue when workers die, stand still or lose their lease: runners in forked processes, killed on purpose. */
 #include "jobs/queue.h"
 
-#include <sys/prctl.h>
-#include <sys/resource.h>
+#include "child.h"
 
 /* ---- kinds ------------------------------------------------------------------------------------------------- */
 
@@ -53,7 +52,6 @@ static int run_abort(struct sf_job *j) {
 }
 static int abort_here(void *arg) {
 	(void)arg;
-	setrlimit(RLIMIT_CORE, &(struct rlimit) { 0, 0 });
 	abort();
 }
 static int run_fault(struct sf_job *j) { /* dies in another thread, while the loop sleeps */
@@ -102,12 +100,9 @@ struct worker {
 static void spawn(struct worker *w, struct rig *r, struct sf_jobs_opts o) {
 	int fds[2];
 	assert_int_equal(pipe(fds), 0);
-	fflush(NULL);
-	w->pid = fork();
-	assert_true(w->pid >= 0);
+	w->pid = fork_child();
 	if (w->pid == 0) {
 		static struct child c;
-		prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody outlives a test that fails */
 		close(fds[1]);
 		c.o = o, c.ctl = fds[0];
 		memcpy(c.rig.url, r->url, sizeof c.rig.url);

@@ -78,18 +78,19 @@ static void what_was_missed(struct rig *r) {
 }
 BOTH(what_was_missed)
 
-static void after_years(struct rig *r) { /* ONCE finds its last tick without walking through all of them */
+static void after_years(struct rig *r) { /* ONCE runs the last of 175,200 ticks, not each of them */
 	declare();
 	r->js = scheduler(r);
 	WAIT_FOR(number(r, "SELECT count(*) FROM job_schedules") == 3);
 	missed(r, "t.once", 24 * 365 * 20);
-	int64_t before = sf_clock_ns();
-	WAIT_FOR(shared->runs[1] == 1);
-	assert_true(sf_clock_ns() - before < INT64_C(5000000000));
 	char text[96];
 	snprintf(text, sizeof text, "SELECT count(*) FROM job_schedules WHERE last_at = %lld",
 			 (long long)tick_before());
-	assert_int_equal(number(r, text), 1);
+	WAIT_FOR(number(r, text) == 1);
+	WAIT_FOR(shared->runs[1] == 1);
+	drain(r, 1000);
+	assert_int_equal(number(r, "SELECT count(*) FROM job_history"), 1);
+	assert_int_equal(number(r, "SELECT count(*) FROM jobs"), 0);
 }
 BOTH(after_years)
 

@@ -1,6 +1,8 @@
 /* wake, listen: a runner hears of jobs at once, whoever adds them; its poll is far away here. */
 #include "jobs/queue.h"
 
+#include "child.h"
+
 #include <libpq-fe.h>
 
 #define FAR_MS 600000
@@ -45,9 +47,7 @@ static void another_process(bool pg) {
 	declare();
 	rig_up(&r, pg);
 	assert_int_equal(pipe(go), 0);
-	fflush(NULL);
-	pid_t pid = fork();
-	assert_true(pid >= 0);
+	pid_t pid = fork_child();
 	if (pid == 0) {
 		struct rig c = { .pg = pg };
 		char byte;
