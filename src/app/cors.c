@@ -97,8 +97,8 @@ int sf_app__options(struct sf_req *r) {
 	if (r->in.origin.p && r->in.preflight.p && allowed(r->app, r->in.origin)) {
 		sf_http_add(http, "Access-Control-Allow-Methods", allow);
 		sf_http_add(http, "Access-Control-Allow-Headers",
-					SF_STR("Authorization, Content-Type, Idempotency-Key, If-None-Match, Time-Zone, "
-						   "X-CSRF-Token, X-Request-Id, traceparent"));
+					SF_STR("Authorization, Content-Encoding, Content-Type, Idempotency-Key, If-None-Match, "
+						   "Time-Zone, X-CSRF-Token, X-Request-Id, traceparent"));
 		sf_http_add(http, "Access-Control-Max-Age", SF_STR("600"));
 	}
 	return SF_HTTP_DONE;

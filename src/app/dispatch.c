@@ -1,11 +1,12 @@
 /* dispatch: the stages of every request, in order.
  *
- *   on_head       route, its gate, media type, body limit: before the body is read, so that a wrong request costs no memory
+ *   on_head       route, its gate, media type and coding, body limit: before the body is read, so that a wrong request costs no memory
  *   begin         OPTIONS, files of the web app, and what has no row end here
  *   limit_ip      before anything that costs: a flood of bad tokens must not reach the session store
  *   identify      token, cookie, CSRF
  *   limit_user    writes
  *   authorise     level of the row
+ *   decode        a compressed body
  *   validate      query and body; every problem at once
  *   limit_field   a body that holds a password
  *   run           the handler, within its idempotency key
@@ -36,6 +37,9 @@ static int check_media(struct sf_req *r) {
 	bool sent = r->in.transfer_encoding.p ||
 				(r->in.content_length.p && !sf_str_eq(r->in.content_length, SF_STR("0")));
 	if (!sent || (!route->body && !route->text_body)) return 0;
+	r->coding = sf_http_body_coding(r->http);
+	if (r->coding == SF_BODY_OTHER)
+		return sf_fail(r, SF_EMEDIA, NULL, "Send the body as it is, or with Content-Encoding: gzip.");
 	struct sf_str rest = sf_str(route->consumes ? route->consumes : "application/json"), one;
 	for (bool more = true; more;) {
 		more = sf_str_cut(rest, ',', &one, &rest);
@@ -66,6 +70,7 @@ int sf_app__on_head(struct sf_http_req *http, size_t *body_max) {
 		const struct sf_route *route = r->row->route;
 		if (route->body_max || (r->row->body_max && r->row->body_max < *body_max))
 			*body_max = r->row->body_max;
+		r->body_max = *body_max;
 		err = route->gate ? route->gate(r) : 0;
 		r->gated = route->gate && !err;
 		return err ? err : check_media(r);
@@ -103,6 +108,15 @@ static int begin(struct sf_http_req *http) {
 	return err ? err : SF_HTTP_DONE;
 }
 
+static int decode(struct sf_http_req *http) {
+	struct sf_req *r = sf_app__req(http);
+	if (r->coding != SF_BODY_GZIP) return 0;
+	int err = sf_http_inflate(http, r->body_max);
+	return err == SF_EMALFORMED
+			   ? sf_fail(r, err, NULL, "The body could not be read: it is not gzip, or it ends too early.")
+			   : err;
+}
+
 static int validate(struct sf_http_req *http) {
 	return sf_app__validate(sf_app__req(http));
 }
@@ -128,6 +142,7 @@ const struct sf_http_stage sf_app__stages[] = {
 	{ "identify", sf_app__identify },
 	{ "limit_user", sf_app__limit_user },
 	{ "authorise", sf_app__authorise },
+	{ "decode", decode },
 	{ "validate", validate },
 	{ "limit_field", sf_app__limit_field },
 	{ "run", run },

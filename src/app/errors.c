@@ -82,6 +82,8 @@ static void add_headers(const struct sf_req *r, int err, int status) {
 		sf_http_add(http, "WWW-Authenticate",
 					r->bad_token ? SF_STR("Bearer error=\"invalid_token\"") : SF_STR("Bearer"));
 	if (err == SF_EMETHOD) sf_http_add(http, "Allow", sf_app__allow(http->arena, r->allowed));
+	/* RFC 9110 §12.5.3: for no other 415 */
+	if (err == SF_EMEDIA && r->coding == SF_BODY_OTHER) sf_http_add(http, "Accept-Encoding", SF_STR("gzip"));
 	int64_t wait = r->retry_s ? r->retry_s : status == 429 || status == 503 ? 1 : 0;
 	if (wait == 0) return;
 	struct sf_buf text;

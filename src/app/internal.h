@@ -78,6 +78,8 @@ struct sf_req {
 	int64_t param_ints[SF_APP_PARAMS];
 	uint16_t allowed; /* methods of the path, bits by enum sf_method; for 405 and OPTIONS */
 	bool secret_path;
+	size_t body_max;            /* bytes, after decoding */
+	enum sf_body_coding coding; /* of the body */
 	struct sf_app__headers in;
 
 	struct sf_caller caller;

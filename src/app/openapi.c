@@ -315,6 +315,7 @@ static void error_response(struct sf_json *j, struct sf_arena *a, const struct s
 	open(j, "headers");
 	ref(j, "X-Request-Id", "#/components/headers/RequestId");
 	if (status == 401) ref(j, "WWW-Authenticate", "#/components/headers/WwwAuthenticate");
+	if (status == 415) ref(j, "Accept-Encoding", "#/components/headers/AcceptEncoding");
 	if (status == 429 || status == 503 || (status == 409 && row->route->idempotent))
 		ref(j, "Retry-After", "#/components/headers/RetryAfter");
 	if (status < 500) limit_headers(j, row->route);
@@ -460,6 +461,7 @@ void sf_app_openapi(const struct sf_app *app, struct sf_buf *out) {
 				  "offset they are in the caller's time zone (Asia/Seoul unless chosen; header Time-Zone). "
 				  "Money is in the currency's smallest unit. "
 				  "A text has one line without control characters unless its pattern says otherwise. "
+				  "Bodies may be sent with Content-Encoding: gzip; their limit is that of what is inside. "
 				  "HEAD works on every GET, OPTIONS "
 				  "on every path. X-Request-Id and traceparent are taken over or made, and returned.\""));
 	sf_json_obj_end(j);

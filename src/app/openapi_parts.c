@@ -40,9 +40,11 @@ static const char headers[] =
 																																																												 "string", "Names this very answer; send it in If-None-Match.") "," HEADER("IdempotentReplayed", "string", "true when the answer is the stored one of an earlier request with this Idempotency-Key.") "," HEADER("TotalCount",
 																																																																																																																 "integer", "Entries on all pages.") "," HEADER("RateLimitLimit", "integer", "Requests a minute.") "," HEADER("RateLimitRemaining",
 																																																																																																																																											  "integer",
-																																																																																																																																											  "Requests left in this minute.") "," HEADER("RateLimitReset", "integer", "Seconds until the minute is over.") "," HEADER("RetryAfter", "integer", "Seconds to wait.") "," HEADER("WwwAuthenticate",
+																																																																																																																																											  "Requests left in this minute.") "," HEADER("RateLimitReset", "integer", "Seconds until the minute is over.") "," HEADER("RetryAfter", "integer", "Seconds to wait.") "," HEADER("AcceptEncoding",
 																																																																																																																																																																																							   "string",
-																																																																																																																																																																																							   "Bearer.") "}";
+																																																																																																																																																																																							   "On a body whose Content-Encoding is not understood: which one is.") "," HEADER("WwwAuthenticate",
+																																																																																																																																																																																																											   "string",
+																																																																																																																																																																																																											   "Bearer.") "}";
 
 static const struct sf_field error_members[] = {
 	SF_OUT(error, SF_F_TEXT, .required = true, .help = "A sentence for a person."),

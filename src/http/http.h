@@ -133,6 +133,14 @@ void sf_http_answer_reset(struct sf_http_req *req);
 /* True when If-None-Match (RFC 9110 §13.1.2) holds that ETag: the caller answers 304. etag with its quotes. */
 bool sf_http_not_modified(const struct sf_http_req *req, struct sf_str etag);
 
+/* How the client has coded the body, by Content-Encoding. */
+enum sf_body_coding { SF_BODY_PLAIN, SF_BODY_GZIP, SF_BODY_OTHER /* nothing we read */ };
+enum sf_body_coding sf_http_body_coding(const struct sf_http_req *req);
+/* ~ (in a coroutine) Puts what the gzip in req->body holds in its place: at most `max` bytes, else SF_ETOOLARGE, before more
+ * memory than that is taken. SF_EMALFORMED: it is not gzip, or not whole. SF_ENOMEM, or why the request was cancelled. */
+SF_MUSTCHECK
+int sf_http_inflate(struct sf_http_req *req, size_t max);
+
 /* Runs stages over a request that has no connection: unit tests drive handlers through this (~). The caller has
  * filled method, target, headers, body; path and query are cut here. */
 void sf_http_run(const struct sf_http_opts *opts, struct sf_http_req *req);

@@ -10,7 +10,7 @@
  *       run.c     stages, and their coroutine
  *       answer.c  head and body → socket
  *         encode.c  gzip and brotli     negotiate.c  Accept-Encoding     status.c  status lines
- *   message.c  what stages call: headers, cookies, conditional requests
+ *   message.c  what stages call: headers, cookies, conditional requests     decode.c  compressed bodies
  *   files.c, files_serve.c   static files */
 #ifndef SF_HTTP_INTERNAL_H
 #define SF_HTTP_INTERNAL_H

@@ -102,6 +102,35 @@ describe('http', () => {
     assert.equal(paths['/api/telegram/webhook/{secret}'].post.requestBody.description, 'At most 64 KiB.');
   });
 
+  test('bodies in gzip are understood within the limit of what is inside', async () => {
+    const login = { email: 'demo@softfactory.com', password: 'demo123' };
+    const send = (body, coding, path = '/api/auth/login', headers = {}) => s.request('POST', path, { body, headers: { 'Content-Type': 'application/json', ...(coding ? { 'Content-Encoding': coding } : {}), ...headers } });
+    const json = JSON.stringify(login), gz = zlib.gzipSync(json);
+    for (const [body, coding] of [[gz, 'gzip'], [gz, 'x-gzip'], [gz, 'GZIP'], [json, 'identity'], [Buffer.concat([zlib.gzipSync(json.slice(0, 10)), zlib.gzipSync(json.slice(10))]), 'gzip']]) {
+      const r = await send(body, coding);
+      assert.equal(r.status, 200, `${coding}: ${r.text}`);
+      assert.equal(r.body.user.email, login.email);
+    }
+    const chunked = [...gz].map((b) => Buffer.concat([Buffer.from('1\r\n'), Buffer.from([b]), Buffer.from('\r\n')]));
+    assert.match((await s.raw(Buffer.concat([Buffer.from(`${CHUNKED.replace(/\r\n\r\n$/, '\r\n')}Content-Encoding: gzip\r\nConnection: close\r\n\r\n`), ...chunked, Buffer.from('0\r\n\r\n')]))).text, /^HTTP\/1\.1 200 /);
+    for (const [body, coding] of [[zlib.deflateSync(json), 'deflate'], [zlib.brotliCompressSync(json), 'br'], [zlib.gzipSync(gz), 'gzip, gzip'], [json, 'zstd']]) {
+      const r = await send(body, coding);
+      assertError(r, 415);
+      assert.equal(r.headers['accept-encoding'], 'gzip', coding);
+    }
+    assert.equal((await send('a=b', undefined, '/api/auth/login', { 'Content-Type': 'text/plain' })).headers['accept-encoding'], undefined, 'the type is another matter');
+    const bad = Buffer.from(gz);
+    bad[20] ^= 0x10;
+    for (const body of [json, gz.subarray(0, gz.length - 1), gz.subarray(0, 15), bad, Buffer.concat([gz, Buffer.from('x')]), zlib.gzipSync(`${json}}`), zlib.gzipSync('')]) assertError(await send(body, 'gzip'), 400);
+    const padded = (n) => zlib.gzipSync(json + ' '.repeat(n - json.length));
+    assert.equal((await send(padded(8192), 'gzip')).status, 200);
+    assertError(await send(padded(8193), 'gzip'), 413);
+    assertError(await send(zlib.gzipSync(Buffer.alloc(5_000_000)), 'gzip'), 413); // 5 KB on the way
+    const token = (await s.demoUser('demo')).token;
+    const missing = await send(zlib.gzipSync('{}'), 'gzip', '/api/coocook/bookings', { Authorization: `Bearer ${token}` });
+    assert.ok(missing.body.fields.chef_id, missing.text);
+  });
+
   test('keep-alive, pipelining in order, HTTP/1.0, Connection: close', async () => {
     const one = `GET /health HTTP/1.1\r\n${H}\r\n`;
     const n = (t) => (t.match(/HTTP\/1\.1 200 /g) ?? []).length;
@@ -173,6 +202,7 @@ describe('http', () => {
     assert.equal(pre.headers['access-control-allow-origin'], origin);
     assert.match(pre.headers['access-control-allow-methods'], /POST/);
     assert.match(pre.headers['access-control-allow-headers'], /authorization/i);
+    assert.match(pre.headers['access-control-allow-headers'], /content-encoding/i);
     const r = await s.get('/api/coocook/chefs', { headers: { Origin: origin } });
     assert.equal(r.headers['access-control-allow-origin'], origin);
     assert.match(r.headers.vary, /Origin/i);

@@ -1,6 +1,7 @@
 // The Telegram bot: linking a chat, commands, each update once, and what becomes of messages that the Bot API refuses.
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { gzipSync } from 'node:zlib';
 import { Server, onEachEngine } from '../lib/server.mjs';
 import { until } from '../lib/proc.mjs';
 import { assertDocumented, assertError } from '../lib/contract.mjs';
@@ -53,6 +54,9 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     const head = (path, length) => `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
     assert.match((await s.raw(head('/api/telegram/webhook/wrong', 60_000))).text, /^HTTP\/1\.1 404 /, 'before the body is read');
     assert.match((await s.raw(head('/api/telegram/webhook/wrong', 2_000_000))).text, /^HTTP\/1\.1 404 /);
+    const gz = (path) => s.request('POST', path, { body: gzipSync(JSON.stringify({ update_id: 2 })), headers: { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' } });
+    assertError(await gz('/api/telegram/webhook/wrong'), 404);
+    assert.equal((await gz(HOOK)).status, 200, 'in gzip, too');
     assertError(await s.get('/api/telegram/link'), 401);
     assertError(await s.post('/api/telegram/link'), 401);
     await until(() => s.daemon.lines.some((l) => l.includes('"status":405') && l.includes('"path":null')), { what: 'the log' });

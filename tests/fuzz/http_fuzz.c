@@ -1,5 +1,5 @@
 /* Bytes from a hostile client through the whole request path: socket, parser, stages in a coroutine, static files,
- * compression, answer. The byte 0xFE in the input is not sent: it ends a write, so that the fuzzer chooses
+ * compression both ways, answer. The byte 0xFE in the input is not sent: it ends a write, so that the fuzzer chooses
  * where reads are cut. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,6 +37,12 @@ static int answer(struct sf_http_req *req) {
 	touch(req->target), touch(req->query), touch(req->body);
 	touch(sf_http_cookie(req, "a"));
 	SF_BUG_ON(memchr(req->path.p, '\0', req->path.n) != NULL);
+	if (sf_http_body_coding(req) == SF_BODY_GZIP) {
+		int err = sf_http_inflate(req, 4096);
+		if (err) return err;
+		SF_BUG_ON(req->body.n > 4096);
+		touch(req->body);
+	}
 	if (sf_str_starts(req->path, SF_STR("/f")))
 		return sf_static_serve(files, req, (req->path.p += 2, req->path.n -= 2, req->path));
 	if (sf_str_starts(req->path, SF_STR("/s"))) {
