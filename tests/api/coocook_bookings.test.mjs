@@ -11,7 +11,7 @@ onEachEngine(describe, after, 'bookings', (engine) => {
   before(async () => {
     s = await Server.start({ engine });
     doc = (await s.get('/api/openapi.json')).body;
-    guest = await subscriber(s);
+    guest = await subscriber(s, 'coocook', { name: '김민지' });
   });
   after(() => s?.stop());
   const call = async (method, path, options) => {
@@ -42,6 +42,9 @@ onEachEngine(describe, after, 'bookings', (engine) => {
     assert.ok(Number(mine.headers['x-total-count']) >= 1);
     const calendar = (await call('GET', `/chefs/${chef.id}/bookings`, { token: chef.user.token })).body;
     assert.equal(calendar.total, 1);
+    assert.equal(calendar.bookings[0].user_name, '김민지', 'the chef sees who comes');
+    assert.equal((await call('GET', `/bookings/${id}`, { token: chef.user.token })).body.user_name, '김민지');
+    assert.ok(!JSON.stringify(calendar).includes(guest.email), 'and no address');
     assertError(await call('GET', `/chefs/${chef.id}/bookings`, { token: guest.token }), 404);
 
     assertError(await call('POST', `/bookings/${id}/pay`, { token: guest.token, body: { amount: b.body.total_price - 1 } }), 400, { field: 'amount' });
@@ -75,6 +78,8 @@ onEachEngine(describe, after, 'bookings', (engine) => {
     assert.equal(shown.average_rating, 4);
     assert.equal(shown.total_reviews, 1);
     assert.equal(shown.reviews[0].comment, '정말 맛있었어요');
+    assert.equal(shown.reviews[0].author, '김○○');
+    assert.ok(!JSON.stringify(shown).includes('민지'), 'everybody may read it');
   });
 
   test('what cannot be booked', async () => {

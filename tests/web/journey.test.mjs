@@ -138,6 +138,7 @@ describe('from joining to the review', () => {
     await chef.signIn('chef@softfactory.com', 'chef123');
     await chef.link("Chef's desk").first().click();
     const request = chef.page.getByRole('article').filter({ hasText: '땅콩 알레르기가 있어요.' });
+    await request.getByRole('heading', { name: '김손님' }).waitFor();
     await request.getByRole('button', { name: 'Confirm' }).click();
     await chef.hasText('Confirmed. The guest is told.');
     await request.getByText('Confirmed').first().waitFor();
@@ -160,6 +161,7 @@ describe('from joining to the review', () => {
     await dialog.getByRole('button', { name: 'Send the review' }).click();
     await guest.link('See it').click();
     await guest.hasText('정말 잊지 못할 저녁이었어요.');
+    await guest.page.locator('.review').filter({ hasText: '정말 잊지 못할 저녁이었어요.' }).getByText('김○○').waitFor();
     const { body } = await server.get('/api/coocook/search?q=Seojun');
     await guest.page.locator('.chef__head').getByText(`(${body.chefs[0].rating_count})`).waitFor();
     await guest.open('/bookings?status=completed');

@@ -43,6 +43,7 @@ int coocook_booking_get(struct sf_req *r) { /* 404 unless its guest or its chef 
 	int err = coocook_q_booking_get(sf_req_db(r), &in, &row);
 	if (err) return err;
 	if (row.user_id != user && row.chef_user_id != user) return SF_ENOTFOUND;
+	row.user_name = coocook__name(r, sf_req_db(r), row.user_id);
 	return sf_reply_row(r, 200, coocook__hide_last(sf_req_arena(r), &coocook_booking_get_desc), &row);
 }
 

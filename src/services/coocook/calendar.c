@@ -75,6 +75,15 @@ int coocook_availability(struct sf_req *r) { /* 404 no chef, 400 more than 90 da
 	return 0;
 }
 
+/* ~ Puts the guests' names into the rows, which are alike whichever query they are of. */
+static void name_guests(struct sf_req *r, struct sf_rows *rows) {
+	int64_t *users = sf_arena_alloc(sf_req_arena(r), (rows->n + 1) * sizeof *users);
+	struct sf_str *names = sf_arena_alloc(sf_req_arena(r), (rows->n + 1) * sizeof *names);
+	for (size_t i = 0; i < rows->n; i++) users[i] = SF_ROW(*rows, coocook_q_bookings_of_chef, i)->user_id;
+	coocook__names(r, sf_req_db(r), users, rows->n, names);
+	for (size_t i = 0; i < rows->n; i++) SF_ROW(*rows, coocook_q_bookings_of_chef, i)->user_name = names[i];
+}
+
 int coocook_chef_bookings(struct sf_req *r) { /* 404 unless one's own profile */
 	const struct coocook_bookings_query *q = sf_req_query(r);
 	struct sf_page page = sf_req_page(r);
@@ -94,5 +103,7 @@ int coocook_chef_bookings(struct sf_req *r) { /* 404 unless one's own profile */
 	int64_t total = 0;
 	err = q->status.p ? coocook__page(h, &coocook_bookings_of_chef_by_status_desc, &some, &rows, &total)
 					  : coocook__page(h, &coocook_bookings_of_chef_desc, &all, &rows, &total);
-	return err ? err : sf_reply_page(r, &rows, total);
+	if (err) return err;
+	name_guests(r, &rows);
+	return sf_reply_page(r, &rows, total);
 }

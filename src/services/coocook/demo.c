@@ -11,7 +11,7 @@ enum {
 	DEMO_USER = 1,
 	CHEF_USER = 3,        /* owns the first chef */
 	FIRST_OWNER = 900001, /* of the other chefs; far from the ids that registration gives */
-	FIRST_GUEST = 910001,
+	FIRST_GUEST = 4,      /* as platform's demo has them */
 	GUESTS = 17,
 };
 

@@ -76,6 +76,10 @@ int coocook__reply_chefs(struct sf_req *r, const struct sf_rows *rows);
 
 /* The last day that can be booked now: BOOKING_HORIZON from now. */
 int64_t coocook__last_day(int64_t now);
+/* ~ The names of n users, in one statement; p NULL of whom nobody is found for, and of all when they cannot be asked for: an answer is
+ * not refused for the want of a name. h: a handle on CooCook's database. */
+void coocook__names(struct sf_req *r, struct sf_dbh *h, const int64_t *users, size_t n, struct sf_str *out);
+struct sf_str coocook__name(struct sf_req *r, struct sf_dbh *h, int64_t user); /* ~ of one */
 /* ~ The chef's booked time that meets the window, in order, in the handle's arena. */
 SF_MUSTCHECK
 int coocook__busy(struct sf_dbh *h, int64_t chef, struct coocook_span window, struct coocook_span **out,

@@ -1,6 +1,17 @@
 /* reviews: what guests say of a chef, once a booking. */
 #include "services/coocook/internal.h"
 
+/* ~ Puts first names into the rows. */
+static void name_authors(struct sf_req *r, struct sf_rows *rows) {
+	struct sf_arena *a = sf_req_arena(r);
+	int64_t *users = sf_arena_alloc(a, (rows->n + 1) * sizeof *users);
+	struct sf_str *names = sf_arena_alloc(a, (rows->n + 1) * sizeof *names);
+	for (size_t i = 0; i < rows->n; i++) users[i] = SF_ROW(*rows, coocook_q_reviews_of_chef, i)->user_id;
+	coocook__names(r, sf_req_db(r), users, rows->n, names);
+	for (size_t i = 0; i < rows->n; i++)
+		if (names[i].p) SF_ROW(*rows, coocook_q_reviews_of_chef, i)->author = coocook_first_name(a, names[i]);
+}
+
 int coocook_review_list(struct sf_req *r) { /* newest first; 404 no chef */
 	const struct coocook_page_query *q = sf_req_query(r);
 	struct sf_dbh *h = sf_req_db(r);
@@ -13,6 +24,7 @@ int coocook_review_list(struct sf_req *r) { /* newest first; 404 no chef */
 	struct sf_rows rows;
 	err = coocook_q_reviews_of_chef(h, &in, &rows);
 	if (err) return err;
+	name_authors(r, &rows);
 	int64_t total = chef.rating_count;
 	struct sf_json *j = sf_reply_json(r, 200);
 	sf_json_obj(j);

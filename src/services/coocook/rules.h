@@ -75,6 +75,12 @@ enum coocook_fts { COOCOOK_TSQUERY, COOCOOK_FTS5 };
 /* Any text is safe: words are letters and digits only, everything else parts them. At most 10 words count. */
 void coocook_terms(struct sf_arena *a, struct sf_str q, enum coocook_fts lang, struct coocook_terms *out);
 
+/* ---- names ------------------------------------------------------------------------------------ */
+
+/* What everybody may see of a person's name, in the arena: "Minji K." of Minji Kim, "김○○" of 김민지, "남궁○○" of 남궁민수. p NULL when
+ * nothing of it may be shown: it is empty, an address, or a number. */
+struct sf_str coocook_first_name(struct sf_arena *a, struct sf_str name);
+
 /* ---- taste ------------------------------------------------------------------------------------ */
 
 /* What a guest booked: a cuisine at a place, and how often. */

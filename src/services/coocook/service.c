@@ -167,6 +167,9 @@ static const struct sf_field availability_out[] = {
 static const struct sf_field listed_review_out[] = {
 	SF_OUT(id, SF_F_INT, .required = true),
 	SF_OUT(user_id, SF_F_INT, .required = true),
+	SF_OUT(author, SF_F_TEXT, .required = true, .nullable = true,
+		   .help = "a first name, such as 김○○ or Minji K.; null when there is none to show",
+		   .example = "\"김○○\""),
 	SF_OUT(rating, SF_F_INT, .required = true),
 	SF_OUT(comment, SF_F_TEXT, .required = true, .nullable = true),
 	SF_OUT(created_at, SF_F_TIME, .required = true),
@@ -183,9 +186,14 @@ static const struct sf_field reviews_out[] = {
 	SF_OUT(current_page, SF_F_INT, .required = true),
 	{ 0 },
 };
+#define GUEST_NAME                                                                                           \
+	SF_OUT(user_name, SF_F_TEXT, .required = true, .nullable = true,                                         \
+		   .help = "the guest's name; null when the account is gone")
+
 static const struct sf_field calendar_out[] = {
 	SF_OUT(id, SF_F_INT, .required = true),
 	SF_OUT(user_id, SF_F_INT, .required = true),
+	GUEST_NAME,
 	BOOKING_FIELDS,
 	{ 0 },
 };
@@ -200,6 +208,7 @@ static const struct sf_field listed_booking_out[] = {
 static const struct sf_field booking_out[] = {
 	SF_OUT(id, SF_F_INT, .required = true),
 	SF_OUT(user_id, SF_F_INT, .required = true, .help = "the guest"),
+	GUEST_NAME,
 	SF_OUT(chef_id, SF_F_INT, .required = true),
 	SF_OUT(chef_name, SF_F_TEXT, .required = true),
 	SF_OUT(chef_cuisine, SF_F_TEXT, .required = true),

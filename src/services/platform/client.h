@@ -16,8 +16,8 @@ SF_MUSTCHECK
 int platform_user(struct sf_req *r, int64_t id, struct platform_user *out);
 struct sf_app;
 struct sf_dbh;
-/* ~ Several in one statement, in the order of ids; whom nobody is found for has id 0. `admin` is not filled. Within tx, a transaction
- * of `service`, where both have the same database: who holds a connection must not wait for another of the same pool. */
+/* ~ Several in one statement, in the order of ids; whom nobody is found for has id 0. `admin` is not filled. On tx, a handle or
+ * transaction of `service`, where both have the same database: who holds a connection must not wait for another of the same pool. */
 SF_MUSTCHECK
 int platform_users_of(const struct sf_app *app, struct sf_dbh *tx, const char *service, const int64_t *ids,
 					  size_t n, struct platform_user *out);

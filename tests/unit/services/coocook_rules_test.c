@@ -253,11 +253,57 @@ static void favourites(void **state) {
 	assert_int_equal(coocook_favourites(t, 0, true, out, 3), 0);
 }
 
+static void first_names(void **state) {
+	(void)state;
+	static const char *const cases[][2] = {
+		{ "김민지", "김○○" },
+		{ "김철", "김○" },
+		{ "김", "김○" },
+		{ "남궁민수", "남궁○○" },
+		{ "남궁현", "남궁○" },
+		{ "선우", "선○" },
+		{ "황보 관", "황보○" },
+		{ " 이 서준 ", "이○○" },
+		{ "이서준 Seojun Lee", "이○○" },
+		{ "김수한무거북이", "김○○○" },
+		{ "\u1100\u1175\u11B7\u1106\u1175\u11AB\u110C\u1175",
+		  "\u1100\u1175\u11B7○○" }, /* 김민지 in letters */
+		{ "王小明", "王○○" },
+		{ "さくら", "さ○○" },
+		{ "Minji Kim", "Minji K." },
+		{ "Minji", "Minji" },
+		{ "Jean-Luc  de la Cruz", "Jean-Luc C." },
+		{ "Ólafur Árnason", "Ólafur Á." },
+		{ "Dr. Kim", "Dr. K." },
+		{ "Guest 7", "Guest 7." },
+		{ "Bartholomew-Maximilian Q", "Bartholomew-Maximili Q." },
+		{ "A\nB", "A B." },
+		{ "kim@example.com", NULL },
+		{ "Kim kim@example.com", NULL },
+		{ "010-1234-5678", NULL },
+		{ "Guest 910006", NULL },
+		{ "http://evil.example", NULL },
+		{ "evil.example", NULL },
+		{ "  ", NULL },
+		{ "", NULL },
+	};
+	struct sf_arena *a = sf_arena_new(0);
+	for (size_t i = 0; i < SF_COUNT(cases); i++) {
+		struct sf_str got = coocook_first_name(a, sf_str(cases[i][0]));
+		if (!cases[i][1])
+			assert_null(got.p);
+		else
+			assert_string_equal(sf_arena_cstr(a, got), cases[i][1]);
+	}
+	sf_arena_free(a);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(status_turns), cmocka_unit_test(ratings),      cmocka_unit_test(when),
-		cmocka_unit_test(first_free),   cmocka_unit_test(free_hours),   cmocka_unit_test(first_free_is_first),
-		cmocka_unit_test(days),         cmocka_unit_test(search_terms), cmocka_unit_test(favourites),
+		cmocka_unit_test(status_turns), cmocka_unit_test(ratings),    cmocka_unit_test(when),
+		cmocka_unit_test(first_free),   cmocka_unit_test(free_hours), cmocka_unit_test(first_free_is_first),
+		cmocka_unit_test(first_names),  cmocka_unit_test(days),       cmocka_unit_test(search_terms),
+		cmocka_unit_test(favourites),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

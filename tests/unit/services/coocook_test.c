@@ -159,6 +159,63 @@ static void test_refusals(void **state) {
 	world_run(refusals);
 }
 
+/* ---- names ---- */
+
+static const char *name_at(struct answer a, const char *list, size_t i, const char *member) {
+	return json_string_value(json_object_get(json_array_get(list_of(a, list), i), member));
+}
+static uint64_t queries_of(struct world *w, int64_t who, const char *target) {
+	struct sf_db_stats before, after;
+	sf_db_stats(w->db, &before);
+	IS(GET(w, who, target), 200);
+	sf_db_stats(w->db, &after);
+	return after.queries - before.queries;
+}
+
+static void names(struct world *w) {
+	int64_t chef = new_chef(w, 3, "박셰프", "Korean", "Seoul", 100);
+	const char *calendar = path(w, CHEFS "/%lld/bookings", (long long)chef),
+			   *reviews = path(w, CHEFS "/%lld/reviews", (long long)chef);
+	for (int user = 11; user < 31; user++) {
+		if (user != 30) /* whose account is gone */
+			OK(run_sql(
+				w, path(w,
+						"INSERT INTO users (id, email, password_hash, name) VALUES (%d, 'u%d@example.com', "
+						"'-', '%s%d')",
+						user, user, user % 2 ? "김민지" : "Minji Kim ", user)));
+		struct answer a = book(w, user, chef, day(w, user), 1);
+		IS(a, 201);
+		IS(turn(w, 3, int_of(a, "id"), "confirmed"), 200);
+	}
+	struct answer a = GET(w, 3, calendar);
+	IS(a, 200);
+	assert_null(name_at(a, "bookings", 0, "user_name"));
+	assert_string_equal(name_at(a, "bookings", 1, "user_name"), "김민지29");
+	assert_string_equal(name_at(a, "bookings", 2, "user_name"), "Minji Kim 28");
+	a = GET(w, 3,
+			path(w, BOOKINGS "/%lld",
+				 (long long)json_integer_value(
+					 json_object_get(json_array_get(list_of(a, "bookings"), 1), "id"))));
+	assert_string_equal(text_of(a, "user_name"), "김민지29");
+
+	OK(run_sql(
+		w,
+		"INSERT INTO booking_reviews (booking_id, chef_id, user_id, rating) SELECT id, chef_id, user_id, 5 "
+		"FROM bookings ORDER BY id"));
+	a = GET(w, 0, reviews);
+	IS(a, 200);
+	assert_null(name_at(a, "reviews", 0, "author"));
+	assert_string_equal(name_at(a, "reviews", 1, "author"), "김○○");
+	assert_string_equal(name_at(a, "reviews", 2, "author"), "Minji 2.");
+	/* twenty names cost what one does */
+	assert_int_equal(queries_of(w, 3, path(w, "%s?per_page=1", calendar)), queries_of(w, 3, calendar));
+	assert_int_equal(queries_of(w, 0, path(w, "%s?per_page=1", reviews)), queries_of(w, 0, reviews));
+}
+static void test_names(void **state) {
+	(void)state;
+	world_run(names);
+}
+
 /* ---- lists -------------------------------------------------------------------------------------- */
 
 static int64_t total(struct world *w, const char *target) {
@@ -382,7 +439,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_life),     cmocka_unit_test(test_refusals), cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_search),   cmocka_unit_test(test_demo),     cmocka_unit_test(test_crowds),
-		cmocka_unit_test(test_backstop),
+		cmocka_unit_test(test_backstop), cmocka_unit_test(test_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,7 +31,7 @@ export function RequestCard({ booking: b, onChange }) {
       if (err.status === 409) { toast.error(err); setAsking(false); onChange(); } // someone else has moved it meanwhile
     }
   });
-  const guest = b.user_name ?? `Guest ${b.user_id}`;
+  const guest = b.user_name ?? 'A guest';
   const waits = b.status === 'pending' && !isExpired(b);
   const button = (status, text) => html`<${Button} kind="primary" icon="check" busy=${busy} onClick=${() => turn(status)}>${text}<//>`;
   return html`<article class="booking" aria-label=${`${guest}, ${span(b)}`}>

@@ -29,8 +29,8 @@ export function Reviews({ chefId }) {
         return html`
           <p class="reviews__sum"><span class="reviews__big">${rating(data.average_rating)}</span><span><${Stars} value=${data.average_rating} /><br />${plural(total, 'review')}</span></p>
           <ul class="reviews__list">${list.map((r) => html`<li key=${r.id} class="review">
-            <${Avatar} name=${r.user_name ?? `Guest ${r.user_id}`} />
-            <div><p class="review__head"><strong>${r.user_name ?? 'A guest'}</strong><span>${ago(r.created_at)}</span></p>
+            <${Avatar} name=${r.author ?? 'A guest'} />
+            <div><p class="review__head"><strong>${r.author ?? 'A guest'}</strong><span>${ago(r.created_at)}</span></p>
               <${Stars} value=${r.rating} />
               ${r.comment ? html`<p class="review__text">${r.comment}</p>` : null}</div>
           </li>`)}</ul>

@@ -89,21 +89,22 @@ WHERE b.user_id = :user_id AND b.status = :status
 ORDER BY b.id DESC LIMIT :limit OFFSET :offset;
 
 -- name: bookings_of_chef :many
+-- Users' names are platform's: who reads puts them into user_name.
 -- in: chef_id int, limit int, offset int
--- out: id int, user_id int, booking_date date, starts_at time, ends_at time, duration_hours int, total_price int,
+-- out: id int, user_id int, user_name text?, booking_date date, starts_at time, ends_at time, duration_hours int, total_price int,
 -- out: status text, payment_status text, reviewed bool, special_requests text?, expires_at time?,
 -- out: cancel_reason text?, created_at time, total int
-SELECT id, user_id, booking_date, starts_at, ends_at, duration_hours, total_price, status, payment_status, reviewed,
+SELECT id, user_id, CAST(NULL AS text), booking_date, starts_at, ends_at, duration_hours, total_price, status, payment_status, reviewed,
     special_requests, expires_at, cancel_reason, created_at, (SELECT count(*) FROM bookings WHERE chef_id = :chef_id) AS total
 FROM bookings WHERE chef_id = :chef_id
 ORDER BY starts_at DESC, id DESC LIMIT :limit OFFSET :offset;
 
 -- name: bookings_of_chef_by_status :many
 -- in: chef_id int, status text, limit int, offset int
--- out: id int, user_id int, booking_date date, starts_at time, ends_at time, duration_hours int, total_price int,
+-- out: id int, user_id int, user_name text?, booking_date date, starts_at time, ends_at time, duration_hours int, total_price int,
 -- out: status text, payment_status text, reviewed bool, special_requests text?, expires_at time?,
 -- out: cancel_reason text?, created_at time, total int
-SELECT id, user_id, booking_date, starts_at, ends_at, duration_hours, total_price, status, payment_status, reviewed,
+SELECT id, user_id, CAST(NULL AS text), booking_date, starts_at, ends_at, duration_hours, total_price, status, payment_status, reviewed,
     special_requests, expires_at, cancel_reason, created_at,
     (SELECT count(*) FROM bookings WHERE chef_id = :chef_id AND status = :status) AS total
 FROM bookings WHERE chef_id = :chef_id AND status = :status
@@ -120,10 +121,10 @@ ORDER BY b.starts_at, b.id LIMIT :limit;
 
 -- name: booking_get :one
 -- in: id int
--- out: id int, user_id int, chef_id int, chef_name text, chef_cuisine text, booking_date date, starts_at time,
--- out: ends_at time, duration_hours int, total_price int, status text, payment_status text, reviewed bool,
+-- out: id int, user_id int, user_name text?, chef_id int, chef_name text, chef_cuisine text, booking_date date,
+-- out: starts_at time, ends_at time, duration_hours int, total_price int, status text, payment_status text, reviewed bool,
 -- out: special_requests text?, expires_at time?, cancel_reason text?, created_at time, chef_user_id int
-SELECT b.id, b.user_id, b.chef_id, c.name, c.cuisine_type, b.booking_date, b.starts_at, b.ends_at,
+SELECT b.id, b.user_id, CAST(NULL AS text), b.chef_id, c.name, c.cuisine_type, b.booking_date, b.starts_at, b.ends_at,
     b.duration_hours, b.total_price, b.status, b.payment_status, b.reviewed, b.special_requests, b.expires_at,
     b.cancel_reason, b.created_at, c.user_id
 FROM bookings b JOIN chefs c ON c.id = b.chef_id
