@@ -10,7 +10,7 @@ static void sql(struct world *w, const char *text) {
 
 static void registering(struct world *w) {
 	struct account c = join(w, "Kim@Example.com");
-	assert_int_equal(c.id, 4); /* after the three of the demo */
+	assert_int_equal(c.id, 21); /* after those of the demo */
 	struct answer a = GET(w, c.auth, ME);
 	IS(a, 200);
 	assert_string_equal(text_of(a, "email"), "kim@example.com");
