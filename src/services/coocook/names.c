@@ -24,7 +24,8 @@ static uint32_t code_point(struct sf_str s, size_t *len) { /* of valid UTF-8 */
 static size_t syllable(struct sf_str s) {
 	size_t len = 0;
 	uint32_t c = s.n ? code_point(s, &len) : 0;
-	if ((c >= 0xAC00 && c <= 0xD7A3) || (c >= 0x3041 && c <= 0x30FE) || (c >= 0x3400 && c <= 0x9FFF)) return len;
+	if ((c >= 0xAC00 && c <= 0xD7A3) || (c >= 0x3041 && c <= 0x30FE) || (c >= 0x3400 && c <= 0x9FFF))
+		return len;
 	if (c < 0x1100 || c > 0x115F) return 0;
 	for (size_t at = len; at < s.n; len = at) { /* a leading consonant, then vowels and trailing consonants */
 		size_t more;
@@ -39,9 +40,12 @@ static size_t syllables(struct sf_str s) { /* at the start of the text, spaces l
 	size_t n = 0, len;
 	for (; s.n; s.p += len, s.n -= len) {
 		len = syllable(s);
-		if (len) n++;
-		else if (*s.p == ' ') len = 1;
-		else break;
+		if (len)
+			n++;
+		else if (*s.p == ' ')
+			len = 1;
+		else
+			break;
 	}
 	return n;
 }
@@ -69,7 +73,9 @@ static struct sf_str korean_style(struct sf_arena *a, struct sf_str name, size_t
 	for (size_t i = 0; i < shown; i++) len += syllable((struct sf_str) { name.p + len, name.n - len });
 	size_t hidden = n > shown ? n - shown : 1;
 	return sf_arena_printf(a, SF_PRI "%s", SF_ARG(((struct sf_str) { name.p, len })),
-						   hidden == 1 ? "○" : hidden == 2 ? "○○" : "○○○");
+						   hidden == 1   ? "○"
+						   : hidden == 2 ? "○○"
+										 : "○○○");
 }
 
 struct sf_str coocook_first_name(struct sf_arena *a, struct sf_str name) {
@@ -91,7 +97,8 @@ struct sf_str coocook_first_name(struct sf_arena *a, struct sf_str name) {
 	}
 	if (last.n == 0) return first;
 	code_point(last, &len);
-	return sf_arena_printf(a, SF_PRI " " SF_PRI ".", SF_ARG(first), SF_ARG(((struct sf_str) { last.p, len })));
+	return sf_arena_printf(a, SF_PRI " " SF_PRI ".", SF_ARG(first),
+						   SF_ARG(((struct sf_str) { last.p, len })));
 }
 
 /* ---- of users ------------------------------------------------------------------------------------- */
@@ -103,8 +110,7 @@ void coocook__names(struct sf_req *r, struct sf_dbh *h, const int64_t *users, si
 	if (err)
 		sf_log(SF_WARN, "names of users are left out", SF_KV("error", sf_err_symbol(err)),
 			   SF_KV("request_id", sf_req_id(r)));
-	for (size_t i = 0; i < n; i++)
-		out[i] = err || !who[i].id ? SF_STR_NULL : sf_arena_line(a, who[i].name);
+	for (size_t i = 0; i < n; i++) out[i] = err || !who[i].id ? SF_STR_NULL : sf_arena_line(a, who[i].name);
 }
 
 struct sf_str coocook__name(struct sf_req *r, struct sf_dbh *h, int64_t user) {
