@@ -26,7 +26,9 @@ static int subscribed(struct sf_req *r, int64_t user, const char *product, bool 
 	*out = user < 1000;
 	return 0;
 }
-static const struct sf_identity identity = { session, 3600, subscribed };
+static const struct sf_identity identity = { .session = session,
+											 .session_s = 3600,
+											 .subscribed = subscribed };
 static const struct setup setup = { .service = &coocook_service,
 									.beside = &platform_service,
 									.identity = &identity };
