@@ -134,4 +134,14 @@ onEachEngine(describe, after, 'a real installation', (engine) => {
     assert.ok((await s.login('lee@example.com', 'another one')).token);
     await cli(['user', 'role', 'lee@example.com', 'user']);
   });
+
+  test('the last administrator stays', async () => {
+    for (const args of [['role', 'boss@example.com', 'user'], ['disable', 'boss@example.com']])
+      assert.match(await cli(['user', ...args], { code: 1 }), /is the last administrator: make another one first/);
+    await cli(['user', 'role', 'lee@example.com', 'admin']);
+    await cli(['user', 'role', 'boss@example.com', 'user']);
+    assert.match(await cli(['user', 'disable', 'lee@example.com'], { code: 1 }), /is the last administrator/);
+    await cli(['user', 'role', 'boss@example.com', 'admin']);
+    await cli(['user', 'role', 'lee@example.com', 'user']);
+  });
 });

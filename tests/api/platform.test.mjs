@@ -125,6 +125,22 @@ onEachEngine(describe, after, 'platform', (engine) => {
       }
     });
 
+  test('of administrators who take each other\'s rights at once one stays', async () => {
+    const change = (id, token, body) => s.put(`/api/platform/admin/users/${id}`, body, { token, agent: false });
+    const people = [];
+    for (let i = 0; i < 3; i++) people.push(await s.user());
+    for (let round = 0; round < 6; round++) {
+      for (const p of people) assert.equal((await change(p.id, admin.token, { role: 'admin', is_active: true })).status, 200);
+      const all = await Promise.all(people.map((p) => s.login(p.email, p.password)));
+      // each demotes or shuts out each other one, and none of them the demo's administrator
+      const answers = await Promise.all(all.flatMap((a) => all.filter((b) => b !== a).map((b) => change(b.id, a.token, round % 2 ? { role: 'user' } : { is_active: false }))));
+      assert.ok(answers.every((a) => [200, 401, 403].includes(a.status)), answers.map((a) => a.status).join());
+      const still = await Promise.all(all.map((a) => s.get('/api/platform/admin/users', { token: a.token })));
+      assert.equal(still.filter((a) => a.status === 200).length, 1, still.map((a) => a.status).join());
+    }
+    for (const p of people) await change(p.id, admin.token, { role: 'user' });
+  });
+
   test('of two changes of a password at once one stands, and no sign-in with the old one survives it', async () => {
     const u = await s.user();
     const [mine, other] = [await s.login(u.email, u.password), await s.login(u.email, u.password)];

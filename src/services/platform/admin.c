@@ -29,14 +29,37 @@ int platform_users(struct sf_req *r) {
 	return err ? err : sf_reply_page(r, &rows, total);
 }
 
-int platform__change_rights(struct platform_locked *l, struct sf_str role, int active, bool *changed) {
-	struct sf_str next = role.p ? role : l->u.role;
-	bool is_active = active < 0 ? l->u.is_active : active != 0;
-	*changed = !sf_str_eq(next, l->u.role) || is_active != l->u.is_active;
-	if (!*changed) return 0;
-	l->u.role = next, l->u.is_active = is_active;
-	int err = platform__revoke_all(l);
-	return err ? err : platform__store(l);
+/* Everybody who changes rights locks all administrators first, in one order, so that these changes take turns: of two
+ * administrators who demote each other the second one finds that he is none any more, and the last one stays. */
+int platform__change_rights(struct sf_dbh *tx, int64_t id, struct sf_str role, int active,
+							struct platform_locked *out, bool *changed) {
+	struct platform_locked l;
+	struct sf_rows admins;
+	int err = platform_q_admins_lock(tx, &admins);
+	if (!err) err = platform__lock(tx, id, &l);
+	if (err) return err;
+	struct sf_str next = role.p ? role : l.u.role, admin = SF_STR("admin");
+	bool is_active = active < 0 ? l.u.is_active : active != 0;
+	bool was = l.u.is_active && sf_str_eq(l.u.role, admin), stays = is_active && sf_str_eq(next, admin);
+	if (was && !stays && admins.n <= 1) return SF_ECONFLICT;
+	*changed = !sf_str_eq(next, l.u.role) || is_active != l.u.is_active;
+	if (*changed) {
+		l.u.role = next, l.u.is_active = is_active;
+		err = platform__revoke_all(&l);
+		if (!err) err = platform__store(&l);
+	}
+	if (!err) *out = l;
+	return err;
+}
+
+/* ~ Whether the caller administers still, once all administrators are locked. */
+static int check_admin(struct sf_req *r, struct sf_dbh *tx) {
+	struct platform_locked me;
+	struct sf_rows admins;
+	int err = platform_q_admins_lock(tx, &admins);
+	if (!err) err = platform__lock_caller(r, tx, NULL, &me);
+	if (err || sf_str_eq(me.u.role, SF_STR("admin"))) return err;
+	return sf_fail(r, SF_EFORBIDDEN, NULL, "Only administrators may do this.");
 }
 
 int platform_user_change(struct sf_req *r) { /* 404, 409: oneself */
@@ -44,12 +67,12 @@ int platform_user_change(struct sf_req *r) { /* 404, 409: oneself */
 	int64_t id = sf_path_int(r, "id");
 	struct platform_locked l;
 	struct sf_dbh *tx = NULL;
-	bool changed;
+	bool changed = false;
+	int active = in->is_active.has ? in->is_active.v != 0 : -1;
 	int err = sf_req_begin(r, &tx);
-	if (!err) err = platform__lock(tx, id, &l);
-	if (err) goto out;
-	err = platform__change_rights(&l, in->role, in->is_active.has ? in->is_active.v != 0 : -1, &changed);
-	if (!err && changed && id == sf_req_caller(r)->user)
+	if (!err) err = check_admin(r, tx);
+	if (!err) err = platform__change_rights(tx, id, in->role, active, &l, &changed);
+	if (err == SF_ECONFLICT || (!err && changed && id == sf_req_caller(r)->user))
 		err = sf_fail(r, SF_ECONFLICT, NULL,
 					  "You cannot take your own rights away. Ask another administrator.");
 	if (err) goto out;

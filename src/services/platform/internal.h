@@ -140,10 +140,11 @@ int platform__revoke_family(const struct platform_locked *l, struct sf_str famil
 /* ~ Revokes one access token, until it would have expired (second). */
 SF_MUSTCHECK
 int platform__revoke_access(const struct platform_locked *l, struct sf_str jti, int64_t exp);
-/* ~ Sets role (p NULL: as it is) and activity (-1: as it is) of the locked user; a change ends every sign-in, so commit it with
- * platform__commit_revoked. */
+/* ~ Sets role (p NULL: as it is) and activity (-1: as it is) of a user, who is locked then; a change ends every sign-in, so commit it
+ * with platform__commit_revoked. SF_ENOTFOUND; SF_ECONFLICT: it would leave no administrator who can sign in. */
 SF_MUSTCHECK
-int platform__change_rights(struct platform_locked *l, struct sf_str role, int active, bool *changed);
+int platform__change_rights(struct sf_dbh *tx, int64_t id, struct sf_str role, int active,
+							struct platform_locked *out, bool *changed);
 /* ~ Ends every token and session of a user and raises tokens_from of the row, which the caller then stores. Commit with
  * platform__commit_revoked. */
 SF_MUSTCHECK

@@ -116,8 +116,7 @@ int platform_account_change(struct sf_db *db, struct sf_arena *a, int64_t id, st
 	struct sf_dbh *tx = NULL;
 	bool changed;
 	int err = sf_tx_begin(db, a, "by command", &tx);
-	if (!err) err = platform__lock(tx, id, &l);
-	if (!err) err = platform__change_rights(&l, role, active, &changed);
+	if (!err) err = platform__change_rights(tx, id, role, active, &l, &changed);
 	if (!err && changed) err = sf_tx_commit(tx);
 	sf_tx_end(tx);
 	return err;

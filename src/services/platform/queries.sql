@@ -30,6 +30,11 @@ SELECT time_zone FROM users WHERE id = :id;
 SELECT id, email, password_hash, name, role, is_active, tokens_from, time_zone, language, created_at
 FROM users WHERE id = :id FOR UPDATE;
 
+-- name: admins_lock :many
+-- Who administers and can sign in, locked in the order of ids.
+-- out: id int
+SELECT id FROM users WHERE role = 'admin' AND is_active ORDER BY id FOR UPDATE;
+
 -- name: user_hash :one
 -- in: id int
 -- out: email text, password_hash text, tokens_from int

@@ -57,13 +57,14 @@ static void crowd_end(void) {
 	crowd.wait = &wait;
 	OK(sf_await(&wait, -1));
 }
-/* ~ Half with a session, half with tokens alone; all have begun when it returns. */
+/* ~ Half with a session, half with tokens alone. When it returns the first one is over, so that the others have read their user and
+ * are in the line. */
 static void crowd_of_logins(struct world *w, int n, const char *email, const char *password) {
 	crowd_begin(w);
 	for (int i = 0; i < n; i++)
 		crowd_add(SF_POST, i % 2 ? LOGIN : "/auth/login", NULL,
 				  sf_arena_printf(w->a, "{\"email\":\"%s\",\"password\":\"%s\"}", email, password).p);
-	OK(sf_sleep(1));
+	while (crowd.left == n) OK(sf_sleep(1));
 }
 /* ~ Who came late was refused, and what was given before works no more. */
 static void nobody_is_in(struct world *w) {
@@ -203,6 +204,31 @@ static void what_is_issued_while_a_revocation_waits_is_revoked(struct world *w) 
 			IS(GET(w, bearer(w, text_of(crowd.all[i].answer, "access_token")), ME), 401);
 }
 
+/* ~ Both are let in as administrators before either has done anything. */
+static void two_administrators_cannot_end_each_other(struct world *w) {
+	static const char *const ways[] = { "{\"role\":\"user\"}", "{\"is_active\":false}" };
+	struct account one = account_of(w, login(w, "admin@softfactory.com", "admin123")),
+				   two = join(w, "two@example.com");
+	for (size_t i = 0; i < 4; i++) {
+		IS(PUT(w, one.auth, user_at(w, two.id), "{\"role\":\"admin\"}"), 200);
+		two = account_of(w, login(w, "two@example.com", "eight888"));
+		crowd_begin(w);
+		crowd_add(SF_PUT, user_at(w, two.id), one.auth, ways[i % 2]);
+		crowd_add(SF_PUT, user_at(w, one.id), two.auth, ways[i / 2]);
+		crowd_end();
+		int first = crowd.all[0].answer.status == 200 ? 0 : 1;
+		IS(crowd.all[first].answer, 200);
+		IS(crowd.all[1 - first].answer, 401);
+		struct account left = first == 0 ? one : two, lost = first == 0 ? two : one;
+		IS(GET(w, left.auth, "/api/platform/admin/users"), 200);
+		IS(PUT(w, left.auth, user_at(w, lost.id), "{\"is_active\":true,\"role\":\"admin\"}"), 200);
+		IS(PUT(w, left.auth, user_at(w, left.id), "%s", ways[i % 2]), 409);
+		if (first == 1) one = account_of(w, login(w, "admin@softfactory.com", "admin123"));
+		IS(PUT(w, one.auth, user_at(w, two.id), "{\"role\":\"user\"}"), 200);
+	}
+	IS(PUT(w, one.auth, user_at(w, one.id), "{\"role\":\"user\"}"), 409);
+}
+
 /* One world each, for its users' passwords are what costs. */
 static void sign_ins_in_flight(struct world *w) {
 	a_sign_in_in_flight_ends_with_the_deactivation(w);
@@ -215,6 +241,7 @@ static void changes_in_flight(struct world *w) {
 	a_change_of_password_in_flight_does_not_undo_another(w);
 	a_change_of_password_in_flight_ends_with_its_token(w);
 	what_is_issued_while_a_revocation_waits_is_revoked(w);
+	two_administrators_cannot_end_each_other(w);
 }
 WORLD_TEST(sign_ins_in_flight)
 WORLD_TEST(changes_in_flight)
