@@ -55,6 +55,7 @@ struct sf_field {
 	uint32_t offset;
 	int64_t min,
 		max; /* numbers: range; text: code points; arrays: elements. Both 0: no limit but text ≤ 10,000 */
+	bool prefix;          /* reply: stands for every member whose name begins with this one */
 	const char *choices;  /* of ENUM: "rating|price|newest" */
 	const char *fallback; /* default, as text */
 	const char *help;     /* a phrase for the API document */
@@ -150,6 +151,7 @@ struct sf_route {
 	int status;                   /* of success; 0: 200 */
 	const struct sf_field
 		*conflict;          /* members that a 409 may carry beside those of every error (sf_fail_more) */
+	bool unready;           /* the handler's own 503 has the shape of a success */
 	int errors[8];          /* enum sf_err beyond those every such route has; ends with 0 */
 	const char *cache_tags; /* "chefs" or "chef:{id}"; declared in the service's tags */
 	int max_age,

@@ -322,7 +322,18 @@ static void error_response(struct sf_json *j, struct sf_arena *a, const struct s
 	sf_json_obj_end(j);
 	open(j, "content");
 	open(j, "application/json");
-	if (status == 409 && row->route->conflict) {
+	if (status == 503 && row->route->unready) {
+		open(j, "schema");
+		sf_json_key(j, "anyOf");
+		sf_json_arr(j);
+		sf_json_obj(j);
+		member(j, "type", "object");
+		sf_app__openapi_object(j, reply_fields(a, row->route), false);
+		sf_json_obj_end(j);
+		sf_json_raw(j, SF_STR("{\"$ref\":\"#/components/schemas/Error\"}"));
+		sf_json_arr_end(j);
+		sf_json_obj_end(j);
+	} else if (status == 409 && row->route->conflict) {
 		sf_json_key(j, "schema");
 		sf_app__openapi_error(j, row->route->conflict);
 	} else {

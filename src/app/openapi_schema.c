@@ -2,6 +2,8 @@
 #include "app/internal.h"
 #include "core/json.h"
 
+#include <stdio.h>
+
 static void member(struct sf_json *j, const char *key, const char *value) {
 	sf_json_key(j, key);
 	sf_json_str(j, sf_str(value));
@@ -178,11 +180,23 @@ void sf_app__openapi_object(struct sf_json *j, const struct sf_field *fields, bo
 	sf_json_key(j, "properties");
 	sf_json_obj(j);
 	for (const struct sf_field *f = fields; f->name; f++) {
+		if (f->prefix) continue;
 		sf_json_key(j, f->name);
 		schema(j, f, input);
 		any |= f->required;
 	}
 	sf_json_obj_end(j);
+	bool open = false;
+	for (const struct sf_field *f = fields; f->name; f++) {
+		if (!f->prefix) continue;
+		char pattern[64];
+		snprintf(pattern, sizeof pattern, "^%s", f->name);
+		if (!open) sf_json_key(j, "patternProperties"), sf_json_obj(j);
+		open = true;
+		sf_json_key(j, pattern);
+		schema(j, f, input);
+	}
+	if (open) sf_json_obj_end(j);
 	if (!any) return;
 	sf_json_key(j, "required");
 	sf_json_arr(j);
@@ -258,6 +272,7 @@ void sf_app__openapi_example_value(struct sf_json *j, const struct sf_field *f) 
 void sf_app__openapi_example(struct sf_json *j, const struct sf_field *fields) {
 	sf_json_obj(j);
 	for (const struct sf_field *f = fields; f->name; f++) {
+		if (f->prefix) continue;
 		sf_json_key(j, f->name);
 		sf_app__openapi_example_value(j, f);
 	}

@@ -115,7 +115,9 @@ static int check_fields(struct check *c, const struct sf_field *fields, uint32_t
 	size_t i = 0;
 	for (; fields && fields[i].name; i++) {
 		const struct sf_field *f = &fields[i];
-		if (!is_name(sf_str(f->name))) return refuse(c, "\"%s\" is no proper field name", f->name);
+		struct sf_str name = sf_str(f->name);
+		if (f->prefix && !input && name.n > 1 && name.p[name.n - 1] == ':') name.n--; /* "database:" */
+		if (!is_name(name)) return refuse(c, "\"%s\" is no proper field name", f->name);
 		if (f->type == SF_F_ENUM && (!f->choices || !*f->choices))
 			return refuse(c, "\"%s\" has no choices", f->name);
 		for (size_t k = 0; k < i; k++)

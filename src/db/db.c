@@ -100,6 +100,11 @@ int sf_db_ping(struct sf_db *db) {
 	return db->closing ? SF_EUNAVAILABLE : db->eng->ping(db);
 }
 
+int sf_db_ping_replica(struct sf_db *db, size_t i) {
+	if (!db->eng->ping_replica) return SF_ENOTFOUND;
+	return db->closing ? SF_EUNAVAILABLE : db->eng->ping_replica(db, i);
+}
+
 void sf_db_stats(const struct sf_db *db, struct sf_db_stats *out) {
 	*out = db->stats;
 	db->eng->stats(db, out);

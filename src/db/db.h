@@ -121,6 +121,9 @@ const char *sf_db_url(const struct sf_db *db); /* as it was opened: holds the pa
 /* ~ 0 when a trivial statement works on a writable primary within 1 s; else SF_EUNAVAILABLE. */
 SF_MUSTCHECK
 int sf_db_ping(struct sf_db *db);
+/* ~ The same of replica i (from 0), which may be read only. SF_ENOTFOUND: there are no more. */
+SF_MUSTCHECK
+int sf_db_ping_replica(struct sf_db *db, size_t i);
 
 struct sf_db_stats { /* plain counters; telemetry pulls them */
 	size_t open, busy, idle, waiting, max;

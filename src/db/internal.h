@@ -67,6 +67,8 @@ struct sf_db__engine {
 	void (*free)(struct sf_db *db);
 	/* ~ As sf_db_ping. */
 	int (*ping)(struct sf_db *db);
+	/* ~ As sf_db_ping_replica; NULL: an engine without replicas. */
+	int (*ping_replica)(struct sf_db *db, size_t i);
 	/* ~ Runs one statement on an auto handle (h->tx false: a transaction of its own, on a replica where h->pref and
 	 * !q->write allow) or on the open transaction h. Returns the errors that db.h lists, but for SF_ENOTFOUND: no
 	 * row is n == 0 and 0. Logs what an operator needs, with q->name; db.c logs slow ones and counts. */

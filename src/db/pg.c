@@ -59,10 +59,10 @@ static struct sf_pg_pool *pool_for(struct sf_pg *db, const struct sf_dbh *h, con
 	return &db->pool[0];
 }
 
-/* ~ A statement of its own: through the line, down a shared connection. */
-static int run_single(struct sf_dbh *h, const struct sf_query *q, const void *in, struct sf_pg_op **out) {
+/* ~ A statement of its own: through the pool's line, down a shared connection. */
+static int run_single(struct sf_dbh *h, struct sf_pg_pool *p, const struct sf_query *q, const void *in,
+					  struct sf_pg_op **out) {
 	struct sf_pg *db = sf_pg__of(h->db);
-	struct sf_pg_pool *p = pool_for(db, h, q);
 	if (db->closing) return SF_EUNAVAILABLE;
 	if (p->line_n >= db->o->wait_max) return SF_EOVERLOAD;
 	struct sf_pg_op *op = sf_pg__op_new(p, SF_PG_STMT, q);
@@ -106,7 +106,8 @@ static int result_of(struct sf_dbh *h, const struct sf_query *q, const PGresult 
 
 static int pg_run(struct sf_dbh *h, const struct sf_query *q, const void *in, struct sf_db__result *res) {
 	struct sf_pg_op *op = NULL;
-	int err = h->tx ? sf_pg__tx_run(h, q, in, &op) : run_single(h, q, in, &op);
+	int err =
+		h->tx ? sf_pg__tx_run(h, q, in, &op) : run_single(h, pool_for(sf_pg__of(h->db), h, q), q, in, &op);
 	if (err) return err;
 	err = op->err ? op->err : result_of(h, q, op->res, res);
 	sf_pg__op_free(op);
@@ -124,7 +125,7 @@ static int pg_commit_with(struct sf_dbh *tx, const struct sf_query *q, const voi
 	return said ? said : err;
 }
 
-static int pg_ping(struct sf_db *head) {
+static int ping_pool(struct sf_db *head, size_t i) {
 	static const struct sf_dbcol out[] = { { "read_only", SF_T_BOOL, false, 0 } };
 	static const struct sf_query q = {
 		.name = "database.ping",
@@ -137,12 +138,21 @@ static int pg_ping(struct sf_db *head) {
 	struct sf_pg *db = sf_pg__of(head);
 	struct sf_dbh h = { .db = head, .label = "ping", .statement_ms = 1000 - SF_PG_SLACK_MS };
 	struct sf_pg_op *op = NULL;
-	int err = db->closing ? SF_EUNAVAILABLE : run_single(&h, &q, NULL, &op);
+	int err = db->closing ? SF_EUNAVAILABLE : run_single(&h, &db->pool[i], &q, NULL, &op);
 	if (err) return err == SF_ECANCELED || err == SF_EDRAINING ? err : SF_EUNAVAILABLE;
 	bool ok = !op->err && PQresultStatus(op->res) == PGRES_TUPLES_OK && PQntuples(op->res) == 1 &&
-			  PQgetvalue(op->res, 0, 0)[0] == 0;
+			  (i > 0 || PQgetvalue(op->res, 0, 0)[0] == 0) &&
+			  op->pool == &db->pool[i]; /* else the primary stood in for the replica */
 	sf_pg__op_free(op);
 	return ok ? 0 : SF_EUNAVAILABLE;
+}
+
+static int pg_ping(struct sf_db *head) {
+	return ping_pool(head, 0);
+}
+
+static int pg_ping_replica(struct sf_db *head, size_t i) {
+	return i + 1 < sf_pg__of(head)->npools ? ping_pool(head, i + 1) : SF_ENOTFOUND;
 }
 
 /* ---- counting ------------------------------------------------------------------------------------------ */
@@ -170,6 +180,7 @@ const struct sf_db__engine sf_db__pg = {
 	.close = pg_close,
 	.free = pg_free,
 	.ping = pg_ping,
+	.ping_replica = pg_ping_replica,
 	.run = pg_run,
 	.script = sf_pg__tx_script,
 	.begin = sf_pg__tx_begin,

@@ -128,6 +128,7 @@ struct sf_jobs_stats { /* plain counters; telemetry pulls them */
 		brought /* of the claimed: those that a message of the broker named */;
 	size_t running;
 	int64_t progress_ms; /* since this runner last claimed, finished or asked in vain: its liveness */
+	size_t broker;       /* 1: connected to RabbitMQ */
 	int64_t lag_ms_max;  /* longest time from due to start, since the last call */
 };
 void sf_jobs_stats(struct sf_jobs *js, struct sf_jobs_stats *out);

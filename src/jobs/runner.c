@@ -57,6 +57,7 @@ void sf_jobs_stats(struct sf_jobs *js, struct sf_jobs_stats *out) {
 	*out = js->stats;
 	out->running = js->running;
 	out->progress_ms = sf_loop_now(js->loop) - js->progress_at_ms;
+	out->broker = js->nsrc > 0 && sf_jobs__amqp_up(&js->src[0]);
 	js->stats.lag_ms_max = 0;
 }
 

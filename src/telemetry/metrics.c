@@ -52,6 +52,7 @@ const struct sf_telemetry__metric sf_telemetry__metrics[] = {
 	{ "jobs_dead_total", "Jobs given up.", SF_TM_COUNTER, JOBS(dead), 1 },
 	{ "jobs_rescued_total", "Jobs taken over from a worker whose lease lapsed.", SF_TM_COUNTER, JOBS(rescued), 1 },
 	{ "jobs_refused_total", "Ends refused because the worker had lost its lease.", SF_TM_COUNTER, JOBS(refused), 1 },
+	{ "jobs_broker_connected", "Job workers connected to RabbitMQ.", SF_TM_SUM, JOBS(broker), 1 },
 	{ "jobs_running", "Jobs being run, by worker.", SF_TM_EACH, JOBS(running), 1 },
 	{ "jobs_idle_seconds", "Time since a job worker last took, ended or asked in vain for a job.", SF_TM_SINCE, JOBS(progress_ms), 1e-3 },
 	{ "jobs_start_lag_seconds", "Longest time from due to start, in the last second.", SF_TM_MAX, JOBS(lag_ms_max), 1e-3 },

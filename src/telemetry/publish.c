@@ -228,6 +228,14 @@ bool sf_telemetry_jobs_idle(int64_t pid, int64_t *ms) {
 	return false;
 }
 
+size_t sf_telemetry_jobs_connected(void) {
+	struct sf_telemetry__total t;
+	sf_telemetry__collect(&t);
+	for (size_t i = 0; i < sf_telemetry__nmetrics; i++)
+		if (strcmp(sf_telemetry__metrics[i].name, "jobs_broker_connected") == 0) return (size_t)t.value[i];
+	return 0;
+}
+
 static void collect_slot(const char *name, void *p, size_t n, void *arg) {
 	(void)name;
 	const struct sf_telemetry__slot *s = p;

@@ -7,6 +7,7 @@
 #define SF_TELEMETRY_TELEMETRY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define SF_VERSION "0.1.0" /* of the program */
@@ -34,6 +35,9 @@ void sf_telemetry_stop(
 /* How long ago the job worker with that pid last took, ended or asked for a job, in ms; it goes on growing when the process stands still.
  * False: it is none, or has not begun. */
 bool sf_telemetry_jobs_idle(int64_t pid, int64_t *ms);
+
+/* How many job workers of this host are connected to RabbitMQ, as they said within the last seconds. */
+size_t sf_telemetry_jobs_connected(void);
 
 extern const struct sf_service telemetry_service; /* GET /metrics */
 

@@ -24,7 +24,7 @@ function mismatch(schema, value, at, doc) {
   if (typeof value === 'object' && !Array.isArray(value)) {
     for (const name of schema.required ?? []) if (!(name in value)) return `${at}: ${name} is missing`;
     for (const [name, v] of Object.entries(value)) {
-      const sub = schema.properties?.[name];
+      const sub = schema.properties?.[name] ?? Object.entries(schema.patternProperties ?? {}).find(([pattern]) => new RegExp(pattern, 'u').test(name))?.[1];
       if (!sub) {
         if (schema.properties && schema.additionalProperties === false) return `${at}.${name}: is not documented`;
         if (schema.properties && !schema.additionalProperties) return `${at}.${name}: is not documented`;

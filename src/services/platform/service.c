@@ -154,11 +154,20 @@ static const struct sf_field dashboard_out[] = {
 };
 static const struct sf_field health_out[] = { SF_OUT(status, SF_F_TEXT, .required = true), { 0 } };
 static const struct sf_field checks_out[] = {
-	SF_OUT(database, SF_F_TEXT, .required = true, .help = "ok, or why it is not"),
+	SF_OUT(database, SF_F_TEXT, .required = true, .help = "ok, slow, or why it is not"),
+	{ .name = "database:",
+	  .type = SF_F_TEXT,
+	  .prefix = true,
+	  .help = "of a service with a database of its own, by its name" },
+	SF_OUT(replica, SF_F_TEXT, .help = "where there are replicas"),
+	SF_OUT(queue, SF_F_TEXT,
+		   .help =
+			   "where job workers run: whether they make progress, and whether RabbitMQ, if any, is there"),
 	{ 0 },
 };
 static const struct sf_field ready_out[] = {
-	SF_OUT(status, SF_F_ENUM, .required = true, .choices = "ready|not_ready|draining"),
+	SF_OUT(status, SF_F_ENUM, .required = true, .choices = "ready|degraded|not_ready|draining",
+		   .help = "degraded, with 200: something is slow, or missing that can be done without"),
 	SF_OUT(checks, SF_F_OBJECT, .required = true, .sub = checks_out),
 	{ 0 },
 };
@@ -195,7 +204,8 @@ static const struct sf_route routes[] = {
 	{ SF_GET, "/health", platform_health, .auth = SF_PUBLIC, .rate = SF_RATE_NONE, .reply = health_out,
 	  .quiet = true, .summary = "Whether the process lives" },
 	{ SF_GET, "/ready", platform_ready, .auth = SF_PUBLIC, .rate = SF_RATE_NONE, .reply = ready_out,
-	  .quiet = true, .summary = "Whether requests should be sent here; 503 with the same body when not" },
+	  .quiet = true, .unready = true,
+	  .summary = "Whether requests should be sent here; 503 with the same body when not" },
 	{ SF_GET, "/api/infrastructure/health", platform_infrastructure, .auth = SF_PUBLIC, .rate = SF_RATE_API,
 	  .reply = infrastructure_out, .summary = "Health as dashboards of the earlier platform read it" },
 	{ SF_GET, "/api/infrastructure/processes", platform_processes, .auth = SF_ADMIN, .rate = SF_RATE_API,
