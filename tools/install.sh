@@ -6,7 +6,7 @@ set -euo pipefail
 build_packages=(gcc make pkg-config libc6-dev libuv1-dev node-llhttp libpq-dev libsqlite3-dev libjansson-dev libsodium-dev
   libssl-dev libjwt-dev libcurl4-openssl-dev librabbitmq-dev zlib1g-dev libbrotli-dev ca-certificates tzdata)
 test_packages=(libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev postgresql-15 rabbitmq-server sqlite3 chromium git procps util-linux
-  openssl python3-aiosmtpd prometheus)
+  openssl python3-aiosmtpd prometheus fonts-noto-cjk) # the font: Korean text is measured as its readers see it
 bench_packages=(postgresql-15 postgresql-contrib nginx-light wrk rabbitmq-server redis-server python3-celery python3-redis python3-psycopg2)
 
 want=("${build_packages[@]}")

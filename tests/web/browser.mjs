@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 import { Server } from '../lib/server.mjs';
 import { BotApi } from '../lib/telegram.mjs';
+import { illegible } from './legible.mjs';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
@@ -34,23 +35,30 @@ export function onDemo(take, { bot = false } = {}) {
 }
 export const HOOK = '/api/telegram/webhook/the-secret-of-the-webhook';
 
-/** The one browser of a test file. */
+const LARGE = '--blink-settings=defaultFontSize=32,defaultFixedFontSize=26'; // twice the usual, as a browser's setting has it
+
+/** The browser of a test file; one more, with letters twice as large, from when somebody asks for it. */
 class Browser {
   static async start(server) {
     const b = new Browser();
     b.server = server;
-    b.chromium = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
+    b.usual = await b.launch();
     return b;
   }
-  /** A person: own cookies, own storage, one page. */
-  async person({ viewport = DESK, dark = false } = {}) {
-    const context = await this.chromium.newContext({ viewport, colorScheme: dark ? 'dark' : 'light', baseURL: this.server.url, locale: 'en-US', reducedMotion: 'reduce' });
+  launch(...more) {
+    return chromium.launch({ executablePath: CHROMIUM, args: [...ARGS, ...more] });
+  }
+  /** A person: own cookies, own storage, one page. large: letters of 200 %. */
+  async person({ viewport = DESK, dark = false, large = false } = {}) {
+    if (large) this.large ??= await this.launch(LARGE);
+    const context = await (large ? this.large : this.usual).newContext({ viewport, colorScheme: dark ? 'dark' : 'light', baseURL: this.server.url, locale: 'en-US', reducedMotion: 'reduce' });
     const page = await context.newPage();
     page.setDefaultTimeout(60_000); // how long a test waits for what never comes; a busy machine takes its time
     return new Person(context, page, this.server);
   }
-  stop() {
-    return this.chromium?.close();
+  async stop() {
+    await this.usual?.close();
+    await this.large?.close();
   }
 }
 
@@ -114,22 +122,31 @@ class Person {
   }
   /** Violations of WCAG 2.2 A and AA, serious or critical, as axe-core finds them. */
   async accessible(what) {
+    const size = this.page.viewportSize();
     await this.page.evaluate(AXE); // through the debugger, which the page's policy does not bind
+    // on a screen as tall as the page: what happens to be under the bar at the foot of a phone is not hidden for good
+    await this.page.setViewportSize({ ...size, height: Math.max(size.height, await this.page.evaluate(() => document.documentElement.scrollHeight)) });
     const found = await this.page.evaluate(async () => {
       window.scrollTo(0, 0); // what the fixed header covers depends on how far a page was scrolled
       const { violations } = await window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] });
       return violations.filter((v) => v.impact === 'serious' || v.impact === 'critical')
         .map((v) => `${v.id} (${v.impact}): ${v.nodes.map((n) => `${n.target} ${n.failureSummary}`).join(' | ')}`);
     });
+    await this.page.setViewportSize(size);
     assert.deepEqual(found, [], `accessibility of ${what}`);
   }
-  /** Nothing is wider than the screen, as it is, nor on the narrowest phone (320 px, WCAG 1.4.10) and a tablet. */
-  async fits(what) {
+  /** Nothing is wider than the screen, as it is, nor on the narrowest phone (320 px, WCAG 1.4.10) and a tablet, and all text can be
+   *  read there; on a phone, in wide letters too. */
+  async fits(what, widths = [320, 768]) {
     const size = this.page.viewportSize();
-    for (const width of [size.width, 320, 768]) {
-      await this.page.setViewportSize({ ...size, width });
-      const wide = await this.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-      assert.ok(wide <= 0, `${what} is ${wide} px wider than a screen of ${width} px`);
+    for (const width of new Set([size.width, ...widths])) {
+      for (const wide of width === PHONE.width ? [false, true] : [false]) {
+        const where = `${what}, ${width} px${wide ? ', wide letters' : ''}`;
+        await this.page.setViewportSize({ ...size, width });
+        const excess = await this.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        assert.ok(excess <= 0, `${where}: ${excess} px wider than the screen`);
+        assert.deepEqual(await illegible(this.page, wide), [], where);
+      }
     }
     await this.page.setViewportSize(size);
   }

@@ -8,6 +8,7 @@ import { DESK, PHONE, onDemo } from './browser.mjs';
 
 const PUBLIC = ['/', '/login', '/register', '/forgot', '/join', '/chefs', '/chefs?q=pasta', '/chefs?cuisine=Korean&min_price=100000', '/chefs?q=zzzz', '/chef?id=1', '/docs'];
 const SIGNED_IN = ['/dashboard', '/bookings', '/bookings?status=cancelled', '/chef-desk', '/chef-desk?tab=calendar', '/chef-desk?tab=past', '/chef-desk?tab=profile', '/account', '/chef?id=2'];
+const ADMIN = ['/admin', '/ops', '/ops?tab=mails', '/ops?tab=processes', '/ops/outbox'];
 
 describe('every page', () => {
   let server, browser;
@@ -42,6 +43,7 @@ describe('every page', () => {
       await p.fits('/bookings');
       await p.accessible(`/bookings, ${looks}`);
       await p.button(/^Pay/).first().click();
+      await p.fits('the dialog of paying');
       await p.accessible(`the dialog of paying, ${looks}`);
       await p.leave();
       const admin = await browser.person({ viewport, dark });
@@ -52,6 +54,25 @@ describe('every page', () => {
       await admin.leave();
     });
   }
+
+  test('in letters of twice the size every page can be read on a phone', async () => {
+    const seen = new Set();
+    for (const [account, paths] of [[null, PUBLIC], ['chef', SIGNED_IN], ['admin', ADMIN]]) {
+      const p = await browser.person({ viewport: PHONE, large: true });
+      if (account) await p.signIn(`${account}@softfactory.com`, `${account}123`);
+      for (const path of paths) {
+        await p.open(path);
+        await p.fits(`${path}, 200 %`, [320]);
+        seen.add(path.split('?')[0]);
+      }
+      if (account) {
+        await p.button(/^Account of/).click();
+        await p.fits('the menu, 200 %', [320]);
+      }
+      await p.leave();
+    }
+    assert.deepEqual(routes.map((r) => r.path).filter((path) => path && !seen.has(path)), [], 'every page of routes.js is looked at');
+  });
 
   test('each has its own title and description, also without JavaScript', async () => {
     const seen = new Set();
