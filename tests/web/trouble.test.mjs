@@ -220,7 +220,7 @@ describe('when things go wrong', () => {
     await p.page.route('**/auth/logout', (r) => r.fulfill(json(500, { error: 'Something went wrong on our side.', code: 'internal', request_id: 'r' })));
     p.expect(500, '/auth/logout');
     await p.open('/account');
-    const out = p.page.locator('main').getByRole('button', { name: 'Sign out' });
+    const out = p.page.locator('main').getByRole('button', { name: 'Sign out', exact: true });
     await out.click();
     await p.hasText('You are still signed in. Something went wrong on our side.');
     await p.button(/^Account of /).waitFor();
@@ -260,7 +260,7 @@ describe('when things go wrong', () => {
     other.setDefaultTimeout(60_000);
     await other.route('**/js/pages/landing.*.js', async (r) => { await delay(500); await r.continue(); }); // the page before stands meanwhile
     await other.goto('/account');
-    await other.locator('main').getByRole('button', { name: 'Sign out' }).click();
+    await other.locator('main').getByRole('button', { name: 'Sign out', exact: true }).click();
     await other.waitForFunction(() => location.pathname === '/' && document.title.startsWith('SoftFactory: ')); // not to signing in
     await other.getByRole('link', { name: 'Sign in' }).first().waitFor();
     await p.page.evaluate(() => document.dispatchEvent(new Event('visibilitychange'))); // the first tab is looked at again
@@ -288,7 +288,7 @@ describe('when things go wrong', () => {
     p.expect(403, '/api/auth/me'); // once: then the page has read, and written
     await rename('After another');
     await p.context.addCookies([{ name: 'sf_csrf', value: 'of-a-secret-that-is-gone', url: server.url }]);
-    await p.page.locator('main').getByRole('button', { name: 'Sign out' }).click();
+    await p.page.locator('main').getByRole('button', { name: 'Sign out', exact: true }).click();
     await p.link('Sign in').first().waitFor();
     assert.deepEqual(await p.context.cookies(), []);
     await p.leave();
