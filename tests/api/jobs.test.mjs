@@ -124,12 +124,12 @@ onEachEngine(describe, after, 'jobs', (engine) => {
   test('hostile and wrong input is refused with the field that is wrong', async () => {
     const get = (query) => s.get(`/api/ops/jobs?${query}`, { token: admin });
     for (const query of ['state=ready%20OR%201=1', 'limit=0', 'limit=201', 'limit=ten', 'before=0', 'before=-1', 'before=9223372036854775808', `kind=${'k'.repeat(101)}`,
-      `error=${'e'.repeat(201)}`, 'from=yesterday', 'to=2026-13-01T00:00:00Z', 'service=nobody', `service=${'s'.repeat(41)}`, 'kind=%00', 'kind=%ff']) {
+      `error=${'e'.repeat(201)}`, 'from=yesterday', 'to=2026-13-01T00:00:00Z', 'service=nobody', `service=${'s'.repeat(41)}`, 'kind=%00', 'kind=%ff', 'kind=%E2%80%AE']) {
       const r = await get(query);
       assert.equal(r.status, 400, query);
     }
     assert.ok('service' in (await get('service=nobody')).body.fields);
-    for (const text of ["'; DROP TABLE jobs; --", '100%', '_', '!', '\\', '$1', ':kind', '\u202e']) {
+    for (const text of ["'; DROP TABLE jobs; --", '100%', '_', '!', '\\', '$1', ':kind']) {
       for (const name of ['kind', 'queue', 'error']) assert.deepEqual((await get(`${name}=${encodeURIComponent(text)}`)).body, { jobs: [], next: null }, `${name}=${text}`);
     }
     assert.deepEqual((await get('before=1')).body, { jobs: [], next: null });
