@@ -25,10 +25,13 @@ SF_MUSTCHECK
 int sf_password_hash(struct sf_turn *t, struct sf_str password, char out[SF_PASSWORD_HASH_MAX]);
 /* ~ Checks against Argon2id, or Werkzeug's scrypt:N:r:p$salt$hex and pbkdf2:sha256:n$salt$hex, in constant time; waits as
  * sf_password_hash does. 0 right, SF_EAUTH wrong or unreadable hash, SF_ENOMEM its memory could not be had.
- * *upgrade (may be NULL): right, but not our present Argon2id: hash anew and store. hash.p NULL: nobody has that
- * name; takes the same time and returns SF_EAUTH. */
+ * *upgrade (may be NULL): right, but not our present Argon2id: hash anew and store. hash.p NULL: nobody has that name.
+ * methods: by which else passwords are hashed where this one comes from; a method is a hash without salt and digest, such as
+ * "scrypt:32768:8:1". A check that fails has computed the present method and each of these once, so that its time does not tell by which
+ * the password of that name is hashed, nor whether there is one. */
 SF_MUSTCHECK
-int sf_password_check(struct sf_turn *t, struct sf_str password, struct sf_str hash, bool *upgrade);
+int sf_password_check(struct sf_turn *t, struct sf_str password, struct sf_str hash,
+					  const struct sf_str *methods, size_t nmethods, bool *upgrade);
 
 /* ---- secrets ---------------------------------------------------------------------------------------- */
 

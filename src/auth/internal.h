@@ -50,7 +50,8 @@ SF_MUSTCHECK
 int sf_auth__line_take(struct sf_turn *t);
 void sf_auth__line_give(int64_t took_usec); /* ends the turn, which took that long */
 
-/* werkzeug.c: checks a hash of the Flask platform, on the calling thread. 0 right, SF_EAUTH wrong or unreadable. */
-int sf_auth__werkzeug_check(struct sf_str password, struct sf_str hash);
+/* werkzeug.c: checks a hash of the Flask platform, on the calling thread. 0 right, SF_EAUTH wrong or unreadable;
+ * *derived is set when the work was done. */
+int sf_auth__werkzeug_check(struct sf_str password, struct sf_str hash, bool *derived);
 
 #endif

@@ -57,7 +57,7 @@ static int derive_pbkdf2(struct sf_str password, struct sf_str salt, struct sf_s
 	return ok == 1 ? 0 : SF_EAUTH;
 }
 
-int sf_auth__werkzeug_check(struct sf_str password, struct sf_str hash) {
+int sf_auth__werkzeug_check(struct sf_str password, struct sf_str hash, bool *derived) {
 	static const struct sf_str scrypt = { "scrypt:", 7 }, pbkdf2 = { "pbkdf2:sha256:", 14 };
 	unsigned char want[LONGEST], got[LONGEST];
 	struct parts p;
@@ -70,7 +70,9 @@ int sf_auth__werkzeug_check(struct sf_str password, struct sf_str hash) {
 	else if (sf_str_starts(p.method, pbkdf2))
 		err = derive_pbkdf2(password, p.salt,
 							(struct sf_str) { p.method.p + pbkdf2.n, p.method.n - pbkdf2.n }, got, &n);
-	if (err || sf_unhex(p.hex, want, n)) return SF_EAUTH;
+	if (err) return SF_EAUTH;
+	*derived = true;
+	if (sf_unhex(p.hex, want, n)) return SF_EAUTH;
 	bool right = sf_equal_ct(want, got, n);
 	explicit_bzero(got, sizeof(got));
 	return right ? 0 : SF_EAUTH;

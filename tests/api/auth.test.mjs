@@ -82,6 +82,21 @@ onEachEngine(describe, after, 'accounts', (engine) => {
     assert.equal(bad.body.code, unknown.body.code);
   });
 
+  test('a password hashed by the earlier platform is taken, and hashed anew', async () => {
+    const u = await s.user();
+    const login = (password) => s.post('/api/auth/login', { email: u.email, password });
+    const hash = async () => (await onDatabase(s, `SELECT password_hash FROM users WHERE id = ${u.id}`))[0][0];
+    await onDatabase(s, `UPDATE users SET password_hash = 'pbkdf2:sha256:1000$saltSALTsalt$a74e09701229752dc99fed3e687344487cde6d1405131ecfe2ada71d877b56ce' WHERE id = ${u.id}`);
+    assertError(await login(u.password), 401);
+    assertError(await s.post('/api/auth/login', { email: 'nobody at all', password: 'x' }), 401);
+    assert.match(await hash(), /^pbkdf2/);
+    const all = await Promise.all([login('비밀번호 1!'), login('비밀번호 1!')]);
+    assert.deepEqual(all.map((r) => r.status), [200, 200], 'both, though the first one changes the hash');
+    for (const r of all) assert.equal((await s.get('/api/auth/me', { token: r.body.access_token })).status, 200);
+    assert.match(await hash(), /^\$argon2id\$/);
+    assert.equal((await login('비밀번호 1!')).status, 200);
+  });
+
   test('ten failures lock the account, also for the right password', async () => {
     const u = await s.user();
     for (let i = 0; i < 10; i++) assert.equal((await s.post('/api/auth/login', { email: u.email, password: 'wrong wrong' })).status, 401);

@@ -46,6 +46,26 @@ UPDATE users SET name = :name, password_hash = :password_hash, role = :role, is_
     time_zone = :time_zone, language = :language
 WHERE id = :id;
 
+-- name: password_methods :many
+-- From one entry of the index to the next one that differs, so that many users of one method cost as much as one.
+-- out: method text
+WITH RECURSIVE m (method) AS (
+    SELECT min(password_method(password_hash)) FROM users WHERE password_method(password_hash) IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(password_method(u.password_hash)) FROM users u
+        WHERE password_method(u.password_hash) IS NOT NULL AND password_method(u.password_hash) > m.method)
+    FROM m WHERE m.method IS NOT NULL
+)
+SELECT method FROM m WHERE method IS NOT NULL;
+-- sqlite:
+WITH RECURSIVE m (method) AS (
+    SELECT min(password_method) FROM users WHERE password_method IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(u.password_method) FROM users u WHERE u.password_method IS NOT NULL AND u.password_method > m.method)
+    FROM m WHERE m.method IS NOT NULL
+)
+SELECT method FROM m WHERE method IS NOT NULL;
+
 -- name: users_page :many
 -- in: limit int, offset int
 -- out: id int, email text, name text, role text, is_active bool, time_zone text, language text?, created_at time,

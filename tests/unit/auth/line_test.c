@@ -19,7 +19,7 @@ static int nlogins, ended;
 static void login(void *arg) {
 	struct login *l = arg;
 	struct sf_turn t = { .client = sf_str(l->client), .name = sf_str(l->name) };
-	l->result = sf_password_check(&t, SF_STR("password"), sf_str(l->hash), NULL);
+	l->result = sf_password_check(&t, SF_STR("password"), sf_str(l->hash), NULL, 0, NULL);
 	l->retry_s = t.retry_s;
 	l->at = ended++;
 }

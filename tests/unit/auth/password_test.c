@@ -14,10 +14,10 @@ static void hashes_are_salted_argon2id(void **state) {
 	assert_int_equal(sf_password_hash(NULL, SF_STR("비밀번호 1!"), b), 0);
 	assert_string_not_equal(a, b);
 	assert_memory_equal(a, "$argon2id$v=19$m=65536,t=2,p=1$", 31);
-	assert_int_equal(sf_password_check(NULL, SF_STR("비밀번호 1!"), sf_str(a), &upgrade), 0);
+	assert_int_equal(sf_password_check(NULL, SF_STR("비밀번호 1!"), sf_str(a), NULL, 0, &upgrade), 0);
 	assert_false(upgrade);
-	assert_int_equal(sf_password_check(NULL, SF_STR("비밀번호 1"), sf_str(a), &upgrade), SF_EAUTH);
-	assert_int_equal(sf_password_check(NULL, SF_STR(""), sf_str(a), NULL), SF_EAUTH);
+	assert_int_equal(sf_password_check(NULL, SF_STR("비밀번호 1"), sf_str(a), NULL, 0, &upgrade), SF_EAUTH);
+	assert_int_equal(sf_password_check(NULL, SF_STR(""), sf_str(a), NULL, 0, NULL), SF_EAUTH);
 }
 
 static void cheaper_hashes_ask_for_an_upgrade(void **state) {
@@ -26,10 +26,10 @@ static void cheaper_hashes_ask_for_an_upgrade(void **state) {
 	static const char weak[] =
 		"$argon2id$v=19$m=8192,t=1,p=1$HhfGrUrR4AHxoS9SsxE89w$6Hn9pEmCn2MjY3xothz+cc+nRfDyWlRnTM90DNf+ICA";
 	bool upgrade = false;
-	assert_int_equal(sf_password_check(NULL, SF_STR("password"), sf_str(weak), &upgrade), 0);
+	assert_int_equal(sf_password_check(NULL, SF_STR("password"), sf_str(weak), NULL, 0, &upgrade), 0);
 	assert_true(upgrade);
 	upgrade = false;
-	assert_int_equal(sf_password_check(NULL, SF_STR("Password"), sf_str(weak), &upgrade), SF_EAUTH);
+	assert_int_equal(sf_password_check(NULL, SF_STR("Password"), sf_str(weak), NULL, 0, &upgrade), SF_EAUTH);
 	assert_false(upgrade);
 }
 
@@ -38,12 +38,13 @@ static void unreadable_hashes_are_wrong(void **state) {
 	static const char *const bad[] = { "",      "$",       "$argon2id$", "$argon2id$v=19$m=65536,t=2,p=1$x$y",
 									   "plain", "scrypt:", "md5$a$b" };
 	for (size_t i = 0; i < SF_COUNT(bad); i++)
-		assert_int_equal(sf_password_check(NULL, SF_STR("x"), sf_str(bad[i]), NULL), SF_EAUTH);
+		assert_int_equal(sf_password_check(NULL, SF_STR("x"), sf_str(bad[i]), NULL, 0, NULL), SF_EAUTH);
 	char longest[4096];
 	memset(longest, '$', sizeof(longest));
 	memcpy(longest, "$argon2id$", 10);
-	assert_int_equal(sf_password_check(NULL, SF_STR("x"), (struct sf_str) { longest, sizeof(longest) }, NULL),
-					 SF_EAUTH);
+	assert_int_equal(
+		sf_password_check(NULL, SF_STR("x"), (struct sf_str) { longest, sizeof(longest) }, NULL, 0, NULL),
+		SF_EAUTH);
 }
 
 /* In a process that may have no more memory a right password is not called wrong. */
@@ -59,8 +60,8 @@ static void want_of_memory_is_not_a_wrong_password(void **state) {
 	if (pid == 0) {
 		struct rlimit none = { 0, 0 };
 		if (setrlimit(RLIMIT_AS, &none)) _exit(1);
-		if (sf_password_check(NULL, SF_STR("right"), sf_str(hash), NULL) != SF_ENOMEM) _exit(2);
-		if (sf_password_check(NULL, SF_STR("right"), SF_STR_NULL, NULL) != SF_ENOMEM) _exit(3);
+		if (sf_password_check(NULL, SF_STR("right"), sf_str(hash), NULL, 0, NULL) != SF_ENOMEM) _exit(2);
+		if (sf_password_check(NULL, SF_STR("right"), SF_STR_NULL, NULL, 0, NULL) != SF_ENOMEM) _exit(3);
 		_exit(sf_password_hash(NULL, SF_STR("right"), other) == SF_ENOMEM ? 0 : 4);
 	}
 	int status = 0;
@@ -77,7 +78,7 @@ static int64_t cpu_ns(void) {
 }
 static int64_t took(struct sf_str hash) {
 	int64_t start = cpu_ns();
-	assert_int_equal(sf_password_check(NULL, SF_STR("not it"), hash, NULL), SF_EAUTH);
+	assert_int_equal(sf_password_check(NULL, SF_STR("not it"), hash, NULL, 0, NULL), SF_EAUTH);
 	return cpu_ns() - start;
 }
 

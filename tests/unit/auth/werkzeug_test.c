@@ -11,11 +11,14 @@ static void right_and_wrong(void **state) {
 	(void)state;
 	const char *const hashes[] = { scrypt, pbkdf2 };
 	for (size_t i = 0; i < SF_COUNT(hashes); i++) {
-		bool upgrade = false;
-		assert_int_equal(sf_auth__werkzeug_check(SF_STR("비밀번호 1!"), sf_str(hashes[i])), 0);
-		assert_int_equal(sf_auth__werkzeug_check(SF_STR("비밀번호 1"), sf_str(hashes[i])), SF_EAUTH);
-		assert_int_equal(sf_auth__werkzeug_check(SF_STR(""), sf_str(hashes[i])), SF_EAUTH);
-		assert_int_equal(sf_password_check(NULL, SF_STR("비밀번호 1!"), sf_str(hashes[i]), &upgrade), 0);
+		bool upgrade = false, derived = false;
+		assert_int_equal(sf_auth__werkzeug_check(SF_STR("비밀번호 1!"), sf_str(hashes[i]), &derived), 0);
+		assert_int_equal(sf_auth__werkzeug_check(SF_STR("비밀번호 1"), sf_str(hashes[i]), &derived),
+						 SF_EAUTH);
+		assert_int_equal(sf_auth__werkzeug_check(SF_STR(""), sf_str(hashes[i]), &derived), SF_EAUTH);
+		assert_true(derived);
+		assert_int_equal(sf_password_check(NULL, SF_STR("비밀번호 1!"), sf_str(hashes[i]), NULL, 0, &upgrade),
+						 0);
 		assert_true(upgrade);
 	}
 }
@@ -40,15 +43,18 @@ static void unreadable(void **state) {
 									   "pbkdf2:sha1:1000$salt$00",
 									   "pbkdf2:sha256:1000$salt$zz",
 									   "plain$salt$00" };
+	bool derived = false;
 	for (size_t i = 0; i < SF_COUNT(bad); i++)
-		assert_int_equal(sf_auth__werkzeug_check(SF_STR("x"), sf_str(bad[i])), SF_EAUTH);
+		assert_int_equal(sf_auth__werkzeug_check(SF_STR("x"), sf_str(bad[i]), &derived), SF_EAUTH);
 }
 
 static void every_prefix_is_wrong(void **state) {
 	(void)state;
+	bool derived = false;
 	for (size_t n = 0; n < sizeof(pbkdf2) - 1; n++)
-		assert_int_equal(sf_auth__werkzeug_check(SF_STR("비밀번호 1!"), (struct sf_str) { pbkdf2, n }),
-						 SF_EAUTH);
+		assert_int_equal(
+			sf_auth__werkzeug_check(SF_STR("비밀번호 1!"), (struct sf_str) { pbkdf2, n }, &derived),
+			SF_EAUTH);
 }
 
 int main(void) {
