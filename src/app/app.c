@@ -2,6 +2,7 @@
 #include "app/internal.h"
 #include "core/config.h"
 #include "core/hash.h"
+#include "jobs/jobs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,19 @@ static size_t count_rows(const struct sf_service *const *services) {
 	return n;
 }
 
+/* What it follows must reach a job of its own. */
+static int check_follows(struct sf_app *app, const struct sf_service *s, struct sf_str *why) {
+	for (const struct sf_follow *f = s->follows; f && f->event; f++) {
+		const struct sf_job_kind *k = s->jobs;
+		while (f->kind && k && k->kind && strcmp(k->kind, f->kind) != 0) k++;
+		if (f->kind && k && k->kind) continue;
+		*why = sf_arena_printf(app->arena, "%s: what follows %s is no job of it: %s", s->name, f->event,
+							   f->kind ? f->kind : "none");
+		return SF_EINVAL;
+	}
+	return 0;
+}
+
 static int add_service(struct sf_app *app, const struct sf_service *s, struct sf_str *why) {
 	for (const struct sf_route *r = s->routes; r && r->path; r++) {
 		struct sf_app__row *row = &app->rows[app->nrows];
@@ -47,6 +61,7 @@ static int add_all(struct sf_app *app, struct sf_str *why) {
 	for (size_t i = 0; i < SF_COUNT(lists); i++)
 		for (const struct sf_service *const *s = lists[i]; *s; s++) {
 			int err = add_service(app, *s, why);
+			if (!err) err = check_follows(app, *s, why);
 			if (err) return err;
 		}
 	return 0;

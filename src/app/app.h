@@ -165,6 +165,7 @@ struct sf_route {
 	const char *summary; /* a sentence for the document */
 };
 
+struct sf_follow;
 struct sf_service {
 	const char *name;              /* "coocook" */
 	const char *title;             /* "CooCook: chef bookings" */
@@ -175,6 +176,13 @@ struct sf_service {
 	const struct sf_job_kind
 		*jobs;                   /* kinds of jobs it runs (jobs/jobs.h), ends with kind NULL; may be NULL */
 	const struct sf_cron *crons; /* what is run at which times, ends with name NULL; may be NULL */
+	const struct sf_follow *follows; /* events of other services, ends with event NULL; may be NULL */
+};
+/* With each event of that name a job is added whose kind is one of the follower's, with the payload {"id": <of what has changed>}, in
+ * the transaction and the database of who tells (services_tell). */
+struct sf_follow {
+	const char *event; /* "user.changed" */
+	const char *kind;
 };
 
 /* ---- what a handler calls ---------------------------------------------------------------------------------- */

@@ -283,6 +283,7 @@ int cli_user(int argc, char **argv) {
 	if (q.run == add && !q.role) q.role = "user";
 	if (q.role && !is_role(q.role)) return cli_wrong("a role is admin or user, not \"%s\"", q.role);
 	if (actions[i].password) code = read_password(&q);
+	if (!code && cli_jobs_declare() != 0) code = 1; /* a change tells other services by jobs */
 	if (!code) code = cli_task(body, &q);
 	explicit_bzero(q.password, sizeof q.password);
 	return code;

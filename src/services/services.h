@@ -2,8 +2,11 @@
 #ifndef SF_SERVICES_SERVICES_H
 #define SF_SERVICES_SERVICES_H
 
+#include "core/core.h"
+
 struct sf_service;
 struct sf_identity;
+struct sf_dbh;
 struct sf_db;
 struct sf_arena;
 
@@ -13,6 +16,10 @@ extern const struct sf_service coocook_service;      /* chef bookings */
 extern const struct sf_service mail_service;         /* mails and the outbox of demo mode */
 extern const struct sf_service ops_service;          /* jobs as they are followed and steered */
 extern const struct sf_service *const sf_services[]; /* all, NULL-terminated */
+
+/* ~ Within the transaction of a change: tells every service that follows the event (events.c). id: of what has changed. */
+SF_MUSTCHECK
+int services_tell(struct sf_dbh *tx, const char *event, int64_t id);
 
 /* ---- of platform, for the start of a worker (cli/) ---- */
 

@@ -2,8 +2,10 @@
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import assert from 'node:assert/strict';
-import { Server, onEachEngine } from '../lib/server.mjs';
-import { until } from '../lib/proc.mjs';
+import { join } from 'node:path';
+import { BIN, Server, onEachEngine } from '../lib/server.mjs';
+import { freshDatabase } from '../lib/pg.mjs';
+import { exec, tempDir, until } from '../lib/proc.mjs';
 import { assertDocumented, assertError } from '../lib/contract.mjs';
 import { day, letPass, newChef, onDatabase, subscriber } from '../lib/coocook.mjs';
 import { runJob } from '../lib/jobs.mjs';
@@ -162,5 +164,135 @@ onEachEngine(describe, after, 'limits of bookings', (engine) => {
     assert.equal((await turn(a, chef, 'cancelled')).status, 200);
     assert.equal((await call('DELETE', `/bookings/${b.id}`, { token: guest.token })).status, 200);
     assert.deepEqual([(await booking(a.id, guest)).cancel_reason, (await booking(b.id, guest)).cancel_reason], ['chef', 'guest']);
+  });
+
+  // ---- people who have left ----
+
+  /** Deactivates or activates a user as an administrator does, and waits until what is theirs has followed. */
+  const setActive = async (user, is_active, on = s) => {
+    const { token } = await on.demoUser('admin');
+    const r = await on.put(`/api/platform/admin/users/${user.id}`, { is_active }, { token });
+    assert.equal(r.status, 200, r.text);
+    await followed(on);
+  };
+  const followed = (on = s) => until(async () => (await onDatabase(on, "SELECT count(*) FROM jobs WHERE kind = 'coocook.user'"))[0][0] === '0', { what: 'the news of a user to be through' });
+  /** Where guests may come upon a chef of that one cuisine. */
+  const places = async (chef, on, guest) => {
+    const get = async (path, token) => (await on.get(`/api/coocook${path}`, { token, agent: false })).body.chefs ?? [];
+    const lists = [await get(`/chefs?cuisine=${chef.cuisine_type}`), await get(`/search?q=${chef.cuisine_type}`), await get('/popular'), await get('/recommendations', guest.token),
+      await get(`/chefs?user_id=${chef.user.id}`)];
+    const cuisines = (await on.get('/api/coocook/cuisines', { agent: false })).body.some((c) => c.cuisine_type === chef.cuisine_type);
+    const profile = (await on.get(`/api/coocook/chefs/${chef.id}`, { agent: false })).status === 200;
+    return [...lists.map((l) => l.some((c) => c.id === chef.id)), cuisines, profile];
+  };
+
+  test('a chef whose account is closed is nowhere, takes no bookings, and comes back with the account', async () => {
+    const chef = await newChef(s, { cuisine_type: 'Vanishing' }), guest = await subscriber(s), other = await newChef(s, { cuisine_type: 'Vanishing' });
+    await onDatabase(s, `UPDATE chefs SET popularity = 1000 WHERE id = ${chef.id}`);
+    await booked(other, guest, { booking_date: day(25) }); // so that the cuisine is recommended
+    const waits = await booked(chef, guest, { booking_date: day(11) }), agreed = await booked(chef, guest, { booking_date: day(12) });
+    assert.equal((await turn(agreed, chef, 'confirmed')).status, 200);
+    assert.equal((await pay(waits, guest)).status, 200);
+    assert.deepEqual(await places(chef, s, await subscriber(s)), [true, true, true, true, true, true, true]);
+
+    await setActive(chef.user, false);
+    assert.deepEqual(await places(chef, s, await subscriber(s)), [false, false, false, false, false, true, false], 'the other chef of the cuisine is there');
+    assertError(await book(chef, guest, { booking_date: day(13) }), 404);
+    assertError(await call('GET', `/chefs/${chef.id}/availability`), 404);
+    assertError(await call('GET', `/chefs/${chef.id}/reviews`), 404);
+    const ended = await booking(waits.id, guest);
+    assert.deepEqual([ended.status, ended.payment_status, ended.cancel_reason], ['cancelled', 'refunded', 'closed']);
+    assert.equal((await booking(agreed.id, guest)).status, 'confirmed', 'what was agreed stands until somebody ends it');
+    const told = await mails(guest.email, 6);
+    assert.equal(told.filter((t) => t === 'booking_closed').length, 1);
+    assert.ok(!(await mails(chef.user.email, 3)).includes('booking_closed'), 'nothing is mailed to an account that is closed');
+
+    await setActive(chef.user, true);
+    assert.deepEqual(await places(chef, s, await subscriber(s)), [true, true, true, true, true, true, true]);
+    assert.equal((await book(chef, guest, { booking_date: day(13) })).status, 201);
+    assert.equal((await booking(waits.id, guest)).status, 'cancelled');
+  });
+
+  test('a profile that its chef took down stays down, whatever becomes of the account', async () => {
+    const chef = await newChef(s);
+    const shown = async () => (await call('GET', `/chefs/${chef.id}`)).status === 200;
+    assert.equal((await call('DELETE', `/chefs/${chef.id}`, { token: chef.user.token })).status, 200);
+    await setActive(chef.user, false);
+    await setActive(chef.user, true);
+    assert.equal(await shown(), false);
+    const again = await s.login(chef.user.email, chef.user.password);
+    assert.equal((await call('PUT', `/chefs/${chef.id}`, { token: again.token, body: { is_active: true } })).status, 200);
+    assert.equal(await shown(), true);
+    // the news twice, and of a role, change nothing
+    await runJob(s, 'coocook.user', { payload: { id: chef.user.id } });
+    await runJob(s, 'coocook.user', { payload: { id: 99_999_999 } });
+    assert.equal(await shown(), true);
+  });
+
+  test('requests of a guest whose account is closed end, and the chef is told', async () => {
+    const chef = await newChef(s), guest = await subscriber(s);
+    const b = await booked(chef, guest, { booking_date: at(14, 5) });
+    await setActive(guest, false);
+    const ended = await booking(b.id, chef.user);
+    assert.deepEqual([ended.status, ended.cancel_reason], ['cancelled', 'closed']);
+    assert.deepEqual(await mails(chef.user.email, 2), ['booking_closed', 'booking_created']);
+    await booked(chef, await subscriber(s), { booking_date: at(14, 5) });
+  });
+
+  test('the command line closes and opens with the same effect', async () => {
+    const chef = await newChef(s);
+    const user = async (action) => {
+      const r = await exec(BIN, ['user', action, chef.user.email], { env: s.env, cwd: s.dir.path });
+      assert.equal(r.code, 0, r.stderr + r.stdout);
+      await followed();
+      return (await call('GET', `/chefs/${chef.id}`)).status;
+    };
+    assert.equal(await user('disable'), 404);
+    assert.equal(await user('enable'), 200);
+  });
+
+  test('closed and opened many times at once: in the end the profile is as the account', async () => {
+    const chef = await newChef(s), { token } = await s.demoUser('admin');
+    for (const last of [false, true]) {
+      await Promise.all(Array.from({ length: 12 }, (_, i) => s.put(`/api/platform/admin/users/${chef.user.id}`, { is_active: i % 2 === 0 }, { token })));
+      await s.put(`/api/platform/admin/users/${chef.user.id}`, { is_active: last }, { token });
+      await followed();
+      assert.equal((await call('GET', `/chefs/${chef.id}`)).status, last ? 200 : 404);
+    }
+  });
+
+  test('what no event told of is found by the daily look', async () => {
+    const [gone, stays] = [await newChef(s), await newChef(s)];
+    const status = async (c) => (await call('GET', `/chefs/${c.id}`)).status;
+    await onDatabase(s, `UPDATE users SET is_active = false WHERE id = ${gone.user.id}`); // as before there were events
+    await runJob(s, 'coocook.owners');
+    assert.deepEqual([await status(gone), await status(stays)], [404, 200]);
+    await onDatabase(s, `UPDATE users SET is_active = true WHERE id = ${gone.user.id}`);
+    await runJob(s, 'coocook.owners');
+    assert.deepEqual([await status(gone), await status(stays)], [200, 200]);
+    assert.ok(Number((await onDatabase(s, 'SELECT count(*) FROM chefs WHERE user_id > 900000 AND is_active'))[0][0]) >= 79, 'whom no account is known of stays');
+  });
+
+  test('a service with a database of its own follows, too', async () => {
+    const second = engine === 'postgres' ? await freshDatabase() : null, dir = second ? null : tempDir();
+    const path = dir && join(dir.path, 'coocook.db');
+    const own = await Server.start({ engine, demo: true, env: { COOCOOK_DATABASE_URL: second?.url ?? `sqlite:///${path}` } });
+    const inCoocook = { engine, database: second ?? { path } };
+    try {
+      assert.equal((await onDatabase(inCoocook, 'SELECT count(*) FROM chefs'))[0][0], '80');
+      const chef = await newChef(own, { cuisine_type: 'Elsewhere' }), guest = await subscriber(own);
+      const b = (await own.post('/api/coocook/bookings', { chef_id: chef.id, booking_date: day(9), duration_hours: 1 }, { token: guest.token })).body;
+      const status = async () => (await own.get(`/api/coocook/bookings/${b.id}`, { token: guest.token })).body.status;
+      assert.equal((await own.get(`/api/coocook/chefs/${chef.id}/bookings`, { token: chef.user.token })).body.bookings[0].user_name, 'A User', 'names come from platform');
+      await setActive(chef.user, false, own);
+      assert.deepEqual(await places(chef, own, guest), [false, false, false, false, false, false, false]);
+      assert.equal(await status(), 'cancelled');
+      await setActive(chef.user, true, own);
+      assert.equal((await own.get(`/api/coocook/chefs/${chef.id}`)).status, 200);
+    } finally {
+      await own.stop();
+      await second?.drop();
+      dir?.remove();
+    }
   });
 });

@@ -7,6 +7,7 @@ import { until } from '../lib/proc.mjs';
 import { assertDocumented, assertError } from '../lib/contract.mjs';
 import { day, newChef, onDatabase, subscriber } from '../lib/coocook.mjs';
 import { certificates } from '../lib/smtp.mjs';
+import { runJob } from '../lib/jobs.mjs';
 import { BotApi } from '../lib/telegram.mjs';
 
 const SECRET = 'the-secret-of-the-webhook';
@@ -194,6 +195,20 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     assert.equal(api.asked.length - before, 8, 'nobody is told twice');
     await until(async () => (await onDatabase(s, "SELECT count(*) FROM jobs WHERE kind = 'telegram.send'"))[0][0] === '0', { ms: 60_000, what: 'the queue to be empty' });
     assert.equal((await onDatabase(s, `SELECT count(*) FROM job_history WHERE kind = 'telegram.send' AND payload LIKE '%Booking ${b.id}:%'`))[0][0], '7', 'no job for who has no chat');
+  });
+
+  test('whose account is closed is told nothing, also of what was on its way; the link stands when it is opened again', async () => {
+    const user = await s.user(), here = ++chat;
+    await answer(here, (await code(user)).command);
+    const send = (text) => runJob(s, 'telegram.send', { queue: 'telegram', payload: { user: user.id, text } });
+    const active = (value) => onDatabase(s, `UPDATE users SET is_active = ${value} WHERE id = ${user.id}`);
+    await active(false);
+    await send('on its way');
+    assert.match(await answer(here, '/status'), /not linked/);
+    await active(true);
+    await send('back again');
+    await hears(here, 3, 'the message');
+    assert.deepEqual(api.to(here).slice(2), ['back again']);
   });
 
   test('an update is applied once, and what is no message is left alone', async () => {

@@ -95,6 +95,8 @@ bool coocook__expired(struct sf_req *r, const struct coocook_q_booking_lock_row 
 SF_MUSTCHECK
 int coocook__give_back(struct sf_dbh *tx, const struct sf_rows *cancelled, int64_t now);
 int coocook__expire(struct sf_job *j); /* ~ coocook.expire: cancels requests that nobody answered in time */
+int coocook__user(struct sf_job *j);   /* ~ coocook.user: a user was deactivated or activated */
+int coocook__owners(struct sf_job *j); /* ~ coocook.owners: looks at the owners of all profiles */
 /* ~ After the commit of what booking_letters got a row of: has it told soon. Cannot fail: what cannot be asked for now is late. */
 void coocook__letters_soon(struct sf_req *r);
 int coocook__letters(struct sf_job *j); /* ~ coocook.letters: tells all that is to be told */

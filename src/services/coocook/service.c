@@ -1,6 +1,7 @@
 /* service: the rows of CooCook, chef bookings. */
 #include "jobs/jobs.h"
 #include "services/coocook/internal.h"
+#include "services/platform/client.h"
 #include "services/services.h"
 
 #define CHEFS    "/api/coocook/chefs"
@@ -337,6 +338,13 @@ static const struct sf_job_kind jobs[] = {
 	  .run = coocook__letters,
 	  .backoff_max_ms = 60000,
 	  .summary = "Tell both sides of bookings what has become of them" },
+	{ .kind = "coocook.user",
+	  .run = coocook__user,
+	  .summary = "Close or open what belongs to a user whose account was closed or opened" },
+	{ .kind = "coocook.owners",
+	  .run = coocook__owners,
+	  .unique = SF_JOB_UNIQUE_LIVE,
+	  .summary = "Look whether the owners of all profiles are active" },
 	{ .kind = "coocook.expire",
 	  .run = coocook__expire,
 	  .unique = SF_JOB_UNIQUE_LIVE,
@@ -346,8 +354,14 @@ static const struct sf_job_kind jobs[] = {
 
 /* Letters: the net under those that bookings ask for. */
 static const struct sf_cron crons[] = {
+	{ "coocook.owners", "23 3 * * *", .kind = "coocook.owners" },
 	{ "coocook.expire", "* * * * *", .kind = "coocook.expire", .catchup = SF_CATCHUP_SKIP },
 	{ "coocook.letters", "* * * * *", .kind = "coocook.letters", .catchup = SF_CATCHUP_SKIP },
+	{ 0 },
+};
+
+static const struct sf_follow follows[] = {
+	{ PLATFORM_USER_CHANGED, "coocook.user" },
 	{ 0 },
 };
 
@@ -359,4 +373,5 @@ const struct sf_service coocook_service = {
 	.demo = coocook_demo,
 	.jobs = jobs,
 	.crons = crons,
+	.follows = follows,
 };

@@ -1,5 +1,7 @@
 /* admin: the administration of users. */
+#include "services/platform/client.h"
 #include "services/platform/internal.h"
+#include "services/services.h"
 
 int platform_users(struct sf_req *r) {
 	const struct platform_users_query *q = sf_req_query(r);
@@ -42,11 +44,13 @@ int platform__change_rights(struct sf_dbh *tx, int64_t id, struct sf_str role, i
 	bool is_active = active < 0 ? l.u.is_active : active != 0;
 	bool was = l.u.is_active && sf_str_eq(l.u.role, admin), stays = is_active && sf_str_eq(next, admin);
 	if (was && !stays && admins.n <= 1) return SF_ECONFLICT;
-	*changed = !sf_str_eq(next, l.u.role) || is_active != l.u.is_active;
+	bool activity = is_active != l.u.is_active;
+	*changed = activity || !sf_str_eq(next, l.u.role);
 	if (*changed) {
 		l.u.role = next, l.u.is_active = is_active;
 		err = platform__revoke_all(&l);
 		if (!err) err = platform__store(&l);
+		if (!err && activity) err = services_tell(tx, PLATFORM_USER_CHANGED, id);
 	}
 	if (!err) *out = l;
 	return err;

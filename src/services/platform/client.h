@@ -6,6 +6,9 @@
 
 struct sf_req;
 
+/* Told when a user is deactivated or activated; id: the user's. How the user is now, ask platform_users_of. */
+#define PLATFORM_USER_CHANGED "user.changed"
+
 struct platform_user {
 	int64_t id;
 	struct sf_str email, name, time_zone; /* in the arena of the request or the transaction */

@@ -8,6 +8,7 @@
 #include "core/config.h"
 #include "core/json.h"
 #include "jobs/jobs.h"
+#include "services/platform/client.h"
 #include "services/telegram/internal.h"
 
 #define ANSWER_MAX (64 << 10)
@@ -18,16 +19,19 @@ static struct sf_dbh *db_of(struct sf_job *j) {
 					  "telegram job");
 }
 
-/* ~ The chat that a job is for; 0: the user has none. */
+/* ~ The chat that a job is for; 0: the user has none, or is not active any more. */
 static int chat_of(struct sf_job *j, int64_t *chat) {
 	const json_t *payload = sf_job_payload(j), *user = json_object_get(payload, "user");
 	*chat = json_integer_value(json_object_get(payload, "chat"));
 	if (!user) return 0;
 	struct telegram_q_link_of_user_row row;
 	struct telegram_q_link_of_user_in in = { .user_id = json_integer_value(user) };
+	struct platform_user who;
 	int err = telegram_q_link_of_user(db_of(j), &in, &row);
-	if (!err) *chat = row.chat_id;
-	return err == SF_ENOTFOUND ? 0 : err;
+	if (err) return err == SF_ENOTFOUND ? 0 : err;
+	err = platform_users_of(sf_job_context(j), db_of(j), "telegram", &in.user_id, 1, &who);
+	if (!err && who.id && who.is_active) *chat = row.chat_id;
+	return err;
 }
 
 static struct sf_str message_body(struct sf_arena *a, int64_t chat, struct sf_str text) {

@@ -62,6 +62,22 @@ UPDATE bookings SET status = 'cancelled', cancel_reason = 'expired', expires_at 
 WHERE id IN (SELECT id FROM bookings WHERE status = 'pending' AND expires_at <= :now ORDER BY expires_at LIMIT :limit)
 RETURNING id, payment_status;
 
+-- name: requests_close_chef :many
+-- Cancels the requests to a user's profile, as requests_expire does.
+-- in: user_id int
+-- out: id int, payment_status text
+UPDATE bookings SET status = 'cancelled', cancel_reason = 'closed', expires_at = NULL
+WHERE chef_id = (SELECT id FROM chefs WHERE user_id = :user_id) AND status = 'pending'
+RETURNING id, payment_status;
+
+-- name: requests_close_guest :many
+-- Cancels the requests that a user has sent.
+-- in: user_id int
+-- out: id int, payment_status text
+UPDATE bookings SET status = 'cancelled', cancel_reason = 'closed', expires_at = NULL
+WHERE user_id = :user_id AND status = 'pending'
+RETURNING id, payment_status;
+
 -- name: bookings_of_user :many
 -- in: user_id int, limit int, offset int
 -- out: id int, chef_id int, chef_name text, chef_cuisine text, booking_date date, starts_at time, ends_at time,

@@ -303,8 +303,25 @@ RETURNING id;
 -- in: is_active bool?
 UPDATE chefs SET name = coalesce(:name, name), bio = coalesce(:bio, bio),
     cuisine_type = coalesce(:cuisine_type, cuisine_type), location = coalesce(:location, location),
-    price_per_session = coalesce(:price_per_session, price_per_session), is_active = coalesce(:is_active, is_active)
+    price_per_session = coalesce(:price_per_session, price_per_session),
+    is_active = CASE WHEN resume IS NULL THEN coalesce(:is_active, is_active) ELSE is_active END,
+    resume = CASE WHEN resume IS NULL THEN resume ELSE coalesce(:is_active, resume) END
 WHERE id = :id AND user_id = :user_id;
+
+-- name: chef_close :exec
+-- The profile is as inactive as its user, and keeps what it is to be again.
+-- in: user_id int
+UPDATE chefs SET resume = is_active, is_active = false WHERE user_id = :user_id AND resume IS NULL;
+
+-- name: chef_open :exec
+-- in: user_id int
+UPDATE chefs SET is_active = resume, resume = NULL WHERE user_id = :user_id AND resume IS NOT NULL;
+
+-- name: chef_owners :many
+-- closed: as that of an account that is closed.
+-- in: after int, limit int
+-- out: id int, user_id int, closed bool
+SELECT id, user_id, resume IS NOT NULL FROM chefs WHERE id > :after ORDER BY id LIMIT :limit;
 
 -- name: chef_rate :one
 -- Adds a review to the mean, in integers to the hundredth (coocook_rating), and to the popularity (coocook_popularity).
