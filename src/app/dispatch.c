@@ -87,13 +87,15 @@ int sf_app__on_head(struct sf_http_req *http, size_t *body_max) {
 
 /* ---- stages ---------------------------------------------------------------------------------------------- */
 
-/* The page for an address that has none, if the web app brings one. Without the request's headers, for
+/* The page for an address that has none, if the web app brings one. Of the request's headers only Accept-Encoding counts, for
  * neither a range nor an ETag may turn it into another answer. */
 static int lost_page(struct sf_http_req *http) {
+	struct sf_http_header *all = http->headers, one = { SF_STR("Accept-Encoding"), SF_STR_NULL };
 	size_t n = http->nheaders;
-	http->nheaders = 0;
+	one.value = sf_http_header(http, "accept-encoding");
+	http->headers = &one, http->nheaders = one.value.p != NULL;
 	int err = sf_static_serve(sf_app__req(http)->app->opts.files, http, SF_STR("/404.html"));
-	http->nheaders = n;
+	http->headers = all, http->nheaders = n;
 	if (err) return SF_ENOTFOUND;
 	http->status = 404;
 	return SF_HTTP_DONE;

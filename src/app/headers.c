@@ -119,11 +119,7 @@ int sf_app__etag(struct sf_req *r, struct sf_str etag) {
 	sf_buf_str(&http->head, SF_STR("ETag: "));
 	sf_buf_str(&http->head, etag);
 	sf_buf_str(&http->head, SF_STR("\r\n"));
-	if (!r->in.if_none_match.p || !sf_http_not_modified(http, etag)) return 0;
-	http->status = 304;
-	http->type = SF_STR_NULL;
-	http->body_ref = http->body_br = http->body_gz = SF_STR_NULL;
-	sf_buf_clear(&http->out);
+	if (r->in.if_none_match.p && sf_http_not_modified(http, etag)) http->status = 304;
 	return 0;
 }
 

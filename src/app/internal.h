@@ -215,7 +215,7 @@ void sf_app__idem_settle(struct sf_req *r, int err);
 void sf_app__headers_read(struct sf_req *r);
 void sf_app__headers_prepare(struct sf_app *app); /* the fixed blocks of the application and of each row */
 void sf_app__headers_write(struct sf_req *r, int err);
-/* Adds the ETag (with its quotes) of the answer in place, and makes it a 304 where the caller has that one. */
+/* Adds the ETag (with its quotes) of the answer in place, and makes it a 304 where the caller has that one. Returns 0. */
 int sf_app__etag(struct sf_req *r, struct sf_str etag);
 int sf_app__conditional(struct sf_http_req *http); /* stage: ETag, 304 */
 

@@ -111,7 +111,8 @@ void sf_app__openapi_components(struct sf_json *j, uint64_t used) {
 	sf_json_key(j, "responses");
 	sf_json_raw(j, SF_STR("{\"NotModified\":{\"description\":\"The answer the caller has is still right; no "
 						  "body.\",\"headers\":{\"ETag\":{\"$ref\":"
-						  "\"#/components/headers/ETag\"}}}}"));
+						  "\"#/components/headers/ETag\"},\"Cache-Control\":{\"$ref\":\"#/components/headers/"
+						  "CacheControl\"}}}}"));
 	sf_json_key(j, "examples");
 	sf_json_obj(j);
 	for (int e = 1; e < SF_ERR_COUNT; e++) {

@@ -6,7 +6,8 @@ struct sf_json *sf_reply_json(struct sf_req *r, int status) {
 	struct sf_http_req *http = r->http;
 	http->status = status ? status : r->row && r->row->route->status ? r->row->route->status : 200;
 	http->type = SF_STR("application/json");
-	http->body_ref = http->body_br = http->body_gz = SF_STR_NULL;
+	http->body_ref = http->coding = SF_STR_NULL;
+	http->varies = false;
 	sf_buf_clear(&http->out);
 	r->json = sf_json(&http->out);
 	return &r->json;

@@ -110,8 +110,8 @@ static char *put_uint(char *p, size_t v) {
 
 /* What the head says of the body; the stages' own lines come last. */
 struct entity {
-	struct sf_str body; /* what is sent; of a HEAD request what would be */
-	enum sf_http__coding coding;
+	struct sf_str body;   /* what is sent; of a HEAD request what would be */
+	struct sf_str coding; /* p NULL: none */
 	bool vary, bodiless;
 };
 
@@ -127,9 +127,9 @@ static char *put_head(char *p, struct sf_http__msg *m, const struct entity *e, b
 	}
 	date_renew(s);
 	p = put(p, s->date, s->date_n);
-	if (req->type.p) p = PUT(put(PUT(p, "Content-Type: "), req->type.p, req->type.n), "\r\n");
-	if (e->coding == SF_CODING_BR) p = PUT(p, "Content-Encoding: br\r\n");
-	if (e->coding == SF_CODING_GZIP) p = PUT(p, "Content-Encoding: gzip\r\n");
+	if (req->type.p && !e->bodiless) p = PUT(put(PUT(p, "Content-Type: "), req->type.p, req->type.n), "\r\n");
+	if (e->coding.p && !e->bodiless)
+		p = PUT(put(PUT(p, "Content-Encoding: "), e->coding.p, e->coding.n), "\r\n");
 	if (e->vary) p = PUT(p, "Vary: Accept-Encoding\r\n");
 	if (!e->bodiless) p = PUT(put_uint(PUT(p, "Content-Length: "), e->body.n), "\r\n");
 	if (last)
@@ -145,23 +145,29 @@ static size_t head_room(const struct sf_http_req *req) {
 	return 320 + req->type.n + req->head.n;
 }
 
-/* Chooses the form of the body (~ compressing a large one). */
+/* Chooses the form of the body (~ compressing a large one).
+ *
+ * An answer that may be compressed says so in whichever form it goes out, and its ETag is weak in all of them: what an encoder makes of
+ * it is not the same bytes for ever. So a 304 knows both, though it compresses nothing, and carries what its 200 would
+ * (RFC 9110 §15.4.5): a cache that renews its copy from it is not led to take parts of one form for those of another. */
 static struct entity entity_of(struct sf_http__msg *m) {
 	enum { WORTH = 1024 };
 	struct sf_http_req *req = &m->req;
 	struct entity e = { .body = req->body_ref.p ? req->body_ref : sf_buf_view(&req->out) };
-	bool ready = req->body_br.p || req->body_gz.p;
 	e.bodiless = req->status == 204 || req->status == 304;
-	if (e.bodiless || req->status == 206 || (!ready && e.body.n <= WORTH)) return e;
-	if (!ready && (req->compress == SF_COMPRESS_NEVER || !sf_http__compressible(req->type))) return e;
+	e.coding = req->coding, e.vary = req->varies;
+	if (req->varies || req->coding.p || req->compress == SF_COMPRESS_NEVER) return e;
+	if (req->status == 204 || req->status == 206 || e.body.n <= WORTH || !sf_http__compressible(req->type))
+		return e;
 	e.vary = true;
-	enum sf_http__coding coding = ready ? sf_http__coding(req, req->body_gz.p != NULL, req->body_br.p != NULL)
-										: sf_http__coding(req, true, true);
-	if (coding == SF_CODING_IDENTITY) return e;
-	struct sf_str coded = coding == SF_CODING_BR ? req->body_br : req->body_gz;
-	if (!ready && !sf_http__encode(m->server->encoders, req->arena, coding, e.body, &coded)) return e;
-	e.body = coded, e.coding = coding;
 	sf_http__head_weaken(req);
+	if (e.bodiless) return e;
+	enum sf_http__coding coding = sf_http__coding(req, true, true);
+	struct sf_str coded;
+	if (coding == SF_CODING_IDENTITY ||
+		!sf_http__encode(m->server->encoders, req->arena, coding, e.body, &coded))
+		return e;
+	e.body = coded, e.coding = sf_http__coding_name(coding);
 	return e;
 }
 

@@ -71,13 +71,15 @@ struct job {
 	struct sf_str body;
 	char *out;
 	size_t cap, n;
+	int level; /* of gzip; 0: the cheap one */
 };
 
 static bool run_gzip(struct job *j) {
 	z_stream own = { 0 }, *z = j->e ? &j->e->gzip : &own;
 	if (j->e && j->e->gzip_made)
 		deflateReset(z);
-	else if (deflateInit2(z, GZIP_LEVEL, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+	else if (deflateInit2(z, j->level ? j->level : GZIP_LEVEL, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) !=
+			 Z_OK)
 		return false;
 	if (j->e) j->e->gzip_made = true;
 	z->next_in = (const Bytef *)j->body.p, z->avail_in = (uInt)j->body.n;
@@ -126,6 +128,17 @@ bool sf_http__encode(struct sf_http__encoders *e, struct sf_arena *a, enum sf_ht
 		err = run(&j);
 	}
 	if (err) return false;
+	*out = (struct sf_str) { j.out, j.n };
+	return true;
+}
+
+bool sf_http__gzip_well(struct sf_str body, struct sf_str *out) {
+	struct job j = { .coding = SF_CODING_GZIP, .body = body, .cap = body.n - body.n / 8, .level = 9 };
+	j.out = sf_try_realloc(NULL, j.cap);
+	if (!j.out || run(&j)) {
+		free(j.out);
+		return false;
+	}
 	*out = (struct sf_str) { j.out, j.n };
 	return true;
 }

@@ -67,7 +67,7 @@ static int load_entry(struct sf_static *s, int dir, const char *prefix, const ch
 		err = read_whole(fd, (size_t)st.st_size, &body);
 		if (!err) {
 			struct sf_static__file *f = file_more(s);
-			f->path = sf_str(path), f->body = body;
+			f->path = sf_str(path), f->forms[SF_CODING_IDENTITY].body = body;
 			path = NULL;
 		}
 	}
@@ -148,10 +148,21 @@ static bool hashed_name(struct sf_str path) {
 }
 
 static void describe(struct sf_static__file *f) {
-	uint64_t hash = sf_hash64_fixed(f->body.p, f->body.n);
-	snprintf(f->etag, sizeof(f->etag), "\"%016llx\"", (unsigned long long)hash);
 	f->type = type_of(f->path);
 	f->cache = hashed_name(f->path) ? SF_STR("public, max-age=31536000, immutable") : SF_STR("no-cache");
+}
+
+/* Each form's own bytes: two builds may compress the same text differently. */
+static void make_etags(struct sf_static__file *f) {
+	static const char *const ends[] = {
+		[SF_CODING_IDENTITY] = "", [SF_CODING_GZIP] = "-gz", [SF_CODING_BR] = "-br"
+	};
+	for (size_t i = 0; i < SF_COUNT(ends); i++) {
+		struct sf_static__form *form = &f->forms[i];
+		if (!form->body.p) continue;
+		uint64_t hash = sf_hash64_fixed(form->body.p, form->body.n);
+		snprintf(form->etag, sizeof(form->etag), "\"%016llx%s\"", (unsigned long long)hash, ends[i]);
+	}
 }
 
 /* ---- the table ------------------------------------------------------------------------------ */
@@ -190,12 +201,18 @@ static void neighbours(struct sf_static *s) {
 		struct sf_static__file *of = sf_static__find(s, stem);
 		if (!of) continue;
 		f->form_only = true;
-		if (f->body.n >= of->body.n) continue;
-		if (f->path.p[stem.n + 1] == 'b')
-			of->br = f->body;
-		else
-			of->gz = f->body;
+		struct sf_str body = f->forms[SF_CODING_IDENTITY].body;
+		if (body.n >= of->forms[SF_CODING_IDENTITY].body.n) continue;
+		of->forms[f->path.p[stem.n + 1] == 'b' ? SF_CODING_BR : SF_CODING_GZIP].body = body;
 	}
+}
+
+/* Of a text that brings no form in gzip, it is made here, once, so that its ETag can be strong. */
+static void make_gzip(struct sf_static__file *f) {
+	enum { LEAST = 1024, MOST = 4 << 20 };
+	struct sf_str plain = f->forms[SF_CODING_IDENTITY].body;
+	if (f->form_only || f->forms[SF_CODING_GZIP].body.p || plain.n <= LEAST || plain.n > MOST) return;
+	if (sf_http__compressible(f->type)) f->own_gz = sf_http__gzip_well(plain, &f->forms[SF_CODING_GZIP].body);
 }
 
 int sf_static_load(const char *folder, struct sf_static **out) {
@@ -210,6 +227,7 @@ int sf_static_load(const char *folder, struct sf_static **out) {
 	for (size_t i = 0; i < s->n; i++) describe(&s->files[i]);
 	table_build(s);
 	neighbours(s);
+	for (size_t i = 0; i < s->n; i++) make_gzip(&s->files[i]), make_etags(&s->files[i]);
 	*out = s;
 	return 0;
 }
@@ -218,7 +236,8 @@ void sf_static_free(struct sf_static *s) {
 	if (!s) return;
 	for (size_t i = 0; i < s->n; i++) {
 		free((char *)s->files[i].path.p);
-		free((char *)s->files[i].body.p);
+		free((char *)s->files[i].forms[SF_CODING_IDENTITY].body.p);
+		if (s->files[i].own_gz) free((char *)s->files[i].forms[SF_CODING_GZIP].body.p);
 	}
 	free(s->files);
 	free(s->slots);

@@ -53,10 +53,25 @@ static enum range range_of(struct sf_str value, size_t size, size_t *from, size_
 	return RANGE_PART;
 }
 
-/* True when If-Range is absent or names this very content (strong comparison). */
-static bool range_wanted(const struct sf_http_req *req, const struct sf_static__file *f) {
+/* True when If-Range is absent or names this very form (strong comparison); a date names none, for no Last-Modified is sent. */
+static bool range_wanted(const struct sf_http_req *req, const struct sf_static__form *form) {
 	struct sf_str cond = sf_http_header(req, "if-range");
-	return !cond.p || sf_str_eq(cond, sf_str(f->etag));
+	return !cond.p || sf_str_eq(cond, sf_str(form->etag));
+}
+
+/* 206 and 416: a part of the plain form, which is the only one that has parts. */
+static void answer_part(struct sf_http_req *req, enum range kind, size_t from, size_t n) {
+	size_t size = req->body_ref.n;
+	if (kind == RANGE_BAD) {
+		sf_http_add(req, "Content-Range", sf_arena_printf(req->arena, "bytes */%zu", size));
+		req->status = 416;
+		req->type = req->body_ref = SF_STR_NULL;
+		return;
+	}
+	sf_http_add(req, "Content-Range",
+				sf_arena_printf(req->arena, "bytes %zu-%zu/%zu", from, from + n - 1, size));
+	req->status = 206;
+	req->body_ref = (struct sf_str) { req->body_ref.p + from, n };
 }
 
 int sf_static_serve(const struct sf_static *s, struct sf_http_req *req, struct sf_str path) {
@@ -66,33 +81,28 @@ int sf_static_serve(const struct sf_static *s, struct sf_http_req *req, struct s
 	if (!f) return SF_ENOTFOUND;
 	if (req->method != SF_GET && req->method != SF_HEAD) return SF_EMETHOD;
 
-	bool forms = f->br.p || f->gz.p;
-	sf_http_add(req, "ETag", sf_str(f->etag));
+	const struct sf_static__form *form = &f->forms[SF_CODING_IDENTITY];
+	bool br = f->forms[SF_CODING_BR].body.p, gz = f->forms[SF_CODING_GZIP].body.p;
+	struct sf_str range = req->method == SF_GET ? sf_http_header(req, "range") : SF_STR_NULL;
+	size_t from = 0, n = 0;
+	enum range kind =
+		range.p && range_wanted(req, form) ? range_of(range, form->body.n, &from, &n) : RANGE_NONE;
+	enum sf_http__coding coding = kind == RANGE_NONE ? sf_http__coding(req, gz, br) : SF_CODING_IDENTITY;
+	form = &f->forms[coding];
+
+	req->status = 200;
+	req->type = f->type;
+	req->body_ref = form->body;
+	req->coding = sf_http__coding_name(coding);
+	req->varies = br || gz;
+	req->compress = SF_COMPRESS_NEVER; /* what is worth it has its forms */
+	sf_http_add(req, "ETag", sf_str(form->etag));
 	sf_http_add(req, "Cache-Control", f->cache);
-	if (sf_http_not_modified(req, sf_str(f->etag))) {
-		if (forms) sf_http_add(req, "Vary", SF_STR("Accept-Encoding"));
+	if (sf_http_not_modified(req, sf_str(form->etag))) {
 		req->status = 304;
 		return 0;
 	}
 	sf_http_add(req, "Accept-Ranges", SF_STR("bytes"));
-	struct sf_str range = req->method == SF_GET ? sf_http_header(req, "range") : SF_STR_NULL;
-	size_t from = 0, n = f->body.n;
-	enum range kind = range.p && range_wanted(req, f) ? range_of(range, f->body.n, &from, &n) : RANGE_NONE;
-	if (kind == RANGE_BAD) {
-		sf_http_add(req, "Content-Range", sf_arena_printf(req->arena, "bytes */%zu", f->body.n));
-		req->status = 416;
-		return 0;
-	}
-	req->status = 200;
-	req->type = f->type;
-	req->body_ref = (struct sf_str) { f->body.p + from, n };
-	if (kind == RANGE_PART) {
-		sf_http_add(req, "Content-Range",
-					sf_arena_printf(req->arena, "bytes %zu-%zu/%zu", from, from + n - 1, f->body.n));
-		if (forms) sf_http_add(req, "Vary", SF_STR("Accept-Encoding"));
-		req->status = 206;
-		return 0;
-	}
-	req->body_br = f->br, req->body_gz = f->gz;
+	if (kind != RANGE_NONE) answer_part(req, kind, from, n);
 	return 0;
 }

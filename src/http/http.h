@@ -46,13 +46,15 @@ struct sf_http_req {
 	struct sf_http_conn *conn; /* NULL in an in-process request */
 	void *app;                 /* of the one who set the stages */
 
-	/* the answer; written by stages, sent when they are done. Until then it may be changed. */
-	int status;                     /* 0: none yet */
-	struct sf_buf head;             /* extra header lines, each ended by \r\n; sf_http_add writes it */
-	struct sf_str type;             /* Content-Type; p NULL: none is sent */
-	struct sf_buf out;              /* body, in the arena */
-	struct sf_str body_ref;         /* or: a body that outlives the request (static files); wins over out */
-	struct sf_str body_br, body_gz; /* precompressed forms of body_ref, p NULL when there is none */
+	/* the answer; written by stages, sent when they are done. Until then it may be changed. Of a 304 (and 204), type and body
+	 * are not sent, but what they are tells which headers the 200 would have: they stay. */
+	int status;             /* 0: none yet */
+	struct sf_buf head;     /* extra header lines, each ended by \r\n; sf_http_add writes it */
+	struct sf_str type;     /* Content-Type; p NULL: none is sent */
+	struct sf_buf out;      /* body, in the arena */
+	struct sf_str body_ref; /* or: a body that outlives the request (static files); wins over out */
+	struct sf_str coding;   /* Content-Encoding that the body has already; p NULL: none */
+	bool varies;            /* it was chosen by Accept-Encoding */
 	enum sf_compress compress;
 	bool close;       /* Connection: close after this answer */
 	size_t bytes_out; /* set when sent */
@@ -130,7 +132,8 @@ struct sf_str sf_http_cookie(const struct sf_http_req *req, const char *name); /
 void sf_http_add(struct sf_http_req *req, const char *name, struct sf_str value);
 /* Drops body, type and headers of an answer begun, to write another. */
 void sf_http_answer_reset(struct sf_http_req *req);
-/* True when If-None-Match (RFC 9110 §13.1.2) holds that ETag: the caller answers 304. etag with its quotes. */
+/* True when If-None-Match (RFC 9110 §13.1.2) holds that ETag: the caller makes the answer a 304. etag with its quotes; an answer that
+ * may be compressed is sent with it weakened, in every coding. */
 bool sf_http_not_modified(const struct sf_http_req *req, struct sf_str etag);
 
 /* How the client has coded the body, by Content-Encoding. */
@@ -208,8 +211,8 @@ struct sf_static;
 SF_MUSTCHECK
 int sf_static_load(const char *folder, struct sf_static **out);
 void sf_static_free(struct sf_static *s);
-/* Answers GET and HEAD of a path ("/chefs" also finds chefs.html, "/" index.html): ETag, 304, one byte range (206, 416),
- * encodings. SF_ENOTFOUND when there is no such file; path is decoded and never leaves the folder. */
+/* Answers GET and HEAD of a path ("/chefs" also finds chefs.html, "/" index.html): 304, one byte range (206, 416), each coding with a
+ * strong ETag of its own. SF_ENOTFOUND when there is no such file; path is decoded and never leaves the folder. */
 SF_MUSTCHECK
 int sf_static_serve(const struct sf_static *s, struct sf_http_req *req, struct sf_str path);
 

@@ -191,6 +191,7 @@ sf_http__status_line(int status); /* "HTTP/1.1 200 OK\r\n"; p NULL for a number 
 enum sf_http__coding { SF_CODING_IDENTITY, SF_CODING_GZIP, SF_CODING_BR };
 /* The better of those offered by a client (RFC 9110 §12.5.3); absent header: identity. */
 enum sf_http__coding sf_http__coding(const struct sf_http_req *req, bool gzip, bool br);
+struct sf_str sf_http__coding_name(enum sf_http__coding coding); /* for Content-Encoding; p NULL: identity */
 bool sf_http__compressible(struct sf_str type);
 
 /* ---- encode.c */
@@ -200,17 +201,24 @@ void sf_http__encoders_free(struct sf_http__encoders *e);
 bool sf_http__encode(struct sf_http__encoders *e, struct sf_arena *a, enum sf_http__coding coding,
 					 struct sf_str body, struct sf_str *out);
 
+/* The body in gzip, on the heap; false: not worth it. Takes its time: for what is compressed once. */
+bool sf_http__gzip_well(struct sf_str body, struct sf_str *out);
+
 /* ---- message.c */
 bool sf_http__head_has(const struct sf_http_req *req, const char *name); /* in the answer's head */
 void sf_http__head_weaken(struct sf_http_req *req); /* a strong ETag of the answer becomes weak */
 
 /* ---- files.c */
+struct sf_static__form {
+	struct sf_str body; /* p NULL: there is none */
+	char etag[24];      /* strong, with its quotes: "0123456789abcdef", "fedcba9876543210-br" */
+};
 struct sf_static__file {
-	struct sf_str path; /* "/css/app.css", decoded; owned, as body is */
-	struct sf_str body, br, gz;
+	struct sf_str path;              /* "/css/app.css", decoded; owned, as the plain form is */
+	struct sf_static__form forms[3]; /* by enum sf_http__coding */
 	struct sf_str type, cache;
-	char etag[20];  /* with its quotes */
 	bool form_only; /* x.js.br: reached through x.js */
+	bool own_gz;    /* the form in gzip was made by us, not read */
 };
 
 /* Lifetime: the worker. Not changed after it is loaded. */

@@ -65,7 +65,8 @@ void sf_http_answer_reset(struct sf_http_req *req) {
 	sf_buf_clear(&req->out);
 	req->head.failed = req->out.failed = false;
 	req->status = 0;
-	req->type = req->body_ref = req->body_br = req->body_gz = SF_STR_NULL;
+	req->type = req->body_ref = req->coding = SF_STR_NULL;
+	req->varies = false;
 	req->compress = SF_COMPRESS_AUTO;
 }
 

@@ -50,6 +50,15 @@ enum sf_http__coding sf_http__coding(const struct sf_http_req *req, bool gzip, b
 	return SF_CODING_IDENTITY;
 }
 
+struct sf_str sf_http__coding_name(enum sf_http__coding coding) {
+	switch (coding) {
+	case SF_CODING_BR: return SF_STR("br");
+	case SF_CODING_GZIP: return SF_STR("gzip");
+	case SF_CODING_IDENTITY: break;
+	}
+	return SF_STR_NULL;
+}
+
 bool sf_http__compressible(struct sf_str type) {
 	static const char *const types[] = { "application/json",
 										 "application/javascript",

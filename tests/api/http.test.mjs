@@ -195,6 +195,69 @@ describe('http', () => {
     assert.equal((await s.get('/health', { headers: { 'Accept-Encoding': 'gzip' } })).headers['content-encoding'], undefined);
   });
 
+  /** GET routes of the document with what a path needs, and some files. */
+  const readable = async () => {
+    const doc = (await s.get('/api/openapi.json')).body;
+    const routes = Object.entries(doc.paths).filter(([, item]) => item.get).map(([path, item]) => {
+      const needs = (item.get.parameters ?? []).filter((p) => p.in === 'query' && p.required);
+      const values = { q: 'chef', from: '2026-12-01', to: '2026-12-03' };
+      return path.replace(/\{[^}]*\}/g, '1') + needs.map((p, i) => `${i ? '&' : '?'}${p.name}=${values[p.name] ?? 1}`).join('');
+    });
+    assert.ok(routes.length > 25);
+    return [...routes, '/', '/sub/page', '/app.0123abcd.js', '/plain.txt', '/no/such/page'];
+  };
+  const ACCEPTS = [undefined, 'identity', 'gzip', 'br', 'gzip, br;q=0.5', 'gzip;q=0, *'];
+  const accepting = (accept, more) => ({ headers: { ...(accept ? { 'Accept-Encoding': accept } : {}), ...more } });
+
+  test('a 304 carries what its 200 does, and no two forms share a strong ETag: every route, every encoding', async () => {
+    const kept = ['etag', 'vary', 'cache-control', 'content-location', 'expires', 'access-control-allow-origin'];
+    const seen = { etags: 0, weak: 0, strong: 0 };
+    for (const path of await readable()) {
+      const forms = new Map();
+      for (const accept of ACCEPTS) {
+        const o = { Origin: 'https://app.example.com' };
+        const full = await s.get(path, accepting(accept, o)), { etag } = full.headers;
+        if (full.status !== 200 || !etag || (await s.get(path, accepting(accept, o))).headers.etag !== etag) continue; // nothing to renew, or figures of the moment
+        if (full.headers['content-encoding']) assert.match(full.headers.vary, /Accept-Encoding/);
+        seen.etags++;
+        seen[etag.startsWith('W/') ? 'weak' : 'strong']++;
+        for (const method of ['GET', 'HEAD']) {
+          const none = await s.request(method, path, accepting(accept, { ...o, 'If-None-Match': etag }));
+          const what = `${method} ${path} in ${accept}`;
+          assert.equal(none.status, 304, what);
+          for (const name of kept) assert.equal(none.headers[name], full.headers[name], `${name} of ${what}`);
+          assert.ok(none.headers.date, what);
+          for (const name of ['content-type', 'content-encoding', 'content-length', 'transfer-encoding']) assert.equal(none.headers[name], undefined, `${name} of ${what}`);
+        }
+        const bytes = full.raw.toString('base64');
+        if (!etag.startsWith('W/')) {
+          assert.equal(forms.get(etag) ?? bytes, bytes, `${etag} of ${path} names two forms`);
+          forms.set(etag, bytes);
+        }
+      }
+    }
+    assert.ok(seen.weak > 20 && seen.strong > 20, JSON.stringify(seen));
+  });
+
+  test('HEAD answers as GET on every route', async () => {
+    const token = (await s.demoUser('admin')).token;
+    const own = new Set(['date', 'x-request-id', 'traceparent']); // of each answer
+    let asked = 0;
+    for (const path of await readable()) for (const accept of [undefined, 'gzip']) for (const who of [{}, { Authorization: `Bearer ${token}` }]) {
+      const o = accepting(accept, who);
+      const [a, head, b] = [await s.get(path, o), await s.head(path, o), await s.get(path, o)];
+      const what = `${path} in ${accept} as ${who.Authorization ? 'administrator' : 'nobody'}`;
+      assert.equal(head.status, a.status, what);
+      assert.equal(head.raw.length, 0, what);
+      const names = (r) => Object.keys(r.headers).sort().join();
+      assert.equal(names(head), names(a), what);
+      // what differs from one GET to the next (a length of figures that change) is not compared
+      for (const name of Object.keys(a.headers)) if (!own.has(name) && a.headers[name] === b.headers[name]) assert.equal(head.headers[name], a.headers[name], `${name} of ${what}`);
+      asked++;
+    }
+    assert.ok(asked > 100);
+  });
+
   test('CORS: listed origins only', async () => {
     const origin = 'https://app.example.com';
     const pre = await s.request('OPTIONS', '/api/coocook/bookings', { headers: { Origin: origin, 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'authorization, content-type' } });

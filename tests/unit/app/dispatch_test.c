@@ -283,7 +283,6 @@ static void test_caching(void **state) {
 		_Pragma("GCC diagnostic pop") snprintf(header, sizeof header, "If-None-Match: %s", value);
 		req = call(&h, SF_GET, "/api/same", header, NULL);
 		assert_status(req, 304);
-		assert_true(answer_body(req).n == 0 && !req->type.p);
 		assert_header(req, "ETag", etag);
 		assert_header(req, "Cache-Control", "public, max-age=300, stale-while-revalidate=60");
 	}

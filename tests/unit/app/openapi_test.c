@@ -113,7 +113,6 @@ static void test_served(void **state) {
 						"public, max-age=3600, stale-while-revalidate=3600");
 	req = call(&h, SF_GET, "/api/openapi.json", sf_arena_printf(h.arena, "If-None-Match: %s", etag).p, NULL);
 	assert_status(req, 304);
-	assert_int_equal(answer_body(req).n, 0);
 	assert_string_equal(text(at(doc, "openapi", NULL)), "3.1.0");
 	struct sf_buf out = { 0 };
 	sf_app_openapi(h.app, &out);

@@ -40,6 +40,10 @@ static int make_files(void **state) {
 	write_file("wide.css", big, sizeof(big));
 	FILE_OF("wide.css.br", "BR FORM");
 	FILE_OF("wide.css.gz", "GZ FORM!");
+	write_file("plain.css", big, 5000); /* brings no forms */
+	write_file("few.css", big, 1000);
+	for (size_t i = 0; i < sizeof(big); i++) big[i] = (char)rand();
+	write_file("noise.txt", big, 5000);
 	snprintf(path, sizeof(path), "%s/link.txt", dir);
 	assert_int_equal(symlink("/etc/hostname", path), 0);
 	return 0;
@@ -219,21 +223,49 @@ static void ranges(void **state) {
 	}
 }
 
+/* ---- forms ----------------------------------------------------------------------------------- */
+
+static const char *etag_of(const char *path, const char *accept, char *out, size_t n) {
+	char headers[128];
+	snprintf(headers, sizeof(headers), "Accept-Encoding: %s\r\n", accept);
+	struct answer a = ask("GET", path, headers);
+	assert_int_equal(a.status, 200);
+	assert_non_null(answer_header(&a, "ETag", out, n));
+	assert_int_equal(out[0], '"');
+	answer_free(&a);
+	return out;
+}
+
+/* A part is one of the plain form: it is sent to who holds that one, or says nothing of what he holds. */
 static void if_range(void **state) {
 	(void)state;
-	char etag[64], headers[256];
-	struct answer a = ask("GET", "/sub/deep/a%20b.txt", "");
-	assert_non_null(answer_header(&a, "ETag", etag, sizeof(etag)));
-	answer_free(&a);
-	snprintf(headers, sizeof(headers), "Range: bytes=1-2\r\nIf-Range: %s\r\n", etag);
-	a = ask("GET", "/sub/deep/a%20b.txt", headers);
-	assert_int_equal(a.status, 206);
-	answer_free(&a);
-	snprintf(headers, sizeof(headers), "Range: bytes=1-2\r\nIf-Range: W/%s\r\n", etag);
-	a = ask("GET", "/sub/deep/a%20b.txt", headers);
-	assert_int_equal(a.status, 200);
-	answer_free(&a);
-	a = ask("HEAD", "/sub/deep/a%20b.txt", "Range: bytes=1-2\r\n");
+	char plain[64], br[64];
+	etag_of("/wide.css", "identity", plain, sizeof(plain));
+	etag_of("/wide.css", "br", br, sizeof(br));
+	const struct {
+		const char *weak, *value;
+		int status;
+	} rows[] = {
+		{ "", NULL, 206 }, { "", plain, 206 },   { "W/", plain, 200 },
+		{ "", br, 200 },   { "", "\"x\"", 200 }, { "", "Sat, 29 Oct 1994 19:43:31 GMT", 200 },
+	};
+	static const char *const accepts[] = { "identity", "br", "gzip" };
+	for (size_t i = 0; i < SF_COUNT(rows) * SF_COUNT(accepts); i++) {
+		char headers[256], text[64];
+		const char *value = rows[i / 3].value, *accept = accepts[i % 3];
+		snprintf(headers, sizeof(headers), "Accept-Encoding: %s\r\nRange: bytes=1-2\r\n%s%s%s%s", accept,
+				 value ? "If-Range: " : "", rows[i / 3].weak, value ? value : "", value ? "\r\n" : "");
+		struct answer a = ask("GET", "/wide.css", headers);
+		if (a.status != rows[i / 3].status) fail_msg("%s: %d", headers, a.status);
+		if (a.status == 206) {
+			assert_string_equal(a.body, "bb");
+			assert_string_equal(answer_header(&a, "ETag", text, sizeof(text)), plain);
+			assert_null(answer_header(&a, "Content-Encoding", text, sizeof(text)));
+		}
+		assert_string_equal(answer_header(&a, "Vary", text, sizeof(text)), "Accept-Encoding");
+		answer_free(&a);
+	}
+	struct answer a = ask("HEAD", "/sub/deep/a%20b.txt", "Range: bytes=1-2\r\n");
 	assert_int_equal(a.status, 200);
 	answer_free(&a);
 }
@@ -241,32 +273,79 @@ static void if_range(void **state) {
 static void encodings(void **state) {
 	(void)state;
 	static const struct {
-		const char *headers;
+		const char *path, *headers;
 		int status;
 		size_t n;
 		const char *coding;
+		bool varies;
 	} rows[] = {
-		{ "", 200, 70000, NULL },
-		{ "Accept-Encoding: gzip, br\r\n", 200, 7, "br" },
-		{ "Accept-Encoding: gzip\r\n", 200, 8, "gzip" },
-		{ "Accept-Encoding: br;q=0.1, gzip\r\n", 200, 8, "gzip" },
-		{ "Accept-Encoding: identity\r\n", 200, 70000, NULL },
-		{ "Accept-Encoding: br\r\nRange: bytes=0-9\r\n", 206, 10, NULL }, /* of the plain form */
+		{ "/wide.css", "", 200, 70000, NULL, true },
+		{ "/wide.css", "Accept-Encoding: gzip, br\r\n", 200, 7, "br", true },
+		{ "/wide.css", "Accept-Encoding: gzip\r\n", 200, 8, "gzip", true },
+		{ "/wide.css", "Accept-Encoding: br;q=0.1, gzip\r\n", 200, 8, "gzip", true },
+		{ "/wide.css", "Accept-Encoding: identity\r\n", 200, 70000, NULL, true },
+		{ "/wide.css", "Accept-Encoding: br\r\nRange: bytes=0-9\r\n", 206, 10, NULL, true },
+		{ "/wide.css", "Accept-Encoding: br\r\nRange: bytes=99999-\r\n", 416, 0, NULL, true },
+		{ "/wide.css", "Accept-Encoding: br\r\nRange: lines=1\r\n", 200, 7, "br", true },
+		{ "/plain.css", "Accept-Encoding: br, gzip;q=0.5\r\n", 200, SIZE_MAX, "gzip", true }, /* made here */
+		{ "/plain.css", "Accept-Encoding: br\r\n", 200, 5000, NULL, true },
+		{ "/few.css", "Accept-Encoding: br, gzip\r\n", 200, 1000, NULL, false }, /* not worth it */
+		{ "/noise.txt", "Accept-Encoding: br, gzip\r\n", 200, 5000, NULL, false },
 	};
 	for (size_t i = 0; i < SF_COUNT(rows); i++) {
 		char text[128];
-		struct answer a = ask("GET", "/wide.css", rows[i].headers);
+		struct answer a = ask("GET", rows[i].path, rows[i].headers);
 		assert_int_equal(a.status, rows[i].status);
-		assert_int_equal(a.n, rows[i].n);
+		if (rows[i].n == SIZE_MAX)
+			assert_in_range(a.n, 20, 100);
+		else
+			assert_int_equal(a.n, rows[i].n);
 		const char *coding = answer_header(&a, "Content-Encoding", text, sizeof(text));
 		if (rows[i].coding)
 			assert_string_equal(coding, rows[i].coding);
 		else
 			assert_null(coding);
-		assert_string_equal(answer_header(&a, "Vary", text, sizeof(text)), "Accept-Encoding");
+		assert_int_equal(answer_header(&a, "Vary", text, sizeof(text)) != NULL, rows[i].varies);
 		assert_non_null(answer_header(&a, "ETag", text, sizeof(text)));
-		assert_int_equal(text[0], rows[i].coding ? 'W' : '"');
+		const char *end = !rows[i].coding ? "\"" : *rows[i].coding == 'b' ? "-br\"" : "-gz\"";
+		assert_string_equal(text + 17, end);
 		answer_free(&a);
+	}
+}
+
+/* The 304 of each form carries what its 200 does, and the ETag of one form is not that of another. */
+static void not_modified(void **state) {
+	(void)state;
+	static const char *const paths[] = { "/wide.css", "/plain.css", "/few.css", "/chefs",
+										 "/app.3f9c0d21.js" };
+	static const char *const accepts[] = { "identity", "gzip", "br" };
+	static const char *const names[] = { "ETag", "Vary", "Cache-Control" };
+	for (size_t i = 0; i < SF_COUNT(paths) * SF_COUNT(accepts); i++) {
+		const char *path = paths[i / 3], *accept = accepts[i % 3];
+		char headers[256], etag[64], one[64], two[64];
+		snprintf(headers, sizeof(headers), "Accept-Encoding: %s\r\n", accept);
+		struct answer full = ask("GET", path, headers);
+		assert_non_null(answer_header(&full, "ETag", etag, sizeof(etag)));
+		snprintf(headers, sizeof(headers), "Accept-Encoding: %s\r\nIf-None-Match: %s\r\n", accept, etag);
+		struct answer none = ask("GET", path, headers), head = ask("HEAD", path, headers);
+		assert_true(none.status == 304 && head.status == 304);
+		for (size_t k = 0; k < SF_COUNT(names); k++) {
+			const char *a = answer_header(&full, names[k], one, sizeof(one)),
+					   *b = answer_header(&none, names[k], two, sizeof(two));
+			if (!a != !b || (a && strcmp(a, b) != 0)) fail_msg("%s of %s in %s", names[k], path, accept);
+		}
+		assert_null(answer_header(&none, "Content-Type", one, sizeof(one)));
+		assert_null(answer_header(&none, "Content-Encoding", one, sizeof(one)));
+		for (size_t k = 0; k < SF_COUNT(accepts); k++) { /* who holds this form asks for another */
+			struct answer other;
+			snprintf(headers, sizeof(headers), "Accept-Encoding: %s\r\nIf-None-Match: %s\r\n", accepts[k],
+					 etag);
+			other = ask("GET", path, headers);
+			bool same = strcmp(etag_of(path, accepts[k], one, sizeof(one)), etag) == 0;
+			assert_int_equal(other.status, same ? 304 : 200);
+			answer_free(&other);
+		}
+		answer_free(&full), answer_free(&none), answer_free(&head);
 	}
 }
 
@@ -287,6 +366,7 @@ int main(void) {
 		cmocka_unit_test_setup_teardown(ranges, start, stop),
 		cmocka_unit_test_setup_teardown(if_range, start, stop),
 		cmocka_unit_test_setup_teardown(encodings, start, stop),
+		cmocka_unit_test_setup_teardown(not_modified, start, stop),
 		cmocka_unit_test(folders_that_are_none),
 	};
 	return cmocka_run_group_tests(tests, make_files, remove_files);

@@ -1,7 +1,7 @@
 /* A server in a thread of its own and a blocking client, for the tests of http/.
  *
  * The stages below answer by path:
- *   /hello "hello"      /echo the body         /big?n&type  n letters     /sleep?ms  after that time
+ *   /hello "hello"      /echo the body         /big?n /bigjson?n  n letters, ETag "abc"      /sleep?ms  after that time
  *   /none 204           /deny refused on_head  /small a route with a body limit of 10
  *   /fail?n  returns the error -n              /close asks for Connection: close */
 #ifndef TESTS_HTTP_RIG_H
@@ -64,10 +64,10 @@ static int rig_arg(const struct sf_http_req *req) {
 static int rig_big(struct sf_http_req *req) {
 	int n = rig_arg(req);
 	for (int i = 0; i < n; i++) sf_buf_char(&req->out, (char)('a' + i % 23));
-	if (sf_str_starts(req->path, SF_STR("/bigjson"))) sf_http_add(req, "ETag", SF_STR("\"abc\""));
-	req->type =
-		sf_str_starts(req->path, SF_STR("/bigjson")) ? SF_STR("application/json") : SF_STR("image/png");
-	req->status = 200;
+	bool json = sf_str_starts(req->path, SF_STR("/bigjson"));
+	sf_http_add(req, "ETag", SF_STR("\"abc\""));
+	req->type = json ? SF_STR("application/json") : SF_STR("image/png");
+	req->status = sf_http_not_modified(req, SF_STR("\"abc\"")) ? 304 : 200;
 	return 0;
 }
 
