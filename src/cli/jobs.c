@@ -64,6 +64,7 @@ static int check_state(struct sf_str state) {
 static int read_filter(int *argc, char **argv, struct asked *a) {
 	struct sf_job_filter *f = &a->filter;
 	a->yes = cli_take_flag(argc, argv, "--yes");
+	f->idle_ticks = cli_take_flag(argc, argv, "--ticks");
 	a->json = cli_take_flag(argc, argv, "--json");
 	a->service = cli_take_value(argc, argv, "--service");
 	int code = take_text(argc, argv, "--state", &f->state, &a->any);
@@ -214,6 +215,7 @@ static int check(const struct asked *q) {
 		return cli_wrong("jobs %s takes %s, not a filter as well", q->what,
 						 is_counts ? "all there are" : "one job");
 	if (q->paged && !is_list) return cli_wrong("--before and --limit are for jobs list");
+	if (q->filter.idle_ticks && !is_list) return cli_wrong("--ticks is for jobs list");
 	if (q->yes && !acts) return cli_wrong("--yes is for jobs retry, discard and cancel");
 	return 0;
 }

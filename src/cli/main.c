@@ -34,7 +34,8 @@ static const struct cli_command commands[] = {
 	{ "jobs", cli_jobs, "list | counts | show ID | retry | discard | cancel [ID] [filter] [--json]",
 	  "look at the queue and steer it",
 	  "  list      the newest first, 50 of them; --limit N other than that (1000 at most), --before ID the "
-	  "next page\n"
+	  "next page;\n"
+	  "            runs of schedules that had nothing to do only with --ticks or their --kind\n"
 	  "  counts    by kind and state, and how long queues have been behind\n"
 	  "  show      one job with its payload, result and error\n"
 	  "  retry     run a job now that is dead, cancelled or waits\n"

@@ -48,6 +48,8 @@ struct sf_cron {
 	const char *kind, *payload; /* JSON text, NULL: {} */
 	enum sf_catchup catchup;
 };
+/* The handler of a schedule's kind sets a result (sf_job_result) when it has found something to do, and none else: lists of jobs
+ * leave out the ticks without one. */
 
 /* ---- enqueuing ------------------------------------------------------------------------------------------ */
 
@@ -169,6 +171,9 @@ struct sf_job_filter {                       /* absent: p NULL or 0 */
 	int64_t from, to;                        /* created_at */
 	int64_t before;                          /* id: the page before it (keyset); 0: the newest */
 	int64_t limit;                           /* 0: 50 */
+	/* In lists: also ticks of schedules that are done and had nothing to do, which is told by a result that they do not have. They
+	 * are a few a minute for ever, and left out unless this or `kind` asks for them. */
+	bool idle_ticks;
 };
 /* ~ Newest first. *next: `before` of the next page, 0: this was the last. A page may hold fewer than it could, even none,
  * and not be the last: each looks at so many jobs and no more. */

@@ -111,7 +111,7 @@ static int run_tick(struct scheduler *s, struct sf_arena *a, const struct sf_cro
 	if (!err) err = jobs_q_schedule_tick(tx, &in, &changed);
 	if (!err && !changed) err = SF_ECONFLICT;
 	if (!err && tick) {
-		/* a kind that is unique does not begin a tick while the one before still runs */
+		/* lists know a tick by the "cron:" of its key (view.sql); a kind that is unique does not begin a tick while the one before still runs */
 		struct sf_str key = k->row->unique == SF_JOB_UNIQUE_LIVE
 								? sf_arena_printf(a, "cron:%s", c->name)
 								: sf_arena_printf(a, "cron:%s:%lld", c->name, (long long)tick);

@@ -97,6 +97,7 @@ static int list_over(struct sf_dbh *h, const struct sf_job_filter *f, int64_t n,
 									  .queue = f->queue,
 									  .error = sf_jobs__pattern(sf_dbh_arena(h), f->error),
 									  .state = f->state,
+									  .idle = f->idle_ticks || f->kind.p,
 									  .n = n };
 	int err = jobs_q_over_floor(h, &(struct jobs_q_over_floor_in) { .before = in.before }, &edge);
 	if (err && err != SF_ENOTFOUND) return err;

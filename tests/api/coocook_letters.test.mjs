@@ -35,6 +35,8 @@ onEachEngine(describe, after, 'letters', (engine) => {
     assert.equal(cancels.find((r) => r.status === 200).body.refunded_amount, b.total_price);
     await quiet();
     for (const to of [guest.email, chef.user.email]) assert.deepEqual(await mails(to), { booking_created: 1, booking_paid: 1, booking_cancelled: 1 });
+    const { jobs } = (await s.get('/api/ops/jobs?kind=coocook.letters&state=done', { token: admin })).body;
+    assert.ok(jobs.some((j) => j.result?.letters > 0), 'a run that found letters says so');
   });
 
   test('a booking with a key that is sent again is told once, one that is refused to nobody, one without news not at all', async () => {

@@ -83,6 +83,37 @@ onEachEngine(describe, after, 'jobs', (engine) => {
     assert.equal((await bulk({ action: 'delete' })).status, 400);
   });
 
+  test('runs of schedules that had nothing to do are left out of lists, unless they are asked for', async () => {
+    const list = async (query) => (await s.get(`/api/ops/jobs?limit=200&${query}`, { token: admin })).body.jobs;
+    const ticks = async () => (await list('kind=platform.prune&state=done')).filter((j) => j.key === 'cron:platform.prune');
+    /** The schedule's tick, due at once; the job that came of it. */
+    const tick = async () => {
+      const had = (await ticks()).length;
+      await onDatabase(s, `UPDATE job_schedules SET next_at = ${(Date.now() - 1000) * 1000} WHERE name = 'platform.prune'`);
+      const [newest] = await until(async () => { const all = await ticks(); return all.length > had && all; }, { what: 'the tick to be done' });
+      return newest;
+    };
+    await tick(); // whatever there was
+    const idle = await tick();
+    await onDatabase(s, "INSERT INTO revoked_tokens (jti, expires_at, revoked_at) VALUES ('over', '2020-01-01 00:00:00', '2020-01-01 00:00:00')");
+    const busy = await tick();
+    assert.deepEqual([idle.result, busy.result], [null, { removed: 1 }]);
+    const [plain] = await addJobs(s); // of the same kind, but no schedule's
+    await done(plain);
+    const shown = (jobs) => [idle.id, busy.id, plain].map((id) => jobs.some((j) => j.id === id));
+    for (const query of ['', 'state=done', 'ticks=false', 'queue=upkeep']) assert.deepEqual(shown(await list(query)), [false, true, true], query);
+    for (const query of ['ticks=true', 'state=done&ticks=true', 'kind=platform.prune', 'kind=platform.prune&state=done']) assert.deepEqual(shown(await list(query)), [true, true, true], query);
+    assert.equal((await s.get('/api/ops/jobs?ticks=perhaps', { token: admin })).status, 400);
+    await onDatabase(s, `UPDATE job_history SET state = 'dead', error = 'no luck' WHERE id = ${idle.id}`);
+    assert.deepEqual(shown(await list('')), [true, true, true], 'one that failed is told');
+    await onDatabase(s, `UPDATE job_history SET state = 'done' WHERE id = ${idle.id}`);
+    const printed = async (...args) => shown(JSON.parse((await cli('list', '--json', '--limit', '1000', ...args)).stdout));
+    assert.deepEqual(await printed(), [false, true, true]);
+    assert.deepEqual(await printed('--ticks'), [true, true, true]);
+    assert.deepEqual(await printed('--kind', 'platform.prune'), [true, true, true]);
+    assert.equal((await cli('counts', '--ticks')).code, 2);
+  });
+
   test('a long queue is not counted but estimated; what is over stays exact', async () => {
     const before = (await s.get('/api/ops/jobs/counts', { token: admin })).body.counts;
     assert.ok(before.every((c) => c.estimated === false));

@@ -1,6 +1,7 @@
 // The operations page: who may see it, the queue with its filters, retry and bulk, and that it fits and can be read.
 import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { onDatabase } from '../lib/coocook.mjs';
 import { until } from '../lib/proc.mjs';
 import { DESK, HOOK, PHONE, onDemo } from './browser.mjs';
 
@@ -59,6 +60,46 @@ describe('operations', () => {
     await p.page.getByLabel('State', { exact: true }).selectOption('');
     await p.hasText('Choose a state to act on all of its jobs.');
     for (const name of ['Retry all', 'Cancel all', 'Discard all']) assert.equal(await p.button(name).count(), 0, name);
+    await p.leave();
+  });
+
+  test('on a phone a job is two lines, and the page is not long, whatever the schedules do', async () => {
+    const now = Date.now() * 1000;
+    const history = (from, n, kind, key, error) => onDatabase(server, `WITH RECURSIVE i(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM i WHERE n < ${n - 1})
+      INSERT INTO job_history (id, kind, queue, priority, run_at, state, attempts, max_attempts, crashes, payload, job_key, owner_user, progress, error, created_at, started_at, finished_at)
+      SELECT ${from} + n, '${kind}', 'default', 5, ${now}, '${error ? 'dead' : 'done'}', 1, 20, 0, '{}', ${key ? `'cron:${key}'` : 'NULL'}, 0, 0, ${error ? `'${error}'` : 'NULL'}, ${now}, ${now}, ${now} FROM i`);
+    await history(1000, 30, 'email.batch', null, 'the mail server has said at some length why it would not take this mail today, nor tomorrow');
+    await history(1100, 30, 'email.send', null);
+    await history(1200, 90, 'coocook.letters', 'coocook.letters');
+    const p = await browser.person({ viewport: PHONE });
+    await p.signIn('admin@softfactory.com', 'admin123');
+    await p.open('/ops');
+    const rows = p.page.getByRole('button', { name: /^[a-z]+\.[a-z]+ \d+$/ });
+    const isShort = async () => {
+      assert.equal(await rows.count(), 15);
+      const heights = await p.page.locator('.table--brief tbody tr').evaluateAll((all) => all.map((tr) => Math.round(tr.getBoundingClientRect().height)));
+      assert.ok(Math.max(...heights) <= 72, `rows of ${heights} px`);
+      const { height } = await p.page.locator('#app').boundingBox();
+      assert.ok(height <= 3 * PHONE.height, `${height} px`);
+    };
+    assert.deepEqual([...new Set(await rows.allTextContents())].slice(0, 2), ['email.send 1129', 'email.send 1128'], 'no tick among them');
+    await isShort();
+    await p.page.getByRole('button', { name: 'Show them' }).click();
+    await rows.filter({ hasText: 'coocook.letters 1289' }).waitFor();
+    assert.match(p.page.url(), /ticks=true/);
+    await p.fits('ticks');
+    await p.page.getByRole('button', { name: 'Fold them away' }).click();
+    await rows.filter({ hasText: 'email.send 1129' }).waitFor();
+    for (const id of [1114, 1029]) { // page after page
+      await p.button('Older jobs').click();
+      await rows.filter({ hasText: String(id) }).waitFor();
+      await p.settled();
+    }
+    await isShort();
+    await p.fits('jobs that have failed');
+    await p.open('/ops?kind=coocook.letters');
+    await rows.filter({ hasText: 'coocook.letters 1289' }).waitFor(); // named, it is shown
+    assert.equal(await p.page.getByText('folded away').count(), 0);
     await p.leave();
   });
 

@@ -52,14 +52,15 @@ FROM jobs WHERE id < :before AND id >= :floor AND created_at >= :from_ AND creat
     AND (:state IS NULL OR CASE WHEN state = 'ready' AND run_at > :now THEN 'scheduled' ELSE state END = :state)
 ORDER BY id DESC LIMIT :n;
 
--- name: over_list :many state NULL: any
--- in: before int, floor int, from_ int, until int, kind text?, queue text?, error text?, state text?, n int
+-- name: over_list :many state NULL: any. idle 0: without the ticks of schedules (by their key, see schedule.c) that found nothing to do
+-- in: before int, floor int, from_ int, until int, kind text?, queue text?, error text?, state text?, idle int, n int
 -- out: id int, kind text, queue text, state text, priority int, run_at int, attempts int, max_attempts int, payload text, job_key text?, owner_user int, progress int, progress_text text?, error text?, result text?, created_at int, started_at int, finished_at int
 SELECT id, kind, queue, state, priority, run_at, attempts, max_attempts, payload, job_key, owner_user, progress,
     progress_text, error, result, created_at, started_at, finished_at
 FROM job_history WHERE id < :before AND id >= :floor AND created_at >= :from_ AND created_at < :until AND (:kind IS NULL OR kind = :kind)
     AND (:queue IS NULL OR queue = :queue) AND (:error IS NULL OR error @ilike :error ESCAPE '!')
     AND (:state IS NULL OR state = :state)
+    AND (:idle = 1 OR state <> 'done' OR result IS NOT NULL OR job_key IS NULL OR substr(job_key, 1, 5) <> 'cron:')
 ORDER BY id DESC LIMIT :n;
 
 -- name: failed_list :many dead or cancelled, by an index of their own

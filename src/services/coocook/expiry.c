@@ -35,12 +35,14 @@ out:
 
 int coocook__expire(struct sf_job *j) {
 	struct sf_db *db = sf_app_db(sf_job_context(j), "coocook");
-	size_t n = BATCH;
+	size_t n = BATCH, all = 0;
 	int err = 0;
 	while (!err && n == BATCH) {
 		struct sf_arena *a = sf_arena_new(0);
 		err = batch(db, a, &n);
+		if (!err) all += n;
 		sf_arena_free(a);
 	}
+	if (all) sf_job_result(j, sf_arena_printf(sf_job_arena(j), "{\"expired\":%zu}", all));
 	return err;
 }

@@ -189,12 +189,14 @@ out:
 }
 
 int coocook__letters(struct sf_job *j) {
-	size_t n = BATCH;
+	size_t n = BATCH, all = 0;
 	int err = 0;
 	while (!err && n == BATCH) {
 		struct sf_arena *a = sf_arena_new(0);
 		err = batch(sf_job_context(j), a, &n);
+		if (!err) all += n;
 		sf_arena_free(a);
 	}
+	if (all) sf_job_result(j, sf_arena_printf(sf_job_arena(j), "{\"letters\":%zu}", all));
 	return err;
 }

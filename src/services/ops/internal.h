@@ -19,6 +19,7 @@ struct ops_jobs_query {
 	struct ops_filter filter;
 	struct sf_oint before;
 	int64_t limit;
+	bool ticks;
 };
 struct ops_bulk_body {
 	struct sf_str service;

@@ -71,7 +71,7 @@ int ops_job_list(struct sf_req *r) {
 	struct sf_job_view *v;
 	size_t n;
 	int64_t next;
-	f.before = q->before.has ? q->before.v : 0, f.limit = q->limit;
+	f.before = q->before.has ? q->before.v : 0, f.limit = q->limit, f.idle_ticks = q->ticks;
 	struct sf_dbh *h;
 	int err = database(r, q->service, &h);
 	if (!err) err = sf_job_list(h, &f, &v, &n, &next);

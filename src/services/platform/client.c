@@ -70,14 +70,19 @@ int platform_users_of(const struct sf_app *app, struct sf_dbh *tx, const char *s
 int platform__prune(struct sf_job *j) {
 	struct sf_dbh *h = sf_db_auto(sf_app_db(sf_job_context(j), "platform"), sf_job_arena(j), SF_READ_PRIMARY,
 								  "platform prune");
-	int64_t now = sf_time_now();
-	int err = platform_q_prune_refresh(h, &(struct platform_q_prune_refresh_in) { .now = now }, NULL);
-	if (!err) err = platform_q_prune_revoked(h, &(struct platform_q_prune_revoked_in) { .now = now }, NULL);
-	if (!err) err = platform_q_prune_sessions(h, &(struct platform_q_prune_sessions_in) { .now = now }, NULL);
+	int64_t now = sf_time_now(), n[5] = { 0 };
+	int err = platform_q_prune_refresh(h, &(struct platform_q_prune_refresh_in) { .now = now }, &n[0]);
+	if (!err) err = platform_q_prune_revoked(h, &(struct platform_q_prune_revoked_in) { .now = now }, &n[1]);
+	if (!err)
+		err = platform_q_prune_sessions(h, &(struct platform_q_prune_sessions_in) { .now = now }, &n[2]);
 	struct platform_q_prune_otps_in codes = { .cutoff = now - SF_DAY_USEC };
-	if (!err) err = platform_q_prune_otps(h, &codes, NULL);
+	if (!err) err = platform_q_prune_otps(h, &codes, &n[3]);
 	struct platform_q_prune_failures_in failures = { .cutoff = now - PLATFORM_LOCK_USEC };
-	return err ? err : platform_q_prune_failures(h, &failures, NULL);
+	if (!err) err = platform_q_prune_failures(h, &failures, &n[4]);
+	int64_t all = n[0] + n[1] + n[2] + n[3] + n[4];
+	if (all)
+		sf_job_result(j, sf_arena_printf(sf_job_arena(j), "{\"removed\":%lld}", (long long)all));
+	return err;
 }
 
 /* ~ Puts into this host's memory what was revoked since an instant, by whichever host, or by `softfactory user`. */

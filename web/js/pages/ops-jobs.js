@@ -1,6 +1,6 @@
 // The queue: how many jobs of each kind and state there are, a filtered list, one job, and acting on one or on all.
 import { useEffect, useState } from 'preact/hooks';
-import { html } from '../lib/html.js';
+import { cx, html } from '../lib/html.js';
 import { ApiError, get, post } from '../lib/api.js';
 import { ago, count, lasting, plural, time } from '../lib/format.js';
 import { useAction, useEvery, useResource, useSettled } from '../lib/resource.js';
@@ -25,6 +25,8 @@ const ACTIONS = {
   discard: { verb: () => 'Discard', did: (one) => `${one ? 'is' : 'are'} discarded`, states: ['scheduled', 'ready', 'retrying', 'dead'] },
 };
 const allowed = (state) => Object.entries(ACTIONS).filter(([, a]) => a.states.includes(state));
+/* A page of the list: what a phone shows on two screens or three. */
+const rows = () => (matchMedia('(max-width: 46rem)').matches ? 15 : 25);
 const HOUR = 3_600_000;
 const SINCE = { '1h': ['Last hour', HOUR], '24h': ['Last 24 hours', 24 * HOUR], '7d': ['Last 7 days', 168 * HOUR] };
 
@@ -117,9 +119,13 @@ const NAMES = { state: 'state', kind: 'kind', error: 'error with', from: 'added 
 
 function Row({ job: j, onOpen }) {
   return html`<tr><th scope="row"><button type="button" class="ops__open" onClick=${onOpen}>${j.kind} ${j.id}</button></th>
-    <td data-label="State"><${State} state=${j.state} /></td><td data-label="Attempts">${count(j.attempts)} of ${count(j.max_attempts)}</td>
-    <td data-label="Added">${when(j.created_at)}</td><td data-label="Error" class="ops__text">${j.error ?? '–'}</td></tr>`;
+    <td class="table__mark"><${State} state=${j.state} /></td><td data-label="Run">${count(j.attempts)} of ${count(j.max_attempts)}</td>
+    <td>${when(j.created_at)}</td><td class=${cx('table__rest', !j.error && 'table__none')}><span>${j.error ?? '–'}</span></td></tr>`;
 }
+
+/* Runs of schedules that found nothing to do: some a minute, for ever. The server leaves them out unless they are asked for. */
+const Ticks = ({ ticks, onToggle }) => html`<p class="ops__note">Runs of schedules that had nothing to do are ${ticks ? 'listed as well' : 'folded away'}.${' '}
+  <button type="button" class="link-button" aria-pressed=${ticks ? 'true' : 'false'} onClick=${onToggle}>${ticks ? 'Fold them away' : 'Show them'}</button></p>`;
 
 function List({ page: { jobs, next }, before, change }) {
   const older = next && html`<${Button} onClick=${() => change({ before: next }, { keepScroll: false })}>${jobs.length ? 'Older jobs' : 'Look further back'}<//>`;
@@ -128,7 +134,7 @@ function List({ page: { jobs, next }, before, change }) {
   if (!jobs.length)
     return html`<${Empty} icon="pulse" title=${next ? 'None so far' : 'No such jobs'}>
       <p>${next ? 'None among those looked at; there are older ones.' : before ? 'Nothing older passes this filter.' : 'Nothing of this filter is in the queue or was lately.'}</p>${paging}<//>`;
-  return html`<div class="table-card"><table class="table table--stack"><caption class="visually-hidden">Jobs, the newest first</caption>
+  return html`<div class="table-card"><table class="table table--brief"><caption class="visually-hidden">Jobs, the newest first</caption>
       <thead><tr><th scope="col">Job</th><th scope="col">State</th><th scope="col">Attempts</th><th scope="col">Added</th><th scope="col">Error</th></tr></thead>
       <tbody>${jobs.map((j) => html`<${Row} key=${j.id} job=${j} onOpen=${() => change({ job: j.id })} />`)}</tbody>
     </table></div>${paging}`;
@@ -145,11 +151,11 @@ function useErrorFilter(error, change) {
 
 export function Jobs() {
   const [params, change] = useQuery();
-  const { state, kind, error, since, before, job } = params;
+  const { state, kind, error, since, before, job, ticks } = params;
   const [text, setText] = useErrorFilter(error, change);
   const filter = () => Object.fromEntries(Object.entries({ state, kind, error, from: SINCE[since] && new Date(Date.now() - SINCE[since][1]).toISOString() }).filter(([, v]) => v));
   const counts = useResource((signal) => get(`${JOBS}/counts`, null, { signal }), []);
-  const list = useResource((signal) => get(JOBS, { ...filter(), before, limit: 25 }, { signal }), [state, kind, error, since, before]);
+  const list = useResource((signal) => get(JOBS, { ...filter(), before, ticks, limit: rows() }, { signal }), [state, kind, error, since, before, ticks]);
   const anew = () => { counts.reload(); list.reload(); };
   useEvery(LOOK_MS, () => {
     if (!counts.error) counts.refresh();
@@ -170,5 +176,6 @@ export function Jobs() {
     <${Loaded} resource=${list} skeleton=${html`<${Skeleton} shape="row" count=${5} />`} title="The jobs did not load">
       ${(page) => html`<${List} page=${page} before=${before} change=${change} />`}
     <//>
+    ${!kind && (!state || state === 'done') ? html`<${Ticks} ticks=${ticks} onToggle=${() => choose({ ticks: ticks ? null : 'true' })} />` : null}
     ${job ? html`<${Detail} id=${Number(job)} onClose=${() => change({ job: null })} onDone=${anew} />` : null}`;
 }

@@ -55,12 +55,12 @@ export function Mails() {
     <${Loaded} resource=${list} skeleton=${html`<${Skeleton} shape="row" count=${5} />`} title="The mails did not load">
       ${(data) => (data.mails.length ? html`
         <div class="ops__bulk"><p role="status">${plural(data.total, 'mail')}, kept here because no mail server is set</p><${AsOf} at=${list.at} still=${page !== 1} /></div>
-        <div class="table-card"><table class="table table--stack"><caption class="visually-hidden">Mails, the newest first</caption>
+        <div class="table-card"><table class="table table--brief"><caption class="visually-hidden">Mails, the newest first</caption>
           <thead><tr><th scope="col">Subject</th><th scope="col">To</th><th scope="col">Kind</th><th scope="col">Written</th></tr></thead>
           <tbody>${data.mails.map((m) => html`<tr key=${m.id}>
             <th scope="row"><button type="button" class="ops__open" onClick=${() => change({ mail: m.id })}>${m.subject}</button></th>
-            <td data-label="To" class="ops__text">${m.to}</td><td data-label="Kind"><span class="badge badge--plain">${sort(m.template)}</span></td>
-            <td data-label="Written"><span title=${time(m.created_at)}>${ago(m.created_at)}</span></td></tr>`)}</tbody>
+            <td class="table__rest"><span>${m.to}</span></td><td class="table__mark"><span class="badge badge--plain">${sort(m.template)}</span></td>
+            <td><span title=${time(m.created_at)}>${ago(m.created_at)}</span></td></tr>`)}</tbody>
         </table></div>
         <${Pager} page=${page} pages=${data.pages} href=${href} label="Pages of mails" />`
         : data.total ? html`<${Empty} icon="send" title="Nothing on this page"><p>There are fewer mails than that.</p><a class="button" href=${href(1)}>To the newest</a><//>`

@@ -18,9 +18,9 @@ const TONES = { ready: 'confirmed', starting: 'pending', draining: 'pending', ba
 function Process({ process: p }) {
   const stands = p.idle_seconds >= STILL_S;
   return html`<tr><th scope="row">${p.name}</th><td data-label="Pid">${p.pid || '–'}</td>
-    <td data-label="State"><span class=${`badge badge--${stands ? 'dead' : TONES[p.status] ?? 'plain'}`}><span class="badge__dot" aria-hidden="true"></span>${stands
+    <td class="table__mark"><span class=${`badge badge--${stands ? 'dead' : TONES[p.status] ?? 'plain'}`}><span class="badge__dot" aria-hidden="true"></span>${stands
       ? `took or ended nothing for ${lasting(p.idle_seconds)}` : p.status}</span></td>
-    <td data-label="Started">${p.pid ? html`<span title=${time(p.started_at)}>${ago(p.started_at)}</span>` : '–'}</td>
+    <td>${p.pid ? html`<span title=${time(p.started_at)}>${ago(p.started_at)}</span>` : '–'}</td>
     <td data-label="Restarts">${count(p.restarts)}</td></tr>`;
 }
 
@@ -29,7 +29,7 @@ function Processes() {
   useEvery(LOOK_MS, () => { if (!list.error) list.refresh(); });
   return html`<${Loaded} resource=${list} skeleton=${html`<${Skeleton} shape="row" count=${5} />`} title="The processes did not load">
     ${(data) => html`<div class="ops__bulk"><p>${plural(data.total_count, 'process', 'processes')} of this instance</p><${AsOf} at=${list.at} /></div>
-      <div class="table-card"><table class="table table--stack"><caption class="visually-hidden">Processes</caption>
+      <div class="table-card"><table class="table table--brief"><caption class="visually-hidden">Processes</caption>
         <thead><tr><th scope="col">Process</th><th scope="col">Pid</th><th scope="col">State</th><th scope="col">Started</th><th scope="col">Restarts</th></tr></thead>
         <tbody>${data.processes.map((p) => html`<${Process} key=${`${p.name} ${p.pid}`} process=${p} />`)}</tbody>
       </table></div>`}
@@ -40,7 +40,7 @@ export default function Ops() {
   const [params, change] = useQuery();
   const first = useLocation().path === '/ops/outbox' ? 'mails' : 'jobs';
   const tab = TABS.some(([t]) => t === params.tab) ? params.tab : first;
-  const choose = (t) => change({ tab: t === first ? null : t, page: null, state: null, kind: null, error: null, since: null, before: null, job: null, to: null, mail: null });
+  const choose = (t) => change({ tab: t === first ? null : t, page: null, state: null, kind: null, error: null, since: null, before: null, ticks: null, job: null, to: null, mail: null });
   const panel = { jobs: Jobs, mails: Mails, processes: Processes }[tab];
   return html`<div class="wrap page ops">
     <header class="page-head"><h1>Operations</h1><p>What the platform does behind its requests.</p></header>
