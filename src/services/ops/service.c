@@ -47,7 +47,8 @@ static const struct sf_field jobs_in[] = {
 		  .help = "`next` of the page before"),
 	SF_IN(struct ops_jobs_query, limit, SF_F_INT, .min = 1, .max = 200, .fallback = "50"),
 	SF_IN(struct ops_jobs_query, ticks, SF_F_BOOL, .fallback = "false",
-		  .help = "true: also runs of schedules that are done and had nothing to do, which have no result; without it "
+		  .help = "true: also runs of schedules that are done and had nothing to do, which have no result; "
+				  "without it "
 				  "they are left out unless `kind` names theirs"),
 	{ 0 },
 };

@@ -80,8 +80,7 @@ int platform__prune(struct sf_job *j) {
 	struct platform_q_prune_failures_in failures = { .cutoff = now - PLATFORM_LOCK_USEC };
 	if (!err) err = platform_q_prune_failures(h, &failures, &n[4]);
 	int64_t all = n[0] + n[1] + n[2] + n[3] + n[4];
-	if (all)
-		sf_job_result(j, sf_arena_printf(sf_job_arena(j), "{\"removed\":%lld}", (long long)all));
+	if (all) sf_job_result(j, sf_arena_printf(sf_job_arena(j), "{\"removed\":%lld}", (long long)all));
 	return err;
 }
 

@@ -22,8 +22,8 @@ int crypto_pwhash(unsigned char *const out, unsigned long long n, const char *co
 	work.argon2 += passes * (memory / 1024);
 	return 0;
 }
-int EVP_PBE_scrypt(const char *password, size_t password_n, const unsigned char *salt, size_t salt_n, uint64_t n,
-				   uint64_t r, uint64_t p, uint64_t memory, unsigned char *key, size_t key_n) {
+int EVP_PBE_scrypt(const char *password, size_t password_n, const unsigned char *salt, size_t salt_n,
+				   uint64_t n, uint64_t r, uint64_t p, uint64_t memory, unsigned char *key, size_t key_n) {
 	(void)password, (void)password_n, (void)salt, (void)salt_n, (void)memory;
 	answer(key, key_n);
 	work.scrypt += n * r * p;
