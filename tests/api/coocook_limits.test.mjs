@@ -194,6 +194,7 @@ onEachEngine(describe, after, 'limits of bookings', (engine) => {
     assert.equal((await turn(agreed, chef, 'confirmed')).status, 200);
     assert.equal((await pay(waits, guest)).status, 200);
     assert.deepEqual(await places(chef, s, await subscriber(s)), [true, true, true, true, true, true, true]);
+    await mails(chef.user.email, 3); // while there is somebody to tell
 
     await setActive(chef.user, false);
     assert.deepEqual(await places(chef, s, await subscriber(s)), [false, false, false, false, false, true, false], 'the other chef of the cuisine is there');
