@@ -200,7 +200,7 @@ onEachEngine(describe, after, 'telegram', (engine) => {
   test('whose account is closed is told nothing, also of what was on its way; the link stands when it is opened again', async () => {
     const user = await s.user(), here = ++chat;
     await answer(here, (await code(user)).command);
-    const send = (text) => runJob(s, 'telegram.send', { queue: 'telegram', payload: { user: user.id, text } });
+    const send = (text) => runJob(s, 'telegram.send', { queue: 'telegram', lane: 'telegram/telegram.send', payload: { user: user.id, text } });
     const active = (value) => onDatabase(s, `UPDATE users SET is_active = ${value} WHERE id = ${user.id}`);
     await active(false);
     await send('on its way');

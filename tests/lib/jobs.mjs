@@ -10,10 +10,10 @@ export async function addJobs(server, n = 1, { owner = 0, runAt = Date.now(), ke
   return rows.map(([id]) => Number(id)).filter(Boolean);
 }
 
-/** Runs one job, now, and waits for its end. */
-export async function runJob(server, kind, { queue = 'default', payload = {} } = {}) {
+/** Runs one job, now, and waits for its end. A kind with a limit has a lane of its own, `queue/kind`. */
+export async function runJob(server, kind, { queue = 'default', lane = queue, payload = {} } = {}) {
   const [[id]] = await onDatabase(server, `INSERT INTO jobs (kind, queue, lane, priority, run_at, max_attempts, payload, created_at)
-    VALUES ('${kind}', '${queue}', '${queue}', 5, ${Date.now() * 1000}, 3, '${JSON.stringify(payload)}', ${Date.now() * 1000}) RETURNING id`);
+    VALUES ('${kind}', '${queue}', '${lane}', 5, ${Date.now() * 1000}, 3, '${JSON.stringify(payload)}', ${Date.now() * 1000}) RETURNING id`);
   const ended = () => onDatabase(server, `SELECT state FROM job_history WHERE id = ${id}`);
   const [[state]] = await until(async () => { const rows = await ended(); return rows.length && rows; }, { what: `the end of ${kind}` });
   if (state !== 'done') throw new Error(`${kind} ended ${state}`);
