@@ -179,11 +179,13 @@ static size_t value_room(const struct sf_field *f) {
 	case SF_F_EMAIL:
 	case SF_F_URL: return (size_t)max * CHARACTER;
 	case SF_F_ENUM: return strlen(f->choices) * CHARACTER;
+	case SF_F_ZONE: return (size_t)SF_ZONE_NAME_MAX * CHARACTER;
 	case SF_F_INTS: return f->max ? (size_t)f->max * NUMBER : 0;
 	case SF_F_INT:
 	case SF_F_FLOAT:
 	case SF_F_BOOL:
 	case SF_F_TIME:
+	case SF_F_WHEN:
 	case SF_F_DATE: return NUMBER;
 	default: return 0;
 	}

@@ -123,7 +123,6 @@ size_t sf_utf8_len(struct sf_str s); /* code points of valid UTF-8 */
 /* Length in bytes of the control character at p (p < end), 0 when there is none: C0, DEL, C1, the line and paragraph separators
  * (U+2028, U+2029), and the characters that turn the direction of the text after them (U+202A to U+202E, U+2066 to U+2069). */
 size_t sf_utf8_control(const char *p, const char *end);
-bool sf_utf8_one_line(struct sf_str s); /* valid UTF-8 without control characters, as names are */
 
 /* ---- arena ---------------------------------------------------------------------------------- */
 

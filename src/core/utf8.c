@@ -32,12 +32,6 @@ size_t sf_utf8_control(const char *text, const char *end) {
 	return turns ? 3 : 0;
 }
 
-bool sf_utf8_one_line(struct sf_str s) {
-	for (size_t i = 0; i < s.n; i++)
-		if (sf_utf8_control(s.p + i, s.p + s.n)) return false;
-	return sf_utf8_valid(s);
-}
-
 size_t sf_utf8_len(struct sf_str s) {
 	size_t n = 0;
 	for (size_t i = 0; i < s.n; i++) n += !sf_core__utf8_tail((unsigned char)s.p[i]);

@@ -36,7 +36,7 @@ onEachEngine(describe, after, 'chefs', (engine) => {
     assert.equal(r.body.pages, Math.ceil(r.body.total / 12));
     assert.match(r.headers['cache-control'], /^public, max-age=300,/);
     assert.deepEqual(Object.keys(r.body.chefs[0]).sort(),
-      ['bio', 'cuisine_type', 'id', 'location', 'name', 'price_per_session', 'rating', 'rating_count']);
+      ['bio', 'cuisine_type', 'id', 'location', 'name', 'price_per_session', 'rating', 'rating_count', 'time_zone']);
     const cuisines = (await call('GET', '/cuisines')).body;
     assert.ok(cuisines.length >= 10);
     assert.equal(cuisines.reduce((n, c) => n + c.chefs, 0), r.body.total);

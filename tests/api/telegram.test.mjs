@@ -182,7 +182,7 @@ onEachEngine(describe, after, 'telegram', (engine) => {
       assert.equal(last(theirs), last(ours));
     };
     await told(2, '김손님 has asked chef 최셰프 for a booking.');
-    assert.equal(last(ours).split('\n')[1], `Booking ${b.id}: ${day(22)} 01:00 (time of Korea), 2 h, ${b.total_price} KRW`);
+    assert.equal(last(ours).split('\n')[1], `Booking ${b.id}: ${day(22)} 01:00, 2 h, ${b.total_price} KRW`);
     assert.equal((await s.request('PUT', path, { token: chef.user.token, body: { status: 'confirmed' } })).status, 200);
     await told(3, 'The booking of 김손님 with chef 최셰프 is confirmed.');
     assert.equal((await s.post(`${path}/pay`, { amount: b.total_price }, { token: guest.token })).status, 200);

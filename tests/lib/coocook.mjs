@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { exec } from './proc.mjs';
 import { sql } from './pg.mjs';
 
-/** YYYY-MM-DD, `days` from today in UTC. */
-export const day = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
+/** YYYY-MM-DD, `days` from today in Seoul, where chefs are unless they say another zone. */
+export const day = (days) => new Date(Date.now() + 9 * 3_600_000 + days * 86_400_000).toISOString().slice(0, 10);
 
 /** Runs SQL on the server's database, whichever engine it is (for what no route can do). */
 export async function onDatabase(server, text) {

@@ -48,10 +48,10 @@ class Browser {
   launch(...more) {
     return chromium.launch({ executablePath: CHROMIUM, args: [...ARGS, ...more] });
   }
-  /** A person: own cookies, own storage, one page. large: letters of 200 %. */
-  async person({ viewport = DESK, dark = false, large = false } = {}) {
+  /** A person: own cookies, own storage, one page, and a clock of their own. large: letters of 200 %. */
+  async person({ viewport = DESK, dark = false, large = false, zone = 'Asia/Seoul' } = {}) {
     if (large) this.large ??= await this.launch(LARGE);
-    const context = await (large ? this.large : this.usual).newContext({ viewport, colorScheme: dark ? 'dark' : 'light', baseURL: this.server.url, locale: 'en-US', reducedMotion: 'reduce' });
+    const context = await (large ? this.large : this.usual).newContext({ viewport, colorScheme: dark ? 'dark' : 'light', baseURL: this.server.url, locale: 'en-US', timezoneId: zone, reducedMotion: 'reduce' });
     const page = await context.newPage();
     page.setDefaultTimeout(60_000); // how long a test waits for what never comes; a busy machine takes its time
     return new Person(context, page, this.server);

@@ -6,10 +6,11 @@ import { webcrypto } from 'node:crypto';
 import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { Build } from '../../tools/web.mjs';
-import { freeHours, freeOn, hourAt, hourOf, mayComplete, mayPay, mayReview, place, remark, roomFrom, span, startTime } from '../../web/js/lib/booking.js';
+import { freeHours, freeOn, hourAt, mayComplete, mayPay, mayReview, place, remark, roomFrom, span, startTime } from '../../web/js/lib/booking.js';
+import { browserZone, hoursOf, instantOf, isRepeated, readerZone, setReaderZone, wallOf, zoneNote } from '../../web/js/lib/zone.js';
 import { normal, pageAddress } from '../../web/js/lib/address.js';
 import { ApiError, keyKeeper, retryAfterSeconds } from '../../web/js/lib/api.js';
-import { addDays, addMonths, money, weekday } from '../../web/js/lib/format.js';
+import { addDays, addMonths, dayOfYear, money, weekday } from '../../web/js/lib/format.js';
 import { exampleOf, operationsByTag, rowsOf, typeWords } from '../../web/js/lib/openapi.js';
 import { isReturn } from '../../web/js/routes.js';
 import { weeksOf } from '../../web/js/ui/calendar.js';
@@ -18,25 +19,66 @@ import { tempDir } from '../lib/proc.mjs';
 
 globalThis.crypto ??= webcrypto; // Node 18 has it under this name only
 
-describe('hours, in UTC and where the meal is', () => {
+describe('zones: instants, wall times, hours of days', () => {
+  const H = 3_600_000;
+  const iso = (ms) => (ms === null ? null : startTime(ms));
   test('an evening in Seoul is a morning in UTC', () => {
-    assert.equal(startTime(hourAt('2099-03-01', 18)), '2099-03-01T09:00:00Z');
-    assert.equal(startTime(hourAt('2099-03-01', 8)), '2099-02-28T23:00:00Z');
-    assert.deepEqual(place(hourOf('2099-02-28T23:00:00Z')), { day: '2099-03-01', hour: 8 });
+    assert.equal(iso(hoursOf('Asia/Seoul', '2099-03-01')[18]), '2099-03-01T09:00:00Z');
+    assert.equal(iso(hoursOf('Asia/Seoul', '2099-03-01')[8]), '2099-02-28T23:00:00Z');
+    assert.deepEqual(place('Asia/Seoul', Date.parse('2099-02-28T23:00:00Z')), { day: '2099-03-01', hour: 8 });
+    assert.equal(iso(hoursOf('Asia/Kolkata', '2026-11-22')[18]), '2026-11-22T12:30:00Z');
   });
-  test('free hours of two UTC days make one local day', () => {
-    const free = freeHours({ days: [{ date: '2099-02-28', available_hours: [22, 23] }, { date: '2099-03-01', available_hours: [0, 1, 9] }] });
+  test('a day on which clocks change: what is skipped has no instant, what comes twice has its first', () => {
+    const spring = hoursOf('America/New_York', '2026-03-08');
+    assert.deepEqual([1, 2, 3].map((h) => iso(spring[h])), ['2026-03-08T06:00:00Z', null, '2026-03-08T07:00:00Z']);
+    const autumn = hoursOf('America/New_York', '2026-11-01');
+    assert.deepEqual([0, 1, 2].map((h) => iso(autumn[h])), ['2026-11-01T04:00:00Z', '2026-11-01T05:00:00Z', '2026-11-01T07:00:00Z']);
+    assert.equal(isRepeated('America/New_York', autumn[1] + H), true);
+    assert.equal(isRepeated('America/New_York', autumn[1]), false);
+    assert.deepEqual([1, 2, 3].map((h) => iso(hoursOf('Australia/Lord_Howe', '2026-10-04')[h])), ['2026-10-03T14:30:00Z', null, '2026-10-03T16:00:00Z']);
+    assert.deepEqual([0, 1].map((h) => iso(hoursOf('America/Santiago', '2026-09-06')[h])), [null, '2026-09-06T04:00:00Z']);
+  });
+  test('wall times there and back, around every change of a few years', () => {
+    for (const zone of ['America/New_York', 'Australia/Lord_Howe', 'America/Santiago', 'Europe/London', 'Asia/Seoul', 'Africa/Casablanca'])
+      for (let at = Date.UTC(2026, 0); at < Date.UTC(2028, 0); at += 12 * H) {
+        if (wallOf(zone, at + 12 * H) - wallOf(zone, at) === 12 * H) continue;
+        for (let ms = at - 2 * H; ms < at + 15 * H; ms += H / 4) {
+          const first = instantOf(zone, wallOf(zone, ms));
+          assert.ok(first <= ms && wallOf(zone, first) === wallOf(zone, ms), `${zone} ${new Date(ms).toISOString()}`);
+          assert.equal(isRepeated(zone, ms), first !== ms);
+        }
+      }
+  });
+  test('free hours of an answer, by its zone; the second of an hour that comes twice is as free as the first', () => {
+    const free = freeHours({ time_zone: 'Asia/Seoul', days: [{ date: '2099-03-01', available_hours: [7, 8, 9, 10, 18] }] });
     assert.deepEqual(freeOn('2099-03-01', free), [7, 8, 9, 10, 18]);
-    assert.equal(roomFrom(hourAt('2099-03-01', 7), free), 4);
-    assert.equal(roomFrom(hourAt('2099-03-01', 18), free), 1);
+    assert.deepEqual(freeOn('2099-03-02', free), []);
+    assert.equal(roomFrom(hourAt('2099-03-01', 7, free), free), 4);
+    assert.equal(roomFrom(hourAt('2099-03-01', 18, free), free), 1);
+    const twice = freeHours({ time_zone: 'America/New_York', days: [{ date: '2099-11-01', available_hours: [0, 1, 2, 4] }] });
+    assert.equal(roomFrom(hourAt('2099-11-01', 0, twice), twice), 4);
+    assert.equal(roomFrom(hourAt('2099-11-01', 2, twice), twice), 1);
   });
   test('hours that have begun are not offered', () => {
-    const past = new Date(Date.now() - 3_600_000).toISOString().slice(0, 10);
-    const hours = Array.from({ length: 24 }, (_, h) => h);
-    for (const h of freeHours({ days: [{ date: past, available_hours: hours }] })) assert.ok(h * 3_600_000 > Date.now());
+    const past = new Date(Date.now() - H).toISOString().slice(0, 10);
+    const free = freeHours({ time_zone: 'UTC', days: [{ date: past, available_hours: Array.from({ length: 24 }, (_, h) => h) }] });
+    for (const at of free.at) assert.ok(at > Date.now());
   });
-  test('a booking over midnight', () => {
-    assert.match(span({ starts_at: '2099-03-01T13:00:00Z', duration_hours: 4 }), /Mar 1, 22:00–02:00$/);
+  test('a booking in words: the reader\'s clocks, named where the chef or the browser has others', () => {
+    const b = { starts_at: '2099-03-01T13:00:00Z', duration_hours: 4, time_zone: 'Asia/Seoul' };
+    const note = (zone) => (zone === browserZone() && zone === 'Asia/Seoul' ? '' : ` (${zone})`);
+    setReaderZone('Asia/Seoul');
+    assert.equal(span(b), `Sun, Mar 1, 22:00–02:00${note('Asia/Seoul')}`);
+    setReaderZone('America/New_York');
+    assert.equal(span(b), 'Sun, Mar 1, 08:00–12:00 (America/New_York)');
+    assert.equal(span({ ...b, starts_at: '2099-03-01T03:00:00Z' }), 'Sat, Feb 28, 22:00–02:00 (America/New_York)');
+    assert.equal(dayOfYear('2099-03-01T03:00:00Z'), 'Feb 28, 2099');
+    assert.equal(dayOfYear('2099-03-01'), 'Mar 1, 2099');
+    assert.equal(zoneNote('Asia/Calcutta', 'Asia/Kolkata'), browserZone() === 'Asia/Calcutta' ? '' : ' (Asia/Calcutta)');
+    setReaderZone('Nowhere/Known');
+    assert.match(span(b), /13:00–17:00 \(Nowhere\/Known\)$/, 'a zone that the browser does not know');
+    setReaderZone(null);
+    assert.equal(readerZone(), browserZone());
   });
 });
 

@@ -2,17 +2,18 @@
 #include "core/config.h"
 #include "services/coocook/internal.h"
 
-int64_t coocook__last_day(int64_t now) {
-	return coocook_last_day(now, sf_config_int("BOOKING_HORIZON") * 1000);
+int64_t coocook__last_day(const struct sf_zone *z, int64_t now) {
+	return coocook_last_day(z, now, sf_config_int("BOOKING_HORIZON") * 1000);
 }
 
-int coocook__busy(struct sf_dbh *h, int64_t chef, struct coocook_span window, struct coocook_span **out,
-				  size_t *n) {
+int coocook__calendar(struct sf_dbh *h, int64_t chef, const struct sf_zone *z, struct coocook_span window,
+					  struct coocook_calendar *out) {
+	struct coocook_span whole = coocook_whole_days(z, window);
 	struct coocook_q_slots_in in = {
 		.chef_id = chef,
-		.early = window.from - SF_DAY_USEC,
-		.from = window.from,
-		.to = window.to,
+		.early = whole.from - SF_DAY_USEC,
+		.from = whole.from,
+		.to = whole.to,
 	};
 	struct sf_rows rows;
 	int err = coocook_q_slots(h, &in, &rows);
@@ -22,54 +23,49 @@ int coocook__busy(struct sf_dbh *h, int64_t chef, struct coocook_span window, st
 		const struct coocook_q_slots_row *slot = SF_ROW(rows, coocook_q_slots, i);
 		busy[i] = (struct coocook_span) { slot->starts_at, slot->ends_at };
 	}
-	*out = busy, *n = rows.n;
+	*out = (struct coocook_calendar) { z, busy, rows.n };
 	return 0;
 }
 
 /* One day: its free hours as a list, 0 to 23. */
-static void write_day(struct sf_json *j, int64_t day, const struct coocook_span *free, size_t n) {
-	int64_t start = sf_date_start(day), end = sf_date_start(day + 1);
+static void write_day(struct sf_json *j, const struct coocook_calendar *c, int64_t day, int64_t from,
+					  int64_t last) {
+	int hours[COOCOOK_MAX_HOURS];
+	size_t n = day <= last ? coocook_hours(c, day, from, hours) : 0;
 	sf_json_obj(j);
 	sf_json_key(j, "date");
 	sf_json_date(j, day);
 	sf_json_key(j, "available_hours");
 	sf_json_arr(j);
-	for (size_t i = 0; i < n; i++) {
-		int64_t from = free[i].from > start ? free[i].from : start, to = free[i].to < end ? free[i].to : end;
-		for (int64_t at = from; at < to; at += COOCOOK_HOUR) sf_json_int(j, (at - start) / COOCOOK_HOUR);
-	}
+	for (size_t i = 0; i < n; i++) sf_json_int(j, hours[i]);
 	sf_json_arr_end(j);
 	sf_json_obj_end(j);
 }
 
 int coocook_availability(struct sf_req *r) { /* 404 no chef, 400 more than 90 days */
 	const struct coocook_days_query *q = sf_req_query(r);
-	int64_t now = sf_req_now(r), last = coocook__last_day(now), from = q->from.v, to = q->to.v;
+	int64_t now = sf_req_now(r), from = q->from.v, to = q->to.v;
 	const char *why = NULL;
-	int err = coocook_days(q->from.has, &from, q->to.has, &to, sf_date_of(now), &why);
-	if (err) return sf_fail(r, err, "to", "%s", why);
 	struct sf_dbh *h = sf_req_db(r);
 	struct coocook_q_chef_get_row chef;
-	err = coocook_q_chef_get(h, &(struct coocook_q_chef_get_in) { .id = sf_path_int(r, "id") }, &chef);
+	int err = coocook_q_chef_get(h, &(struct coocook_q_chef_get_in) { .id = sf_path_int(r, "id") }, &chef);
 	if (err) return err;
-
-	struct coocook_span window = { sf_date_start(from), sf_date_start((to < last ? to : last) + 1) };
-	struct coocook_span *busy = NULL;
-	size_t n = 0;
-	err = coocook__busy(h, chef.id, window, &busy, &n);
+	const struct sf_zone *z = sf_zone_of(chef.time_zone);
+	int64_t last = coocook__last_day(z, now);
+	err = coocook_days(q->from.has, &from, q->to.has, &to, sf_zone_day(z, now), &why);
+	if (err) return sf_fail(r, err, "to", "%s", why);
+	struct coocook_calendar c;
+	err = coocook__calendar(h, chef.id, z, coocook_days_span(z, from, to < last ? to : last), &c);
 	if (err) return err;
-	struct coocook_span *free = sf_arena_alloc(sf_req_arena(r), (n + 1) * sizeof(*free));
-	if (window.from < now) window.from = now < window.to ? now : window.to; /* what is over is not free */
-	n = window.from < window.to ? coocook_free(busy, n, window, free) : 0;
 
 	struct sf_json *j = sf_reply_json(r, 200);
 	sf_json_obj(j);
-	sf_json_add(j, SF_KV("chef_id", chef.id));
+	sf_json_add(j, SF_KV("chef_id", chef.id), SF_KV("time_zone", sf_zone_name(z)));
 	sf_json_key(j, "last_day");
 	sf_json_date(j, last);
 	sf_json_key(j, "days");
 	sf_json_arr(j);
-	for (int64_t day = from; day <= to; day++) write_day(j, day, free, n);
+	for (int64_t day = from; day <= to; day++) write_day(j, &c, day, now, last);
 	sf_json_arr_end(j);
 	sf_json_obj_end(j);
 	return 0;

@@ -133,6 +133,9 @@ int coocook_chef_get(struct sf_req *r) { /* 404 also when deactivated */
 
 int coocook_chef_create(struct sf_req *r) { /* 400 when the user is a chef already */
 	const struct coocook_chef_body *body = sf_req_body(r);
+	const struct sf_zone *own = NULL;
+	int err = body->time_zone.p ? 0 : sf_req_zone(r, &own);
+	if (err) return err;
 	struct coocook_q_chef_add_in in = {
 		.user_id = sf_req_caller(r)->user,
 		.name = body->name,
@@ -141,11 +144,12 @@ int coocook_chef_create(struct sf_req *r) { /* 400 when the user is a chef alrea
 		.location = body->location,
 		.price_per_session = body->price_per_session,
 		.popularity = coocook_popularity(0, 0),
+		.time_zone = own ? sf_zone_name(own) : body->time_zone,
 		.created_at = sf_req_now(r),
 	};
 	struct coocook_q_chef_add_row row;
 	struct sf_dbh *tx = NULL;
-	int err = sf_req_begin(r, &tx);
+	err = sf_req_begin(r, &tx);
 	if (err) goto out;
 	err = coocook_q_chef_add(tx, &in, &row);
 	if (err == SF_EDUP) err = sf_fail(r, SF_EINVAL, NULL, "You have a chef profile already.");
@@ -168,6 +172,7 @@ int coocook_chef_change(
 		.cuisine_type = body->cuisine_type,
 		.location = body->location,
 		.price_per_session = body->price_per_session,
+		.time_zone = body->time_zone,
 		.is_active = body->is_active,
 	};
 	int64_t changed = 0;

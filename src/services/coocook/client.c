@@ -16,6 +16,7 @@ int coocook_next_bookings(struct sf_req *r, int64_t user, struct coocook_next *o
 										 .starts_at = b->starts_at,
 										 .hours = b->duration_hours,
 										 .chef = b->chef_name,
+										 .time_zone = b->time_zone,
 										 .status = b->status };
 	}
 	*n = rows.n;

@@ -8,7 +8,7 @@ struct sf_req;
 
 struct coocook_next {
 	int64_t id, starts_at /* instant */, hours;
-	struct sf_str chef, status; /* in the request's arena */
+	struct sf_str chef, status, time_zone; /* time_zone: of where it takes place; in the request's arena */
 };
 /* ~ A guest's bookings that are not over and not cancelled, the soonest first: at most `most`, *n of them. */
 SF_MUSTCHECK

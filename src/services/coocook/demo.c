@@ -94,7 +94,7 @@ static void add_booking(struct demo *d, const struct entry *e) {
 	int64_t asked = pending ? d->now - e->day * COOCOOK_HOUR / 2 : start - 9 * SF_DAY_USEC,
 			reviewed = end + 20 * COOCOOK_HOUR;
 	char day[16];
-	sf_date_format(sf_date_of(start), day);
+	sf_date_format(sf_zone_day(sf_zone_of(SF_STR(SF_ZONE_DEFAULT)), start), day);
 	sf_json_obj(j);
 	sf_json_add(j, SF_KV("owner", owner_of(e->chef)), SF_KV("guest", e->guest),
 				SF_KV("day", (const char *)day), SF_KV("hours", e->hours), SF_KV("status", e->status),

@@ -4,6 +4,7 @@
 
 #include "app/app.h"
 #include "coocook.q.h"
+#include "services/coocook/hours.h"
 #include "services/coocook/rules.h"
 
 struct sf_job;
@@ -27,16 +28,17 @@ struct coocook_bookings_query {
 	struct sf_str status; /* p NULL: all */
 };
 struct coocook_chef_body {
-	struct sf_str name, cuisine_type, location, bio;
+	struct sf_str name, cuisine_type, location, bio, time_zone;
 	int64_t price_per_session;
 };
 struct coocook_chef_change_body { /* what is absent stays */
-	struct sf_str name, cuisine_type, location, bio;
+	struct sf_str name, cuisine_type, location, bio, time_zone;
 	struct sf_oint price_per_session, is_active;
 };
 struct coocook_booking_body {
 	int64_t chef_id, duration_hours;
-	struct sf_str booking_date, special_requests;
+	struct sf_when booking_date;
+	struct sf_str special_requests;
 };
 struct coocook_status_body {
 	struct sf_str status;
@@ -75,15 +77,15 @@ const struct sf_query *coocook__hide_last(struct sf_arena *a, const struct sf_qu
 int coocook__reply_chefs(struct sf_req *r, const struct sf_rows *rows);
 
 /* The last day that can be booked now: BOOKING_HORIZON from now. */
-int64_t coocook__last_day(int64_t now);
+int64_t coocook__last_day(const struct sf_zone *z, int64_t now);
 /* ~ The names of n users, in one statement; p NULL of whom nobody is found for, and of all when they cannot be asked for: an answer is
  * not refused for the want of a name. h: a handle on CooCook's database. */
 void coocook__names(struct sf_req *r, struct sf_dbh *h, const int64_t *users, size_t n, struct sf_str *out);
 struct sf_str coocook__name(struct sf_req *r, struct sf_dbh *h, int64_t user); /* ~ of one */
-/* ~ The chef's booked time that meets the window, in order, in the handle's arena. */
+/* ~ What the chef has booked on the days of z that the window meets, in the handle's arena. */
 SF_MUSTCHECK
-int coocook__busy(struct sf_dbh *h, int64_t chef, struct coocook_span window, struct coocook_span **out,
-				  size_t *n);
+int coocook__calendar(struct sf_dbh *h, int64_t chef, const struct sf_zone *z, struct coocook_span window,
+					  struct coocook_calendar *out);
 /* ~ Locks a booking for this transaction and tells who asks: SF_ENOTFOUND unless its guest or its chef. */
 SF_MUSTCHECK
 int coocook__lock_booking(struct sf_req *r, struct sf_dbh *tx, int64_t id,

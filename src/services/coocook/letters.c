@@ -8,7 +8,7 @@
  * when to look. It is due after the last of those that rely on it has committed, so it sees their letters, unless our
  * clock is more than SLACK_USEC behind the database's, or we die before the job is added: then the next one finds them,
  * and the schedule adds one a minute. */
-#include "core/time.h"
+#include "core/zone.h"
 #include "jobs/jobs.h"
 #include "loop/loop.h"
 #include "services/coocook/internal.h"
@@ -19,7 +19,6 @@
 #define BATCH      200 /* letters of one transaction */
 #define SOON_USEC  (SF_USEC / 10)
 #define SLACK_USEC (SF_USEC / 50)
-#define KOREA_USEC (INT64_C(9) * 3600 * SF_USEC) /* where the meals are cooked; UTC+9 all year */
 
 enum { GUEST, CHEF, SIDES };
 enum { FACTS = 7 }; /* the fields of a booking's templates, and the end */
@@ -132,23 +131,27 @@ static struct mail mail_of(struct letter *l) {
 										SF_KV("duration_hours", l->b->duration_hours),
 										SF_KV("total_price", l->b->total_price),
 										{ 0 } };
-	struct mail m = { .template = l->event->template, .to = l->to, .data = l->facts };
+	struct mail m = {
+		.template = l->event->template, .to = l->to, .data = l->facts, .place = l->b->time_zone
+	};
 	memcpy(l->facts, facts, sizeof facts);
 	for (int i = 0; i < SIDES; i++)
 		if (l->who[i].id && l->who[i].is_active)
-			l->to[m.nto++] =
-				(struct mail_to) { .email = l->who[i].email, .name = l->who[i].name, .user = l->who[i].id };
+			l->to[m.nto++] = (struct mail_to) { .email = l->who[i].email,
+												.name = l->who[i].name,
+												.time_zone = l->who[i].time_zone,
+												.user = l->who[i].id };
 	return m;
 }
 
-static struct sf_str message_of(struct sf_arena *a, const struct letter *l) {
-	char at[32];
+/* As a reader in that zone is told. */
+static struct sf_str message_of(struct sf_arena *a, const struct letter *l, struct sf_str zone) {
 	struct sf_str guest = sf_arena_line(a, guest_of(l)), chef = sf_arena_line(a, l->b->chef_name);
-	sf_time_format_sql(l->b->starts_at + KOREA_USEC, at); /* its first 16 characters go to the minute */
-	return sf_arena_printf(a,
-						   "%s" SF_PRI "%s" SF_PRI "%s\nBooking %lld: %.16s (time of Korea), %d h, %lld KRW",
+	struct sf_str at = sf_zone_text(a, zone, l->b->time_zone, l->b->starts_at);
+	return sf_arena_printf(a, "%s" SF_PRI "%s" SF_PRI "%s\nBooking %lld: " SF_PRI ", %d h, %lld KRW",
 						   l->event->before, SF_ARG(guest), l->event->between, SF_ARG(chef), l->event->after,
-						   (long long)l->b->id, at, (int)l->b->duration_hours, (long long)l->b->total_price);
+						   (long long)l->b->id, SF_ARG(at), (int)l->b->duration_hours,
+						   (long long)l->b->total_price);
 }
 
 /* ~ Adds the jobs that tell both sides. */
@@ -159,9 +162,9 @@ static int tell(const struct sf_app *app, struct sf_dbh *tx, struct letter *l, s
 	size_t nnotes = 0;
 	for (size_t i = 0; i < n; i++) {
 		mails[i] = mail_of(&l[i]);
-		struct sf_str text = message_of(a, &l[i]);
 		for (size_t k = 0; k < mails[i].nto; k++)
-			notes[nnotes++] = (struct telegram_note) { .user = l[i].to[k].user, .text = text };
+			notes[nnotes++] = (struct telegram_note) { .user = l[i].to[k].user,
+													   .text = message_of(a, &l[i], l[i].to[k].time_zone) };
 	}
 	int err = mail_send_all(tx, mails, n);
 	return err ? err : telegram_notify(app, tx, "coocook", notes, nnotes);

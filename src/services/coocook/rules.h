@@ -1,14 +1,8 @@
-/* rules: what CooCook decides, as pure functions: no I/O, no clock. Instants are µs, days count from 1970-01-01,
- * both UTC; a chef's day is a UTC day and is booked in whole hours. */
+/* rules: what CooCook decides, as pure functions: no I/O, no clock. When a chef can be booked: hours.h. */
 #ifndef SF_SERVICES_COOCOOK_RULES_H
 #define SF_SERVICES_COOCOOK_RULES_H
 
 #include "core/core.h"
-#include "core/time.h"
-
-#define COOCOOK_HOUR      (INT64_C(3600) * SF_USEC)
-#define COOCOOK_MAX_HOURS 24
-#define COOCOOK_MAX_DAYS  90 /* of one availability answer */
 
 /* ---- status ---------------------------------------------------------------------------------- */
 
@@ -26,40 +20,6 @@ int64_t coocook_expires(int64_t created, int64_t ttl, int64_t starts);
 #define COOCOOK_PRIOR_SUM 40
 double coocook_popularity(int64_t rating_sum, int64_t rating_count);
 double coocook_rating(int64_t rating_sum, int64_t rating_count); /* mean, two decimals; 0 without reviews */
-
-/* ---- time ------------------------------------------------------------------------------------- */
-
-struct coocook_span { /* [from, to) */
-	int64_t from, to;
-};
-
-/* When a guest wants the chef: a day whose first free hours will do, or an hour to start at. */
-struct coocook_when {
-	int64_t day;
-	bool exact;
-	struct coocook_span window; /* where the booking may lie; exact: window.from is its start */
-};
-/* The last day that can be booked: the one in which now + horizon (µs) lies. */
-int64_t coocook_last_day(int64_t now, int64_t horizon);
-/* Reads `booking_date`: YYYY-MM-DD, or a date-time on the hour. SF_EINVAL with *why, a phrase such as "must not be in the past", for
- * anything else and for what is over: a day before today, an hour that has begun. Whether it is too far ahead is the caller's to look. */
-SF_MUSTCHECK
-int coocook_when(struct sf_str text, int64_t now, struct coocook_when *out, const char **why);
-
-/* busy: sorted by `from`, not overlapping. First start of `hours` free hours in a row within the window. */
-bool coocook_first_free(const struct coocook_span *busy, size_t n, struct coocook_span window, int64_t hours,
-						int64_t *start);
-/* Up to max starts, one after the other, as coocook_first_free finds them; returns how many. */
-size_t coocook_next_free(const struct coocook_span *busy, size_t n, struct coocook_span window, int64_t hours,
-						 int64_t *starts, size_t max);
-/* The free parts of the window, whole hours; out holds n + 1. Returns how many. */
-size_t coocook_free(const struct coocook_span *busy, size_t n, struct coocook_span window,
-					struct coocook_span *out);
-
-/* First and last day of an availability answer. Absent bounds: today, and 30 days in all. SF_EINVAL with *why, a phrase about `to`,
- * when to < from or the range is over COOCOOK_MAX_DAYS. */
-SF_MUSTCHECK
-int coocook_days(bool has_from, int64_t *from, bool has_to, int64_t *to, int64_t today, const char **why);
 
 /* ---- search ----------------------------------------------------------------------------------- */
 

@@ -33,7 +33,8 @@ static const struct sf_field search_in[] = {
 	{ 0 },
 };
 static const struct sf_field days_in[] = {
-	SF_IN(struct coocook_days_query, from, SF_F_DATE, .help = "first day; today when absent"),
+	SF_IN(struct coocook_days_query, from, SF_F_DATE,
+		  .help = "first day where the chef is; today when absent"),
 	SF_IN(struct coocook_days_query, to, SF_F_DATE, .help = "last day, at most 90 in all; 30 when absent"),
 	{ 0 },
 };
@@ -55,6 +56,8 @@ static const struct sf_field chef_in[] = {
 	SF_IN(struct coocook_chef_body, price_per_session, SF_F_INT, .required = true, .max = MAX_WON,
 		  .help = "an hour, in won", .example = "120000"),
 	SF_IN(struct coocook_chef_body, bio, SF_F_TEXT, .multiline = true, .max = 2000),
+	SF_IN(struct coocook_chef_body, time_zone, SF_F_ZONE,
+		  .help = "by whose clocks days and hours are; the caller's when absent"),
 	{ 0 },
 };
 static const struct sf_field chef_change_in[] = {
@@ -64,15 +67,18 @@ static const struct sf_field chef_change_in[] = {
 	SF_IN(struct coocook_chef_change_body, price_per_session, SF_F_INT, .max = MAX_WON,
 		  .help = "an hour, in won"),
 	SF_IN(struct coocook_chef_change_body, bio, SF_F_TEXT, .multiline = true, .max = 2000),
+	SF_IN(struct coocook_chef_change_body, time_zone, SF_F_ZONE,
+		  .help = "bookings that were made keep their instants, their zone and their day"),
 	SF_IN(struct coocook_chef_change_body, is_active, SF_F_BOOL,
 		  .help = "true brings a deactivated profile back"),
 	{ 0 },
 };
 static const struct sf_field booking_in[] = {
 	SF_IN(struct coocook_booking_body, chef_id, SF_F_INT, .required = true, .min = 1, .max = MAX_ID),
-	SF_IN(struct coocook_booking_body, booking_date, SF_F_TEXT, .required = true, .min = 10, .max = 35,
-		  .help = "YYYY-MM-DD: the first hours free that UTC day; or a date-time on the hour to start then",
-		  .example = "\"2027-03-01T18:00:00Z\""),
+	SF_IN(struct coocook_booking_body, booking_date, SF_F_WHEN, .required = true,
+		  .help = "YYYY-MM-DD: the first hours free that day where the chef is; or a date-time to start "
+				  "then, on the hour there",
+		  .example = "\"2027-03-01T18:00:00+09:00\""),
 	SF_IN(struct coocook_booking_body, duration_hours, SF_F_INT, .required = true, .min = 1,
 		  .max = COOCOOK_MAX_HOURS, .example = "3"),
 	SF_IN(struct coocook_booking_body, special_requests, SF_F_TEXT, .multiline = true, .max = 2000),
@@ -103,10 +109,12 @@ static const struct sf_field review_in[] = {
 		SF_OUT(cuisine_type, SF_F_TEXT, .required = true), SF_OUT(location, SF_F_TEXT, .required = true),    \
 		SF_OUT(price_per_session, SF_F_INT, .required = true, .help = "an hour, in won"),                    \
 		SF_OUT(rating, SF_F_FLOAT, .required = true, .help = "mean of all reviews; 0 without any"),          \
-		SF_OUT(rating_count, SF_F_INT, .required = true)
+		SF_OUT(rating_count, SF_F_INT, .required = true),                                                    \
+		SF_OUT(time_zone, SF_F_ZONE, .required = true, .help = "of the chef's days and hours")
 /* what a guest and a chef see alike of a booking */
 #define BOOKING_FIELDS                                                                                       \
-	SF_OUT(booking_date, SF_F_DATE, .required = true, .help = "the UTC day it starts"),                      \
+	SF_OUT(booking_date, SF_F_DATE, .required = true, .help = "the day it starts in time_zone"),             \
+		SF_OUT(time_zone, SF_F_ZONE, .required = true, .help = "the chef's when it was booked"),             \
 		SF_OUT(starts_at, SF_F_TIME, .required = true), SF_OUT(ends_at, SF_F_TIME, .required = true),        \
 		SF_OUT(duration_hours, SF_F_INT, .required = true), SF_OUT(total_price, SF_F_INT, .required = true), \
 		SF_OUT(status, SF_F_ENUM, .required = true, .choices = STATUSES),                                    \
@@ -156,11 +164,13 @@ static const struct sf_field cuisine_out[] = {
 static const struct sf_field day_out[] = {
 	SF_OUT(date, SF_F_DATE, .required = true),
 	SF_OUT(available_hours, SF_F_INTS, .required = true,
-		   .help = "hours of the UTC day that are free, 0 to 23"),
+		   .help = "hours of the chef's day that are free, 0 to 23: those that clocks there do not show are "
+				   "not, of one that comes twice the first is meant"),
 	{ 0 },
 };
 static const struct sf_field availability_out[] = {
 	SF_OUT(chef_id, SF_F_INT, .required = true),
+	SF_OUT(time_zone, SF_F_ZONE, .required = true, .help = "the chef's: of the days and hours"),
 	SF_OUT(last_day, SF_F_DATE, .required = true, .help = "the last day that can be booked now"),
 	SF_OUT(days, SF_F_ARRAY, .required = true, .sub = day_out),
 	{ 0 },

@@ -1,11 +1,10 @@
 /* answer: what the bot answers to a command. */
-#include "core/time.h"
+#include "core/zone.h"
 #include "services/coocook/client.h"
 #include "services/platform/client.h"
 #include "services/telegram/internal.h"
 
 #define BOOKINGS_SHOWN 5
-#define KOREA_USEC     (INT64_C(9) * 3600 * SF_USEC) /* where the meals are cooked; UTC+9 all year */
 
 #define HELP                                                                                                 \
 	"/bookings: your next bookings\n"                                                                        \
@@ -18,19 +17,21 @@
 
 static int bookings(struct sf_req *r, int64_t user, struct sf_str *text) {
 	struct coocook_next next[BOOKINGS_SHOWN];
+	struct platform_user who;
+	struct sf_arena *a = sf_req_arena(r);
 	size_t n = 0;
 	struct sf_buf b;
-	int err = coocook_next_bookings(r, user, next, BOOKINGS_SHOWN, &n);
+	int err = platform_user(r, user, &who);
+	if (!err) err = coocook_next_bookings(r, user, next, BOOKINGS_SHOWN, &n);
 	if (err) return err;
 	if (n == 0) return *text = SF_STR("You have no bookings ahead."), 0;
-	sf_buf_init(&b, sf_req_arena(r));
-	sf_buf_cstr(&b, "Your next bookings (times of Korea):");
+	sf_buf_init(&b, a);
+	sf_buf_cstr(&b, "Your next bookings:");
 	for (size_t i = 0; i < n; i++) {
-		char at[32];
-		struct sf_str chef = sf_arena_line(sf_req_arena(r), next[i].chef);
-		sf_time_format_sql(next[i].starts_at + KOREA_USEC, at); /* its first 16 characters go to the minute */
-		sf_buf_printf(&b, "\n%.16s, %d h: " SF_PRI ", " SF_PRI, at, (int)next[i].hours, SF_ARG(chef),
-					  SF_ARG(next[i].status));
+		struct sf_str chef = sf_arena_line(a, next[i].chef);
+		struct sf_str at = sf_zone_text(a, who.time_zone, next[i].time_zone, next[i].starts_at);
+		sf_buf_printf(&b, "\n" SF_PRI ", %d h: " SF_PRI ", " SF_PRI, SF_ARG(at), (int)next[i].hours,
+					  SF_ARG(chef), SF_ARG(next[i].status));
 	}
 	*text = sf_buf_view(&b);
 	return 0;

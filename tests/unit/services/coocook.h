@@ -71,10 +71,10 @@ __attribute__((format(printf, 2, 3))) static inline const char *path(struct worl
 	va_end(ap);
 	return sf_arena_cstr(w->a, sf_str(text));
 }
-/* A day from today as YYYY-MM-DD. */
+/* A day from today in Seoul, as YYYY-MM-DD. */
 static inline const char *day(struct world *w, int from_today) {
 	char text[16];
-	sf_date_format(sf_date_of(sf_time_now()) + from_today, text);
+	sf_date_format(sf_zone_day(sf_zone_of(SF_STR("Asia/Seoul")), sf_time_now()) + from_today, text);
 	return sf_arena_cstr(w->a, sf_str(text));
 }
 /* ~ A number out of the database. */

@@ -30,7 +30,7 @@ static void life(struct world *w) {
 	IS(a, 201);
 	int64_t id = int_of(a, "id");
 	assert_int_equal(int_of(a, "total_price"), 360000);
-	assert_string_equal(text_of(a, "starts_at"), path(w, "%sT00:00:00Z", day(w, 7)));
+	assert_string_equal(text_of(a, "starts_at"), path(w, "%sT15:00:00Z", day(w, 6)));
 
 	const char *self = path(w, BOOKINGS "/%lld", (long long)id), *pay = path(w, "%s/pay", self),
 			   *review = path(w, "%s/review", self);
@@ -38,6 +38,7 @@ static void life(struct world *w) {
 	IS(a, 200);
 	assert_string_equal(text_of(a, "status"), "pending");
 	assert_string_equal(text_of(a, "booking_date"), day(w, 7));
+	assert_string_equal(text_of(a, "time_zone"), "Asia/Seoul");
 	assert_null(json_object_get(a.body, "chef_user_id"));
 	IS(GET(w, 3, self), 200);
 	IS(GET(w, 2, self), 404);
@@ -112,18 +113,18 @@ static void refusals(struct world *w) {
 	IS(book(w, 1, chef, day(w, 3), 25), 400);
 	IS(book(w, 1, chef + 1, day(w, 3), 1), 404);
 	IS(book(w, 3, chef, day(w, 3), 1), 400);
-	IS(book(w, 1, chef, path(w, "%sT20:00:00Z", day(w, 3)), 8), 201); /* into the next day */
+	IS(book(w, 1, chef, path(w, "%sT20:00:00", day(w, 3)), 8), 201); /* into the next day */
 	IS(book(w, 1, chef, day(w, 4), 21), 409);
-	struct answer a = book(w, 2, chef, path(w, "%sT02:00:00Z", day(w, 4)), 1);
+	struct answer a = book(w, 2, chef, path(w, "%sT02:00:00+09:00", day(w, 4)), 1);
 	IS(a, 409);
 	assert_null(json_object_get(a.body, "fields"));
 	assert_string_equal(json_string_value(json_array_get(list_of(a, "next_free"), 0)),
-						path(w, "%sT04:00:00Z", day(w, 4)));
+						path(w, "%sT19:00:00Z", day(w, 3)));
 	assert_int_equal(json_array_size(list_of(a, "next_free")), 3);
-	assert_non_null(strstr(text_of(a, "error"), path(w, "Free next: %s 13:00, ", day(w, 4))));
+	assert_non_null(strstr(text_of(a, "error"), path(w, "Free next: %s 04:00, ", day(w, 4))));
 	a = book(w, 1, chef, day(w, 4), 20);
 	IS(a, 201);
-	assert_string_equal(text_of(a, "starts_at"), path(w, "%sT04:00:00Z", day(w, 4)));
+	assert_string_equal(text_of(a, "starts_at"), path(w, "%sT19:00:00Z", day(w, 3)));
 	/* cancelled hours are free again, and a payment is given back */
 	const char *self = path(w, BOOKINGS "/%lld", (long long)int_of(a, "id"));
 	IS(POST(w, 1, path(w, "%s/pay", self), "{\"amount\":2000}"), 200);

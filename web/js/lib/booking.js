@@ -1,61 +1,56 @@
 // What the app knows of bookings: free hours, what a start and a length cost, what may still be done with one.
 //
-// The platform counts in UTC; people count in the time of the place where the meal is cooked, and the chefs cook in
-// Korea. Korea is nine whole hours ahead all year, so an hour is an integer here: hours since 1970 in UTC, `place`
-// turns it into the local day and hour. UTC days and local days begin at different hours; this file is where they meet.
-import { AHEAD_H, addDays, ago, clock, isoDay, shortDay } from './format.js';
+// A chef's days and hours are by the clocks of the chef's time zone; times of a booking are shown by the reader's, with the name of
+// the zone where it is another than the chef's or this browser's. An hour that can be booked is the instant at which it begins, in ms.
+import { ago, dayIn, shortDay } from './format.js';
+import { hoursOf, isRepeated, readerZone, wallOf, zoneNote } from './zone.js';
 
 export const LONGEST = 12; // hours that the panel offers; the platform takes up to 24
 export const FAR_DAYS = 366; // how far ahead the panel goes until the platform has said what the last day is
-export const PLACE = 'Korean time';
 const HOUR_MS = 3_600_000;
 
-export const hourOf = (iso) => Math.floor(Date.parse(iso) / HOUR_MS);
-/** The local day and hour of an hour since 1970. */
-export function place(hour) {
-  const local = new Date((hour + AHEAD_H) * HOUR_MS);
-  return { day: isoDay(local), hour: local.getUTCHours() };
+export const startTime = (ms) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+/** The day and hour there of an instant on the hour. */
+export function place(zone, ms) {
+  const wall = wallOf(zone, ms);
+  return { day: dayIn(zone, ms), hour: new Date(wall).getUTCHours() };
 }
-export const hourAt = (day, hour) => hourOf(`${day}T00:00:00Z`) + hour - AHEAD_H;
-export const startTime = (hour) => `${new Date(hour * HOUR_MS).toISOString().slice(0, 19)}Z`;
-const nextHour = () => Math.floor(Date.now() / HOUR_MS) + 1;
 
-/** The UTC days whose hours make up the local days from..to, and what a booking that runs on needs. */
-export const utcRange = (from, to) => ({ from: laterDay(addDays(from, -1), isoDay(new Date())), to });
-const laterDay = (a, b) => (a > b ? a : b);
-
-/** Free hours since 1970 of an availability answer, without those that have begun. */
-export function freeHours(answer) {
-  const first = nextHour();
-  const free = new Set();
-  for (const { date, available_hours } of answer.days) {
-    const midnight = hourOf(`${date}T00:00:00Z`);
-    for (const h of available_hours) if (midnight + h >= first) free.add(midnight + h);
+/** What is free of an availability answer, without hours that have begun: { zone, at: the instants, on: day → hours 0 to 23 }. */
+export function freeHours({ time_zone: zone, days }) {
+  const free = { zone, at: new Set(), on: new Map() };
+  for (const { date, available_hours } of days) {
+    const starts = hoursOf(zone, date);
+    const hours = available_hours.filter((h) => starts[h] > Date.now());
+    free.on.set(date, hours);
+    for (const h of hours) free.at.add(starts[h]);
   }
   return free;
 }
+export const freeOn = (day, free) => free.on.get(day) ?? [];
+export const hourAt = (day, hour, free) => hoursOf(free.zone, day)[hour];
 
-/** The local hours 0–23 of a day that are free. */
-export const freeOn = (day, free) => Array.from({ length: 24 }, (_, h) => h).filter((h) => free.has(hourAt(day, h)));
-
-/** How many hours in a row are free from `hour` on, at most LONGEST. */
-export function roomFrom(hour, free) {
+/** How many hours in a row are free from an instant on, at most LONGEST. The second of an hour that comes twice has no name, so
+ *  no answer lists it: it is as free as the first. */
+export function roomFrom(start, free) {
   let n = 0;
-  while (n < LONGEST && free.has(hour + n)) n++;
+  const open = (ms) => free.at.has(ms) || (n > 0 && isRepeated(free.zone, ms));
+  while (n < LONGEST && open(start + n * HOUR_MS)) n++;
   return n;
 }
 
 export const priceOf = (chef, hours) => chef.price_per_session * hours;
 
 /* Of bookings as the platform lists them. */
-export const dayOf = (b) => place(hourOf(b.starts_at)).day;
-/** "18:00–21:00" */
-export function times(b) {
-  const { hour } = place(hourOf(b.starts_at));
-  return `${clock(hour)}–${clock(hour + b.duration_hours)}`;
+export const dayOf = (b) => dayIn(readerZone(), Date.parse(b.starts_at));
+const clockIn = (zone, ms) => new Date(wallOf(zone, ms)).toISOString().slice(11, 16);
+/** "Fri, Nov 27, 18:00–21:00" by the clocks of a zone */
+export function spanIn(zone, b) {
+  const start = Date.parse(b.starts_at);
+  return `${shortDay(dayIn(zone, start))}, ${clockIn(zone, start)}–${clockIn(zone, start + b.duration_hours * HOUR_MS)}`;
 }
-/** "Fri, Nov 27, 18:00–21:00" */
-export const span = (b) => `${shortDay(dayOf(b))}, ${times(b)}`;
+/** The same by the reader's, "Fri, Nov 27, 04:00–07:00 (America/New_York)" where the chef or this browser is elsewhere. */
+export const span = (b) => `${spanIn(readerZone(), b)}${zoneNote(readerZone(), b.time_zone)}`;
 
 export const isPaid = (b) => b.payment_status === 'paid';
 export const isOpen = (b) => b.status === 'pending' || b.status === 'confirmed';

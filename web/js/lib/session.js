@@ -1,8 +1,9 @@
 // Who is signed in. The cookie that proves it cannot be read by scripts, so the server is asked; what is shown is what it said last.
 import { createStore, useStore } from './store.js';
-import { ApiError, companion, get, post, put, setSignedOutHandler, whoAmI } from './api.js';
+import { ApiError, companion, post, put, setSignedOutHandler, whoAmI } from './api.js';
 import { currentAddress, navigate } from './router.js';
 import { toast } from './toast.js';
+import { setReaderZone } from './zone.js';
 
 const ASK_AGAIN_MS = 2000;
 const ASK_AGAIN_MAX_MS = 30_000;
@@ -16,6 +17,7 @@ let seen = null; // the companion at that time
 function settle(user) {
   turn++;
   seen = companion();
+  setReaderZone(user?.time_zone ?? null);
   store.set(user ? { status: 'user', user } : { status: 'guest', user: null });
 }
 export const loginAddress = (next = currentAddress()) => `/login?next=${encodeURIComponent(next)}`;
@@ -84,9 +86,9 @@ export const logout = () => leave('/auth/logout');
 /** Signs out on every device, this one too. */
 export const logoutEverywhere = () => leave('/api/auth/logout-all');
 
-export async function rename(name) {
-  await put('/api/auth/me', { name });
-  settle(await get('/api/auth/me'));
+/** Changes what `fields` holds of the profile: name, time_zone, language. */
+export async function saveProfile(fields) {
+  settle(await put('/api/auth/me', fields));
 }
 
 /** Changes the password. That ends every sign-in but this browser's, which is given a new cookie. */

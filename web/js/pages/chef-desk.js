@@ -61,14 +61,14 @@ function Desk({ chef, onChange }) {
       ${tab === 'profile' ? html`<section class="card" aria-label="Your profile">
           <${ProfileForm} chef=${chef} onSaved=${onChange} /><${TakeDown} chef=${chef} onDone=${() => onChange({ id: null })} /></section>`
         : html`<${Loaded} resource=${bookings} skeleton=${html`<${Skeleton} shape="row" count=${4} />`} title="The bookings did not load">
-          ${(list) => html`<${Panel} tab=${tab} list=${list} onChange=${again} />`}
+          ${(list) => html`<${Panel} tab=${tab} list=${list} zone=${chef.time_zone} onChange=${again} />`}
         <//>`}
     <//>`;
 }
 
-function Panel({ tab, list, onChange }) {
+function Panel({ tab, list, zone, onChange }) {
   const card = (b) => html`<li key=${b.id}><${RequestCard} booking=${b} onChange=${onChange} /></li>`;
-  if (tab === 'calendar') return html`<${DeskCalendar} bookings=${list.filter((b) => b.status !== 'cancelled')} card=${card} />`;
+  if (tab === 'calendar') return html`<${DeskCalendar} bookings=${list.filter((b) => b.status !== 'cancelled')} zone=${zone} card=${card} />`;
   if (tab === 'past') {
     const past = list.filter((b) => !isOpen(b));
     if (past.length) return html`<ul class="booking-list">${past.map(card)}</ul>`;

@@ -2,7 +2,7 @@
 import { html, cx } from '../lib/html.js';
 import { get } from '../lib/api.js';
 import { dayOf, span } from '../lib/booking.js';
-import { dayOfYear, fromToday, money, today } from '../lib/format.js';
+import { dayOfYear, fromToday, money } from '../lib/format.js';
 import { useResource } from '../lib/resource.js';
 import { useSession } from '../lib/session.js';
 import { Button } from '../ui/button.js';
@@ -38,7 +38,7 @@ function Product({ product: p }) {
 async function nextBookings(signal) {
   const ask = (status) => get('/api/coocook/bookings', { status, per_page: 50 }, { signal });
   const [pending, confirmed] = await Promise.all([ask('pending'), ask('confirmed')]);
-  return [...pending, ...confirmed].filter((b) => dayOf(b) >= today()).sort((a, b) => a.starts_at.localeCompare(b.starts_at)).slice(0, 4);
+  return [...pending, ...confirmed].filter((b) => Date.parse(b.ends_at) > Date.now()).sort((a, b) => a.starts_at.localeCompare(b.starts_at)).slice(0, 4);
 }
 
 /** open: whether CooCook is among the caller's products; null while that is not known. */

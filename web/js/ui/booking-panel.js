@@ -3,11 +3,12 @@
 import { useMemo, useRef, useState } from 'preact/hooks';
 import { html } from '../lib/html.js';
 import { ApiError, get, keyKeeper, post } from '../lib/api.js';
-import { FAR_DAYS, LONGEST, PLACE, freeHours, freeOn, hourAt, hourOf, place, priceOf, roomFrom, span, startTime, utcRange } from '../lib/booking.js';
+import { FAR_DAYS, LONGEST, freeHours, freeOn, hourAt, place, priceOf, roomFrom, span, spanIn, startTime } from '../lib/booking.js';
 import { addDays, addMonths, clock, day as dayText, hours as hoursText, money, today } from '../lib/format.js';
 import { useAction, useResource } from '../lib/resource.js';
 import { useQuery } from '../lib/router.js';
 import { loginAddress, useSession } from '../lib/session.js';
+import { readerZone, zoneNote } from '../lib/zone.js';
 import { Button } from './button.js';
 import { Calendar } from './calendar.js';
 import { FormError, TextArea } from './field.js';
@@ -16,11 +17,10 @@ import { PayButton } from './pay.js';
 
 const firstOf = (day) => `${day.slice(0, 7)}-01`;
 
-/** The chef's free hours in the month shown, as a resource of a Set; onLast is told the last day that can be booked. */
+/** The chef's free hours in the month shown, and a day more, for what runs on; onLast is told the last day that can be booked. */
 function useMonth(chefId, month, min, max, onLast) {
-  const from = month < min ? min : month;
-  const end = addDays(addMonths(month, 1), -1);
-  const range = utcRange(from, end > max ? max : end);
+  const end = addMonths(month, 1);
+  const range = { from: month < min ? min : month, to: end > max ? max : end };
   return useResource(async (signal) => {
     const answer = await get(`/api/coocook/chefs/${chefId}/availability`, range, { signal, fresh: true });
     onLast(answer.last_day);
@@ -64,14 +64,14 @@ function Length({ value, room, onValue, error }) {
 }
 
 /** Times that would do instead of the one that was taken meanwhile. */
-const Instead = ({ starts, length, onPick }) => html`<div class="instead" role="group" aria-label="Free instead">
-  ${starts.map((at) => html`<button type="button" key=${at} class="hour" onClick=${() => onPick(place(hourOf(at)))}>${span({ starts_at: at, duration_hours: length })}</button>`)}
+const Instead = ({ starts, length, zone, onPick }) => html`<div class="instead" role="group" aria-label="Free instead">
+  ${starts.map((at) => html`<button type="button" key=${at} class="hour" onClick=${() => onPick(place(zone, Date.parse(at)))}>${spanIn(zone, { starts_at: at, duration_hours: length })}</button>`)}
 </div>`;
 
 export function BookingPanel({ chef }) {
   const [params, change] = useQuery();
   const session = useSession();
-  const min = today();
+  const min = today(chef.time_zone);
   const [last, setLast] = useState(null);
   const max = last ?? addDays(min, FAR_DAYS);
   const chosen = /^\d{4}-\d\d-\d\d$/.test(params.day ?? '') && params.day >= min && params.day <= max ? params.day : null;
@@ -83,9 +83,10 @@ export function BookingPanel({ chef }) {
   const keys = useMemo(keyKeeper, []);
   const heading = useRef(null);
 
+  const zone = free.data?.zone ?? chef.time_zone;
   const starts = chosen && free.data ? freeOn(chosen, free.data) : [];
   const hour = params.hour !== undefined && starts.includes(Number(params.hour)) ? Number(params.hour) : null;
-  const room = hour === null ? LONGEST : roomFrom(hourAt(chosen, hour), free.data);
+  const room = hour === null ? LONGEST : roomFrom(hourAt(chosen, hour, free.data), free.data);
   const length = Math.min(Math.max(Number(params.len) || 2, 1), room);
   const set = (parts) => { setError(null); change(parts, { replace: true }); };
 
@@ -96,11 +97,11 @@ export function BookingPanel({ chef }) {
   };
 
   const [busy, book] = useAction(async () => {
-    const ask = { chef_id: chef.id, booking_date: startTime(hourAt(chosen, hour)), duration_hours: length, ...(notes.trim() && { special_requests: notes.trim() }) };
+    const ask = { chef_id: chef.id, booking_date: startTime(hourAt(chosen, hour, free.data)), duration_hours: length, ...(notes.trim() && { special_requests: notes.trim() }) };
     try {
       const answer = await post('/api/coocook/bookings', ask, { key: keys.for(ask) });
       keys.forget();
-      setDone({ ...ask, ...answer, starts_at: ask.booking_date, chef_name: chef.name, status: 'pending', payment_status: 'unpaid' });
+      setDone({ ...ask, ...answer, time_zone: zone, chef_name: chef.name, status: 'pending', payment_status: 'unpaid' });
       setTimeout(() => heading.current?.focus(), 0);
     } catch (err) {
       if (!(err instanceof ApiError)) throw err;
@@ -125,23 +126,24 @@ export function BookingPanel({ chef }) {
   return html`<div class="panel">
     <p class="panel__price"><strong>${money(chef.price_per_session)}</strong> an hour</p>
     <h2 class="panel__title" tabindex="-1" ref=${heading}>Book ${chef.name}</h2>
-    <${Calendar} label="Day of the booking" value=${chosen} month=${month} onMonth=${setMonth} min=${min} max=${max} info=${info} busy=${free.loading}
+    <${Calendar} label="Day of the booking" value=${chosen} month=${month} onMonth=${setMonth} min=${min} max=${max} now=${min} info=${info} busy=${free.loading}
       onValue=${(d) => set({ day: d, hour: null })} />
     ${free.error ? html`<p class="panel__trouble" role="alert">${free.error.message} <button type="button" class="link-button" onClick=${free.reload}>Try again</button></p>` : html`
       <p class="legend" aria-hidden="true"><span class="legend__free">Free</span><span class="legend__few">Few hours</span><span class="legend__full">Full</span></p>`}
     <div aria-live="polite">
-      ${chosen ? html`<p class="panel__day"><strong>${dayText(chosen)}</strong> <span>${PLACE}</span></p>` : html`<p class="panel__hint">Pick a day to see its free hours.</p>`}
+      ${chosen ? html`<p class="panel__day"><strong>${dayText(chosen)}</strong> <span>${zone} time</span></p>` : html`<p class="panel__hint">Pick a day to see its free hours.</p>`}
     </div>
     ${chosen && free.data ? html`
       <${Hours} free=${starts} value=${hour} onValue=${(h) => set({ hour: h })} error=${error?.fields.booking_date} />
       ${hour !== null ? html`
         <${Length} value=${length} room=${room} onValue=${(n) => set({ len: n })} error=${error?.fields.duration_hours} />
+        ${zoneNote(readerZone(), zone) ? html`<p class="panel__hint">For you that is ${span({ starts_at: startTime(hourAt(chosen, hour, free.data)), duration_hours: length, time_zone: zone })}.</p>` : null}
         <${TextArea} label="Special requests" hint="Allergies, an occasion, how many guests. You may leave it empty." max=${2000} maxlength="2000"
           value=${notes} onValue=${setNotes} error=${error?.fields.special_requests} />
         <dl class="bill"><div><dt>${money(chef.price_per_session)} × ${hoursText(length)}</dt><dd>${money(priceOf(chef, length))}</dd></div>
           <div class="bill__total"><dt>Total</dt><dd>${money(priceOf(chef, length))}</dd></div></dl>` : null}` : null}
     <${FormError} error=${error} />
-    ${error?.nextFree.length ? html`<${Instead} starts=${error.nextFree} length=${error.asked} onPick=${instead} />` : null}
+    ${error?.nextFree.length ? html`<${Instead} starts=${error.nextFree} length=${error.asked} zone=${zone} onPick=${instead} />` : null}
     ${error?.status === 409 && !error.nextFree.length ? html`<p class="field__hint"><a href="/bookings">See your bookings</a></p>` : null}
     ${error?.status === 403 ? html`<p class="field__hint">Bookings belong to the CooCook product. <a href="/dashboard">See your products</a>.</p>` : null}
     ${session.status === 'guest'

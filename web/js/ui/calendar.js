@@ -18,12 +18,12 @@ export function weeksOf(first) {
 const clamp = (d, min, max) => (min && d < min ? min : max && d > max ? max : d);
 
 /**
- * value: the chosen day or null; min, max: days outside cannot be chosen; month (a first day) and onMonth: what is
+ * value: the chosen day or null; now: the day that is today there; min, max: days outside cannot be chosen; month (a first day) and onMonth: what is
  * shown; info(day) → { tone, text, off, mark }: tone colours it, text is read aloud, off forbids it, mark is a small number.
  */
-export function Calendar({ label, value, onValue, month, onMonth, min, max, info = () => ({}), busy }) {
+export function Calendar({ label, value, onValue, month, onMonth, min, max, now = today(), info = () => ({}), busy }) {
   const grid = useRef(null);
-  const [cursor, setCursor] = useState(value ?? clamp(today(), min, max));
+  const [cursor, setCursor] = useState(value ?? clamp(now, min, max));
   const [follow, setFollow] = useState(false); // the focus shall follow the cursor
   const within = cursor.slice(0, 7) === month.slice(0, 7) ? cursor : clamp(month, min, max);
 
@@ -69,17 +69,17 @@ export function Calendar({ label, value, onValue, month, onMonth, min, max, info
       <thead><tr>${WEEK.map(([short, long]) => html`<th key=${long} scope="col"><span aria-hidden="true">${short}</span><span class="visually-hidden">${long}</span></th>`)}</tr></thead>
       <tbody>${weeksOf(month).map((week, i) => html`<tr key=${i}>
         ${week.map((d, j) => (d === null ? html`<td key=${j}></td>` : html`<${Day} key=${d} d=${d} info=${info(d)}
-          chosen=${d === value} cursor=${d === within} off=${(min && d < min) || (max && d > max)} onValue=${choose} />`))}
+          today=${d === now} chosen=${d === value} cursor=${d === within} off=${(min && d < min) || (max && d > max)} onValue=${choose} />`))}
       </tr>`)}</tbody>
     </table>
   </div>`;
 }
 
-function Day({ d, chosen, cursor, off: outside, info, onValue }) {
+function Day({ d, today: isToday, chosen, cursor, off: outside, info, onValue }) {
   const off = outside || info.off;
-  const words = [dayText(d), d === today() && 'today', info.text].filter(Boolean).join(', ');
+  const words = [dayText(d), isToday && 'today', info.text].filter(Boolean).join(', ');
   return html`<td aria-selected=${chosen ? 'true' : 'false'}>
-    <button type="button" class=${cx('day', !outside && info.tone && `day--${info.tone}`, chosen && 'is-chosen', d === today() && 'is-today')} data-day=${d}
+    <button type="button" class=${cx('day', !outside && info.tone && `day--${info.tone}`, chosen && 'is-chosen', isToday && 'is-today')} data-day=${d}
       tabindex=${cursor ? 0 : -1} aria-disabled=${off ? 'true' : undefined} onClick=${() => { if (!off) onValue(d); }}>
       <span aria-hidden="true">${Number(d.slice(8))}</span><span class="visually-hidden">${words}</span>${info.mark ? html`<span class="day__mark" aria-hidden="true">${info.mark}</span>` : null}
     </button>

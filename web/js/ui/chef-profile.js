@@ -6,23 +6,25 @@ import { CITIES, CUISINES } from '../lib/choices.js';
 import { found, need, useForm } from '../lib/form.js';
 import { useAction } from '../lib/resource.js';
 import { toast } from '../lib/toast.js';
+import { readerZone } from '../lib/zone.js';
 import { Button } from './button.js';
 import { Confirm } from './dialog.js';
-import { FormError, Submit, TextArea, TextField } from './field.js';
+import { FormError, Submit, TextArea, TextField, ZoneField } from './field.js';
 
 export function ProfileForm({ chef, onSaved }) {
   const keys = useMemo(keyKeeper, []);
   const form = useForm({
     initial: {
       name: chef?.name ?? '', cuisine_type: chef?.cuisine_type ?? '', location: chef?.location ?? '',
-      price_per_session: String(chef?.price_per_session ?? ''), bio: chef?.bio ?? '',
+      price_per_session: String(chef?.price_per_session ?? ''), bio: chef?.bio ?? '', time_zone: chef?.time_zone ?? readerZone(),
     },
     check: (v) => found({
       name: need(v.name, 'the name guests shall see'), cuisine_type: need(v.cuisine_type, 'what you cook'), location: need(v.location, 'where you cook'),
+      time_zone: need(v.time_zone, 'a time zone, such as Asia/Seoul'),
       price_per_session: /^\d+$/.test(v.price_per_session.trim()) ? undefined : 'Please enter whole won, such as 80000.',
     }),
     send: async (v) => {
-      const body = { name: v.name.trim(), cuisine_type: v.cuisine_type.trim(), location: v.location.trim(), price_per_session: Number(v.price_per_session), bio: v.bio.trim() };
+      const body = { name: v.name.trim(), cuisine_type: v.cuisine_type.trim(), location: v.location.trim(), price_per_session: Number(v.price_per_session), bio: v.bio.trim(), time_zone: v.time_zone.trim() };
       if (chef) {
         await put(`/api/coocook/chefs/${chef.id}`, body);
         toast.ok('Your profile is saved.');
@@ -44,6 +46,7 @@ export function ProfileForm({ chef, onSaved }) {
     <datalist id="cuisines">${CUISINES.map((c) => html`<option key=${c} value=${c}></option>`)}</datalist>
     <datalist id="cities">${CITIES.map((c) => html`<option key=${c} value=${c}></option>`)}</datalist>
     <${TextField} label="Price per hour, ₩" inputmode="numeric" autocomplete="off" ...${form.bind('price_per_session')} />
+    <${ZoneField} label="Time zone" hint="Where you cook: your days and hours are by its clocks." ...${form.bind('time_zone')} />
     <${TextArea} label="About you" hint="Dishes, kitchens, what a table of yours is like." max=${2000} maxlength="2000" ...${form.bind('bio')} />
     <${Submit} busy=${form.busy}>${chef ? 'Save the profile' : 'Open my kitchen'}<//>
   </form>`;

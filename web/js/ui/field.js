@@ -1,6 +1,7 @@
 // Form fields: label, control, hint and error tied together for eyes and screen readers alike.
 import { useId, useState } from 'preact/hooks';
 import { html, cx } from '../lib/html.js';
+import { zoneNames } from '../lib/zone.js';
 import { Button } from './button.js';
 import { Icon } from './icon.js';
 
@@ -24,6 +25,13 @@ export function TextField({ label, hint, error, value, onValue, class: more, ...
   return html`<${Frame} ...${{ id, label, hint, error, class: more }}>
     <input class="input" ...${ties(id, hint, error)} ...${rest} value=${value} onInput=${(e) => onValue(e.currentTarget.value)} />
   <//>`;
+}
+
+/** A time zone by its name in the tz database; the browser's are suggested as it is typed. */
+export function ZoneField(props) {
+  const id = useId();
+  return html`<${TextField} autocomplete="off" spellcheck="false" list=${id} ...${props} />
+    <datalist id=${id}>${zoneNames().map((z) => html`<option key=${z} value=${z}></option>`)}</datalist>`;
 }
 
 export function PasswordField({ label, hint, error, value, onValue, ...rest }) {

@@ -10,8 +10,8 @@
 -- name: chefs_by_rating :many
 -- in: limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone,
     (SELECT chefs FROM chef_counts WHERE kind = 'all' AND name = '') AS total
 FROM chefs WHERE is_active
 ORDER BY rating DESC, rating_count DESC, id LIMIT :limit OFFSET :offset;
@@ -19,8 +19,8 @@ ORDER BY rating DESC, rating_count DESC, id LIMIT :limit OFFSET :offset;
 -- name: chefs_by_price :many
 -- in: limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone,
     (SELECT chefs FROM chef_counts WHERE kind = 'all' AND name = '') AS total
 FROM chefs WHERE is_active
 ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
@@ -28,8 +28,8 @@ ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
 -- name: chefs_by_newest :many
 -- in: limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone,
     (SELECT chefs FROM chef_counts WHERE kind = 'all' AND name = '') AS total
 FROM chefs WHERE is_active
 ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
@@ -37,8 +37,8 @@ ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
 -- name: cuisine_by_rating :many
 -- in: cuisine text, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone,
     (SELECT chefs FROM chef_counts WHERE kind = 'cuisine' AND name = :cuisine) AS total
 FROM chefs WHERE is_active AND cuisine_type = :cuisine
 ORDER BY rating DESC, rating_count DESC, id LIMIT :limit OFFSET :offset;
@@ -46,8 +46,8 @@ ORDER BY rating DESC, rating_count DESC, id LIMIT :limit OFFSET :offset;
 -- name: cuisine_by_price :many
 -- in: cuisine text, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone,
     (SELECT chefs FROM chef_counts WHERE kind = 'cuisine' AND name = :cuisine) AS total
 FROM chefs WHERE is_active AND cuisine_type = :cuisine
 ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
@@ -57,8 +57,8 @@ ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
 -- is not for a rare cuisine.
 -- in: cuisine text, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT c.id, c.name, c.bio, c.cuisine_type, c.location, c.price_per_session, c.rating, c.rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT c.id, c.name, c.bio, c.cuisine_type, c.location, c.price_per_session, c.rating, c.rating_count, time_zone,
     (SELECT chefs FROM chef_counts WHERE kind = 'cuisine' AND name = :cuisine) AS total
 FROM (SELECT id, created_at FROM chefs WHERE is_active AND cuisine_type = :cuisine
     ORDER BY created_at DESC, id DESC LIMIT 100 OFFSET :offset) p JOIN chefs c ON c.id = p.id
@@ -67,8 +67,8 @@ ORDER BY p.created_at DESC, p.id DESC LIMIT :limit;
 -- name: location_by_rating :many
 -- in: location text, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone,
     (SELECT chefs FROM chef_counts WHERE kind = 'location' AND name = :location) AS total
 FROM chefs WHERE is_active AND location = :location
 ORDER BY rating DESC, rating_count DESC, id LIMIT :limit OFFSET :offset;
@@ -76,8 +76,8 @@ ORDER BY rating DESC, rating_count DESC, id LIMIT :limit OFFSET :offset;
 -- name: location_by_price :many
 -- in: location text, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone,
     (SELECT chefs FROM chef_counts WHERE kind = 'location' AND name = :location) AS total
 FROM chefs WHERE is_active AND location = :location
 ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
@@ -85,8 +85,8 @@ ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
 -- name: location_by_newest :many
 -- in: location text, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT c.id, c.name, c.bio, c.cuisine_type, c.location, c.price_per_session, c.rating, c.rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT c.id, c.name, c.bio, c.cuisine_type, c.location, c.price_per_session, c.rating, c.rating_count, time_zone,
     (SELECT chefs FROM chef_counts WHERE kind = 'location' AND name = :location) AS total
 FROM (SELECT id, created_at FROM chefs WHERE is_active AND location = :location
     ORDER BY created_at DESC, id DESC LIMIT 100 OFFSET :offset) p JOIN chefs c ON c.id = p.id
@@ -97,8 +97,8 @@ ORDER BY p.created_at DESC, p.id DESC LIMIT :limit;
 -- going by price and sorting half the table.
 -- in: min_price int, max_price int, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT c.id, c.name, c.bio, c.cuisine_type, c.location, c.price_per_session, c.rating, c.rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT c.id, c.name, c.bio, c.cuisine_type, c.location, c.price_per_session, c.rating, c.rating_count, time_zone,
     (SELECT count(*) FROM chefs WHERE is_active
         AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM (SELECT id, rating, rating_count FROM chefs
@@ -109,8 +109,8 @@ ORDER BY p.rating DESC, p.rating_count DESC, p.id LIMIT :limit;
 -- name: chefs_priced_by_price :many
 -- in: min_price int, max_price int, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone,
     (SELECT count(*) FROM chefs WHERE is_active
         AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM chefs WHERE is_active AND price_per_session BETWEEN :min_price AND :max_price
@@ -119,8 +119,8 @@ ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
 -- name: chefs_priced_by_newest :many
 -- in: min_price int, max_price int, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT c.id, c.name, c.bio, c.cuisine_type, c.location, c.price_per_session, c.rating, c.rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT c.id, c.name, c.bio, c.cuisine_type, c.location, c.price_per_session, c.rating, c.rating_count, time_zone,
     (SELECT count(*) FROM chefs WHERE is_active
         AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM (SELECT id, created_at FROM chefs
@@ -131,8 +131,8 @@ ORDER BY p.created_at DESC, p.id DESC LIMIT :limit;
 -- name: cuisine_priced_by_rating :many
 -- in: cuisine text, min_price int, max_price int, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone,
     (SELECT count(*) FROM chefs WHERE is_active AND cuisine_type = :cuisine
         AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM chefs WHERE is_active AND cuisine_type = :cuisine AND price_per_session BETWEEN :min_price AND :max_price
@@ -141,8 +141,8 @@ ORDER BY rating DESC, rating_count DESC, id LIMIT :limit OFFSET :offset;
 -- name: cuisine_priced_by_price :many
 -- in: cuisine text, min_price int, max_price int, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone,
     (SELECT count(*) FROM chefs WHERE is_active AND cuisine_type = :cuisine
         AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM chefs WHERE is_active AND cuisine_type = :cuisine AND price_per_session BETWEEN :min_price AND :max_price
@@ -151,8 +151,8 @@ ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
 -- name: cuisine_priced_by_newest :many
 -- in: cuisine text, min_price int, max_price int, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone,
     (SELECT count(*) FROM chefs WHERE is_active AND cuisine_type = :cuisine
         AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM chefs WHERE is_active AND cuisine_type = :cuisine AND price_per_session BETWEEN :min_price AND :max_price
@@ -161,8 +161,8 @@ ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
 -- name: location_priced_by_rating :many
 -- in: location text, min_price int, max_price int, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone,
     (SELECT count(*) FROM chefs WHERE is_active AND location = :location
         AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM chefs WHERE is_active AND location = :location AND price_per_session BETWEEN :min_price AND :max_price
@@ -171,8 +171,8 @@ ORDER BY rating DESC, rating_count DESC, id LIMIT :limit OFFSET :offset;
 -- name: location_priced_by_price :many
 -- in: location text, min_price int, max_price int, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone,
     (SELECT count(*) FROM chefs WHERE is_active AND location = :location
         AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM chefs WHERE is_active AND location = :location AND price_per_session BETWEEN :min_price AND :max_price
@@ -181,8 +181,8 @@ ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
 -- name: location_priced_by_newest :many
 -- in: location text, min_price int, max_price int, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone,
     (SELECT count(*) FROM chefs WHERE is_active AND location = :location
         AND price_per_session BETWEEN :min_price AND :max_price) AS total
 FROM chefs WHERE is_active AND location = :location AND price_per_session BETWEEN :min_price AND :max_price
@@ -191,8 +191,8 @@ ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
 -- name: both_priced_by_rating :many
 -- in: cuisine text, location text, min_price int, max_price int, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone,
     (SELECT count(*) FROM chefs WHERE is_active AND cuisine_type = :cuisine AND location = :location
        
         AND price_per_session BETWEEN :min_price AND :max_price) AS total
@@ -203,8 +203,8 @@ ORDER BY rating DESC, rating_count DESC, id LIMIT :limit OFFSET :offset;
 -- name: both_priced_by_price :many
 -- in: cuisine text, location text, min_price int, max_price int, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone,
     (SELECT count(*) FROM chefs WHERE is_active AND cuisine_type = :cuisine AND location = :location
        
         AND price_per_session BETWEEN :min_price AND :max_price) AS total
@@ -215,8 +215,8 @@ ORDER BY price_per_session, id LIMIT :limit OFFSET :offset;
 -- name: both_priced_by_newest :many
 -- in: cuisine text, location text, min_price int, max_price int, limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone,
     (SELECT count(*) FROM chefs WHERE is_active AND cuisine_type = :cuisine AND location = :location
        
         AND price_per_session BETWEEN :min_price AND :max_price) AS total
@@ -230,8 +230,8 @@ ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
 -- name: deep_by_rating :many
 -- in: limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT c.id, name, bio, cuisine_type, location, c.price_per_session, c.rating, c.rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT c.id, name, bio, cuisine_type, location, c.price_per_session, c.rating, c.rating_count, time_zone,
     (SELECT chefs FROM chef_counts WHERE kind = 'all' AND name = '') AS total
 FROM (SELECT id, rating, rating_count FROM chefs WHERE is_active
     ORDER BY rating DESC, rating_count DESC, id LIMIT 100 OFFSET :offset) p JOIN chefs c ON c.id = p.id
@@ -240,8 +240,8 @@ ORDER BY p.rating DESC, p.rating_count DESC, p.id LIMIT :limit;
 -- name: deep_by_price :many
 -- in: limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT c.id, name, bio, cuisine_type, location, c.price_per_session, c.rating, c.rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT c.id, name, bio, cuisine_type, location, c.price_per_session, c.rating, c.rating_count, time_zone,
     (SELECT chefs FROM chef_counts WHERE kind = 'all' AND name = '') AS total
 FROM (SELECT id, price_per_session FROM chefs WHERE is_active
     ORDER BY price_per_session, id LIMIT 100 OFFSET :offset) p JOIN chefs c ON c.id = p.id
@@ -250,8 +250,8 @@ ORDER BY p.price_per_session, p.id LIMIT :limit;
 -- name: deep_by_newest :many
 -- in: limit int, offset int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT c.id, name, bio, cuisine_type, location, c.price_per_session, c.rating, c.rating_count,
+-- out: rating_count int, time_zone text, total int
+SELECT c.id, name, bio, cuisine_type, location, c.price_per_session, c.rating, c.rating_count, time_zone,
     (SELECT chefs FROM chef_counts WHERE kind = 'all' AND name = '') AS total
 FROM (SELECT id, created_at FROM chefs WHERE is_active
     ORDER BY created_at DESC, id DESC LIMIT 100 OFFSET :offset) p JOIN chefs c ON c.id = p.id
@@ -261,8 +261,8 @@ ORDER BY p.created_at DESC, p.id DESC LIMIT :limit;
 -- name: chefs_of_user :many
 -- in: user_id int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, total int
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, 1 AS total
+-- out: rating_count int, time_zone text, total int
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone, 1 AS total
 FROM chefs WHERE user_id = :user_id AND is_active;
 
 -- name: cuisines :many
@@ -272,16 +272,16 @@ SELECT name, chefs FROM chef_counts WHERE kind = 'cuisine' AND chefs > 0 ORDER B
 -- name: chefs_popular :many
 -- in: limit int
 -- out: id int, name text, bio text?, cuisine_type text, location text, price_per_session int, rating float,
--- out: rating_count int, popularity float
-SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, popularity
+-- out: rating_count int, time_zone text, popularity float
+SELECT id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone, popularity
 FROM chefs WHERE is_active
 ORDER BY popularity DESC, id LIMIT :limit;
 
 -- name: chef_get :one
 -- in: id int
 -- out: id int, user_id int, name text, bio text?, cuisine_type text, location text, price_per_session int,
--- out: rating float, rating_count int
-SELECT id, user_id, name, bio, cuisine_type, location, price_per_session, rating, rating_count
+-- out: rating float, rating_count int, time_zone text
+SELECT id, user_id, name, bio, cuisine_type, location, price_per_session, rating, rating_count, time_zone
 FROM chefs WHERE id = :id AND is_active;
 
 -- name: chef_owned :one
@@ -289,21 +289,30 @@ FROM chefs WHERE id = :id AND is_active;
 -- out: id int
 SELECT id FROM chefs WHERE id = :id AND user_id = :user_id;
 
+-- name: chef_hold :one
+-- For the rest of the transaction; bookings that only look on are not kept waiting.
+-- in: id int
+-- out: id int
+SELECT id FROM chefs WHERE id = :id FOR NO KEY UPDATE;
+-- sqlite:
+SELECT id FROM chefs WHERE id = :id;
+
 -- name: chef_add :one
 -- in: user_id int, name text, bio text?, cuisine_type text, location text, price_per_session int, popularity float,
--- in: created_at time
+-- in: time_zone text, created_at time
 -- out: id int
-INSERT INTO chefs (user_id, name, bio, cuisine_type, location, price_per_session, popularity, created_at)
-VALUES (:user_id, :name, :bio, :cuisine_type, :location, :price_per_session, :popularity, :created_at)
+INSERT INTO chefs (user_id, name, bio, cuisine_type, location, price_per_session, popularity, time_zone, created_at)
+VALUES (:user_id, :name, :bio, :cuisine_type, :location, :price_per_session, :popularity, :time_zone, :created_at)
 RETURNING id;
 
 -- name: chef_change :exec
 -- What is NULL stays.
 -- in: id int, user_id int, name text?, bio text?, cuisine_type text?, location text?, price_per_session int?,
--- in: is_active bool?
+-- in: time_zone text?, is_active bool?
 UPDATE chefs SET name = coalesce(:name, name), bio = coalesce(:bio, bio),
     cuisine_type = coalesce(:cuisine_type, cuisine_type), location = coalesce(:location, location),
     price_per_session = coalesce(:price_per_session, price_per_session),
+    time_zone = coalesce(:time_zone, time_zone),
     is_active = CASE WHEN resume IS NULL THEN coalesce(:is_active, is_active) ELSE is_active END,
     resume = CASE WHEN resume IS NULL THEN resume ELSE coalesce(:is_active, resume) END
 WHERE id = :id AND user_id = :user_id;

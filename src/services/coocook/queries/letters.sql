@@ -14,8 +14,8 @@ RETURNING booking_id, event;
 -- name: letters_of :many
 -- What the letters about these bookings say.
 -- in: ids ints
--- out: id int, user_id int, chef_user_id int, chef_name text, starts_at time, duration_hours int, total_price int,
--- out: cancel_reason text?
-SELECT b.id, b.user_id, c.user_id, c.name, b.starts_at, b.duration_hours, b.total_price, b.cancel_reason
+-- out: id int, user_id int, chef_user_id int, chef_name text, starts_at time, time_zone text, duration_hours int,
+-- out: total_price int, cancel_reason text?
+SELECT b.id, b.user_id, c.user_id, c.name, b.starts_at, b.time_zone, b.duration_hours, b.total_price, b.cancel_reason
 FROM bookings b JOIN chefs c ON c.id = b.chef_id
 WHERE b.id = ANY(:ids);
