@@ -150,10 +150,13 @@ struct sf_route {
 	bool reply_list;              /* the answer is a bare array */
 	int status;                   /* of success; 0: 200 */
 	const struct sf_field
-		*conflict;          /* members that a 409 may carry beside those of every error (sf_fail_more) */
-	bool unready;           /* the handler's own 503 has the shape of a success */
-	int errors[8];          /* enum sf_err beyond those every such route has; ends with 0 */
-	const char *cache_tags; /* "chefs" or "chef:{id}"; declared in the service's tags */
+		*conflict; /* members that a 409 may carry beside those of every error (sf_fail_more) */
+	const struct sf_field
+		*accepted;             /* members of the 202 that a setting or the like makes it answer instead */
+	const char *accepted_when; /* a sentence that says so */
+	bool unready;              /* the handler's own 503 has the shape of a success */
+	int errors[8];             /* enum sf_err beyond those every such route has; ends with 0 */
+	const char *cache_tags;    /* "chefs" or "chef:{id}"; declared in the service's tags */
 	int max_age,
 		stale; /* seconds: Cache-Control of a public GET; 0: no-store for per-user, no-cache for public */
 	enum sf_read read;

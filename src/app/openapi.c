@@ -252,6 +252,21 @@ static void success_headers(struct sf_json *j, const struct sf_app__row *row) {
 	sf_json_obj_end(j);
 }
 
+/* The 202 that may come instead. */
+static void accepted(struct sf_json *j, const struct sf_app__row *row) {
+	const struct sf_route *r = row->route;
+	if (!r->accepted) return;
+	open(j, "202");
+	member(j, "description", r->accepted_when);
+	success_headers(j, row);
+	open(j, "content");
+	open(j, "application/json");
+	reply_schema(j, r, r->accepted);
+	sf_json_obj_end(j);
+	sf_json_obj_end(j);
+	sf_json_obj_end(j);
+}
+
 static void success(struct sf_json *j, struct sf_arena *a, const struct sf_app__row *row) {
 	const struct sf_route *r = row->route;
 	int status = r->status ? r->status : 200;
@@ -354,6 +369,7 @@ static void responses(struct sf_json *j, struct sf_arena *a, const struct sf_app
 	uint64_t set = errors_of(row);
 	open(j, "responses");
 	success(j, a, row);
+	accepted(j, row);
 	for (int status = 400; status < 600; status++) {
 		bool any = false;
 		for (int e = 1; e < SF_ERR_COUNT; e++) any |= (set >> e & 1) && sf_err_status(-e) == status;

@@ -233,6 +233,7 @@ static int check_policy(struct check *c) {
 		return refuse(c, "only a public GET may be cached by others");
 	if (r->max_age && sf_app__needs_zone(r->query)) /* a cache of others knows neither caller nor header */
 		return refuse(c, "an answer that others may cache cannot hang on the caller's time zone");
+	if (!r->accepted != !r->accepted_when) return refuse(c, "accepted and accepted_when belong together");
 	if (r->status && (r->status < 200 || r->status > 399)) return refuse(c, "status is that of success");
 	for (size_t i = 0; i < SF_COUNT(r->errors) && r->errors[i]; i++)
 		if (r->errors[i] > 0 || r->errors[i] <= -SF_ERR_COUNT)

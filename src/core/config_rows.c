@@ -113,6 +113,8 @@ const struct sf_config_row sf_config_rows[] = {
 	  .help = "Requests a minute to a webhook by whoever shows its secret; 0 for no limit." },
 	{ "RATE_LIMIT_WRITES", "--rate-limit-writes", SF_CFG_INT, "200", .min = 0, .max = 1000000000,
 	  .help = "Writes a minute of one user; 0 for no limit." },
+	{ "REGISTER_QUIET", "--register-quiet", SF_CFG_BOOL, "false",
+	  .help = "POST /api/auth/register mails a code and says of no address whether it has an account; for clients that can go on with it." },
 	{ "SIGN_IN_WAIT", "--sign-in-wait", SF_CFG_MSEC, "5s", .min = 100, .max = 5 * MIN,
 	  .help = "Longest wait for a turn to have a password checked; who would wait longer is refused at once." },
 	{ "SMTP_CA_FILE", "--smtp-ca-file", SF_CFG_TEXT, NULL,

@@ -143,6 +143,9 @@ struct sf_str sf_arena_str(struct sf_arena *a, struct sf_str s); /* copy, NUL-te
 char *sf_arena_cstr(struct sf_arena *a, struct sf_str s);
 /* The text on one line: each control character is a space. What a user wrote must not look like lines of ours, nor turn them. */
 struct sf_str sf_arena_line(struct sf_arena *a, struct sf_str s);
+/* A name that somebody gave himself, as it may stand in a message to others: one line of at most 40 code points in which no
+ * program finds a link, a telephone number, a mention or a command; those words are "…". "-" where nothing is left. */
+struct sf_str sf_arena_name(struct sf_arena *a, struct sf_str s);
 SF_PRINTF(2, 3) struct sf_str sf_arena_printf(struct sf_arena *a, const char *fmt, ...);
 /* Runs fn(arg) when the arena is freed or reset: for things that are not memory. */
 void sf_arena_defer(struct sf_arena *a, void (*fn)(void *arg), void *arg);

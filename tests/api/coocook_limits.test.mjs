@@ -33,9 +33,9 @@ onEachEngine(describe, after, 'limits of bookings', (engine) => {
   const pay = (b, guest) => call('POST', `/bookings/${b.id}/pay`, { token: guest.token, body: { amount: b.total_price } });
   const turn = (b, chef, status) => call('PUT', `/bookings/${b.id}`, { token: chef.user.token, body: { status } });
   const open = async (guest) => Number((await onDatabase(s, `SELECT count(*) FROM bookings WHERE user_id = ${guest.id} AND status <> 'cancelled'`))[0][0]);
-  /** The templates that went to an address, in order of their names. */
+  /** The templates of mails on bookings that went to an address, in order of their names. */
   const mails = async (to, n) => {
-    const list = async () => (await onDatabase(s, `SELECT template FROM mail_outbox WHERE recipient = '${to}' ORDER BY template`)).flat();
+    const list = async () => (await onDatabase(s, `SELECT template FROM mail_outbox WHERE recipient = '${to}' AND template LIKE 'booking%' ORDER BY template`)).flat();
     return until(async () => { const l = await list(); return l.length >= n && l; }, { what: `${n} mails to ${to}` });
   };
   const overdue = (id) => onDatabase(s, `UPDATE bookings SET expires_at = '2026-01-01 00:00:00.000000' WHERE id = ${id}`);

@@ -38,7 +38,7 @@ onEachEngine(describe, after, 'otp', (engine) => {
     return r;
   };
   const wrong = (otp) => String((Number(otp) + 1) % 1_000_000).padStart(6, '0');
-  const longAgo = (email) => onDatabase(s, `UPDATE otps SET sent_at = '2020-01-01 00:00:00' WHERE email = '${email}'`);
+  const longAgo = (email) => onDatabase(s, `UPDATE otp_clients SET sent_at = '2020-01-01 00:00:00' WHERE email = '${email}'`);
   const registered = async () => {
     const email = address();
     assert.equal((await ask('/auth/register', email)).status, 202);
@@ -106,7 +106,8 @@ onEachEngine(describe, after, 'otp', (engine) => {
     assertError(await use('/auth/reset-password', email, otp, 'long enough 3'), 400, { field: 'otp' }); // used
     await until(async () => (await mails(email)).length === 4, { what: 'word of the change' });
     await longAgo(email); // and it can be forgotten again, after guessing too often
-    await onDatabase(s, `INSERT INTO login_failures (email, failures, since) VALUES ('${email}', 10, '${new Date().toISOString().slice(0, 23).replace('T', ' ')}000')`);
+    await onDatabase(s, `INSERT INTO client_failures (email, client, failures, since)
+      SELECT '${email}', client, 10, '${new Date().toISOString().slice(0, 23).replace('T', ' ')}000' FROM known_clients WHERE user_id = ${login.body.user.id}`);
     assertError(await s.post('/auth/login', { email, password: 'long enough 2' }), 423);
     assert.equal((await ask('/auth/forgot-password', email)).status, 202);
     assert.equal((await use('/auth/reset-password', email, await code(email, 5), 'long enough 3')).status, 200);
@@ -137,8 +138,10 @@ onEachEngine(describe, after, 'otp', (engine) => {
     const otp = await code(email);
     const tries = await Promise.all(Array.from({ length: 20 }, () => use('/auth/verify-otp', email, wrong(otp))));
     for (const r of tries) assertError(r, 400, { field: 'otp' });
-    const [[counted]] = await onDatabase(s, `SELECT tries FROM otps WHERE email = '${email}'`);
-    assert.ok(Number(counted) <= 5, `${counted} tries`);
+    for (const table of ['otps', 'otp_clients']) {
+      const [[counted]] = await onDatabase(s, `SELECT max(tries) FROM ${table} WHERE email = '${email}'`);
+      assert.equal(Number(counted), 5, table);
+    }
     assertError(await use('/auth/verify-otp', email, otp), 400, { field: 'otp' });
     await longAgo(email); // a new one helps
     await ask('/auth/register', email);
@@ -160,35 +163,17 @@ onEachEngine(describe, after, 'otp', (engine) => {
     const second = await code(email, 2);
     assert.equal((await mails(email)).length, 2, 'five within the minute sent nothing');
     if (first !== second) assertError(await use('/auth/verify-otp', email, first), 400, { field: 'otp' });
-    await onDatabase(s, `UPDATE otps SET expires_at = '2020-01-01 00:00:00' WHERE email = '${email}'`);
+    for (const table of ['otps', 'otp_clients']) await onDatabase(s, `UPDATE ${table} SET expires_at = '2020-01-01 00:00:00' WHERE email = '${email}'`);
     assertError(await use('/auth/verify-otp', email, second), 400, { field: 'otp' });
-  });
-
-  test('an address is sent ten codes a day', async () => {
-    const email = address(), sends = (text) => onDatabase(s, `UPDATE otps SET ${text}, sent_at = '2020-01-01 00:00:00' WHERE email = '${email}'`);
-    await ask('/auth/register', email);
-    await code(email);
-    await sends('sends = 9');
-    await ask('/auth/register', email);
-    const tenth = await code(email, 2);
-    await sends('sends = sends');
-    assert.equal((await ask('/auth/register', email)).status, 202); // as always, and nothing happens
-    await sends("sends = sends, sends_from = '2020-01-01 00:00:00'");
-    await ask('/auth/register', email);
-    const next = await code(email, 3);
-    assert.equal((await mails(email)).length, 3);
-    const [[counted]] = await onDatabase(s, `SELECT sends FROM otps WHERE email = '${email}'`);
-    assert.equal(Number(counted), 1);
-    if (tenth !== next) assertError(await use('/auth/verify-otp', email, tenth), 400, { field: 'otp' });
-    assert.equal((await use('/auth/verify-otp', email, next)).status, 201);
   });
 
   test('a code is nowhere to be read but in the mail', async () => {
     const email = address();
     await ask('/auth/register', email);
     const otp = await code(email);
-    const [[hash]] = await onDatabase(s, `SELECT otp_hash FROM otps WHERE email = '${email}'`);
-    assert.match(hash, /^[0-9a-f]{64}$/);
+    const hashes = await onDatabase(s, `SELECT otp_hash FROM otps WHERE email = '${email}' UNION ALL SELECT otp_hash FROM otp_clients WHERE email = '${email}'`);
+    assert.equal(hashes.length, 3);
+    for (const [hash] of hashes) assert.match(hash, /^[0-9a-f]{64}$/);
     const payloads = await onDatabase(s, `SELECT payload FROM job_history WHERE kind = 'email.send' AND payload LIKE '%${email}%'`);
     assert.equal(payloads.length, 1);
     assert.ok(!payloads[0][0].includes(otp));

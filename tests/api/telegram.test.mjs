@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { Server, onEachEngine } from '../lib/server.mjs';
 import { until } from '../lib/proc.mjs';
 import { assertDocumented, assertError } from '../lib/contract.mjs';
-import { day, newChef, onDatabase, subscriber } from '../lib/coocook.mjs';
+import { confirm, day, newChef, onDatabase, subscriber } from '../lib/coocook.mjs';
 import { certificates } from '../lib/smtp.mjs';
 import { runJob } from '../lib/jobs.mjs';
 import { BotApi } from '../lib/telegram.mjs';
@@ -119,6 +119,7 @@ onEachEngine(describe, after, 'telegram', (engine) => {
 
   test('a chat that is linked is asked, by name, before a code of another account takes its place', async () => {
     const user = await s.user({ name: '이서준' }), guest = await s.user({ name: '박하늘' }), here = ++chat;
+    await confirm(s, user, guest);
     const linkedTo = async (who) => (await s.get('/api/telegram/link', { token: who.token })).body.linked;
     assert.match(await answer(here, (await code(user)).command), new RegExp(`linked to your account, 이서준 \\(${user.email}\\)`));
     const theirs = await code(guest);
@@ -148,7 +149,7 @@ onEachEngine(describe, after, 'telegram', (engine) => {
 
   test('commands', async () => {
     const guest = await subscriber(s);
-    const chef = await newChef(s), named = '*최*_<b>셰프 [x](http://x.kr)'; // no markup, no second line
+    const chef = await newChef(s), named = '*최*_<b>셰프 …'; // no markup, no second line, no link
     await onDatabase(s, `UPDATE chefs SET name = '*최*_<b>셰프\n[x](http://x.kr)' WHERE id = ${chef.id}`);
     const here = ++chat;
     await answer(here, (await code(guest)).command);
@@ -156,7 +157,9 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     const r = await s.post('/api/coocook/bookings', { chef_id: chef.id, booking_date: `${day(20)}T09:00:00Z`, duration_hours: 3 }, { token: guest.token });
     assert.equal(r.status, 201, r.text);
     const word = await hears(here, 3, 'word of the booking');
-    assert.ok(word.includes(` has asked chef ${named} for a booking.`), word);
+    assert.ok(word.includes(' has asked chef (name not confirmed) for a booking.'), word);
+    assert.deepEqual((await answer(here, '/bookings')).split('\n').slice(1), [`${day(20)} 18:00, 3 h: (name not confirmed), pending`]);
+    await confirm(s, chef.user);
     assert.deepEqual((await answer(here, '/bookings')).split('\n').slice(1), [`${day(20)} 18:00, 3 h: ${named}, pending`]);
     assert.ok(api.sent.every((m) => !('parse_mode' in m) && !('entities' in m)));
     assert.match(await answer(here, '/posts'), /does not publish posts/);
@@ -169,6 +172,7 @@ onEachEngine(describe, after, 'telegram', (engine) => {
 
   test('both sides of a booking are told at each step, once, in the chats they have linked', async () => {
     const guest = await subscriber(s, 'coocook', { name: '김손님' }), chef = await newChef(s, { name: '최셰프' });
+    await confirm(s, chef.user);
     const theirs = ++chat, ours = ++chat;
     await answer(theirs, (await code(guest)).command);
     await answer(ours, (await code(chef.user)).command);

@@ -64,7 +64,7 @@ describe('accounts by a code', () => {
       await p.field('E-mail').fill(user.email);
       await p.button('Mail me a code').click();
       await p.field('Code').waitFor();
-      const otp = await code(user.email);
+      const otp = await code(user.email, 2); // the first confirms the address
       p.expect(400, '/auth/reset-password');
       await fill(p, otp === '000000' ? '111111' : '000000', 'long enough 2');
       await p.button('Set the password').click();
@@ -74,11 +74,63 @@ describe('accounts by a code', () => {
       await fill(p, otp, 'long enough 2');
       await p.button('Set the password').click();
       await p.page.waitForURL('**/account');
-      await p.heading('A User').waitFor();
+      await p.heading(user.email.split('@')[0]).waitFor(); // the name that was given before the address was confirmed is gone
       assert.equal((await server.post('/auth/login', { email: user.email, password: 'long enough 2' })).status, 200);
       await p.leave();
     });
   }
+
+  test('an address is confirmed on the account page', async () => {
+    const email = 'confirm@example.com', p = await browser.person({ viewport: PHONE });
+    await p.open('/register?next=%2Faccount');
+    await p.field('Name').fill('김손님');
+    await p.field('E-mail').fill(email);
+    await p.field('Password').fill('long enough 1');
+    await p.button('Create account').click();
+    await p.page.waitForURL('**/account');
+    await p.heading('Confirm your mail').waitFor();
+    await p.fits('the code that confirms');
+    await p.accessible('the code that confirms');
+    await p.button('Confirm').click();
+    await p.hasText('Please enter the code.');
+    const mails = async () => (await server.get(`/api/ops/outbox?to=${email}`, { token: admin.token })).body.mails;
+    const [{ id }] = await until(async () => { const list = await mails(); return list.length && list; }, { what: 'the mail' });
+    const right = /: ([0-9A-Z]{4}-[0-9A-Z]{4})\n/.exec((await server.get(`/api/ops/outbox/${id}`, { token: admin.token })).body.text)[1];
+    p.expect(400, '/api/auth/confirm');
+    await p.field('Code').fill(right === 'AAAA-AAAA' ? 'BBBB-BBBB' : 'AAAA-AAAA');
+    await p.button('Confirm').click();
+    await p.hasText('This code is wrong or over. Ask for a new one.');
+    await p.button('Mail me a new code').click();
+    await p.hasText('an administrator finds the code in the outbox');
+    assert.equal((await mails()).length, 1, 'one a minute');
+    await p.field('Code').fill(right.toLowerCase());
+    await p.button('Confirm').click();
+    await p.hasText('Your address is confirmed.');
+    assert.equal(await p.heading('Confirm your mail').count(), 0);
+    await p.leave();
+  });
+
+  test('where an installation says of no address whether it has an account, a code comes first', async () => {
+    const email = 'quiet@example.com', p = await browser.person();
+    await p.open('/register?next=%2Faccount');
+    await p.page.route('**/api/auth/register', async (route) => { // as REGISTER_QUIET has it
+      const { status, body } = await server.post('/auth/register', { email: route.request().postDataJSON().email });
+      await route.fulfill({ status, json: body });
+    });
+    await p.field('Name').fill('이조용');
+    await p.field('E-mail').fill(email);
+    await p.field('Password').fill('long enough 1');
+    await p.button('Create account').click();
+    await p.page.getByRole('status').filter({ hasText: email }).waitFor();
+    await p.accessible('the code of a quiet registration');
+    assert.equal(await p.field('New password').inputValue(), 'long enough 1');
+    await p.field('Code').fill(await code(email));
+    await p.button('Create account').click();
+    await p.page.waitForURL('**/account');
+    await p.heading('이조용').waitFor();
+    assert.equal(await p.heading('Confirm your mail').count(), 0);
+    await p.leave();
+  });
 
   test('an address without an account is answered the same', async () => {
     const p = await browser.person();
@@ -95,7 +147,7 @@ describe('accounts by a code', () => {
   test('with a code from another page, by keyboard alone', async () => {
     const user = await server.user();
     assert.equal((await server.post('/auth/forgot-password', { email: user.email })).status, 202);
-    const otp = await code(user.email);
+    const otp = await code(user.email, 2);
     const p = await browser.person();
     const { keyboard } = p.page;
     const at = (name) => p.page.waitForFunction((n) => document.activeElement?.name === n, name);
@@ -112,7 +164,7 @@ describe('accounts by a code', () => {
     await keyboard.type('long enough 3');
     await keyboard.press('Enter');
     await p.page.waitForURL('**/dashboard');
-    await p.heading('Hello, A User').waitFor();
+    await p.heading(`Hello, ${user.email.split('@')[0]}`).waitFor();
     await p.leave();
   });
 

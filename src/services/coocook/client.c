@@ -2,6 +2,7 @@
 #include "services/coocook/client.h"
 
 #include "services/coocook/internal.h"
+#include "services/platform/client.h"
 
 int coocook_next_bookings(struct sf_req *r, int64_t user, struct coocook_next *out, size_t most, size_t *n) {
 	struct sf_dbh *h =
@@ -10,12 +11,17 @@ int coocook_next_bookings(struct sf_req *r, int64_t user, struct coocook_next *o
 	struct sf_rows rows;
 	int err = coocook_q_bookings_next(h, &in, &rows);
 	if (err) return err;
+	int64_t *ids = sf_arena_alloc(sf_req_arena(r), (most + 1) * sizeof *ids);
+	struct platform_user *chefs = sf_arena_zalloc(sf_req_arena(r), (most + 1) * sizeof *chefs);
+	for (size_t i = 0; i < rows.n; i++) ids[i] = SF_ROW(rows, coocook_q_bookings_next, i)->chef_user_id;
+	if (rows.n) err = platform_users_of(sf_req_app(r), h, "coocook", ids, rows.n, chefs);
+	if (err) return err;
 	for (size_t i = 0; i < rows.n; i++) {
 		const struct coocook_q_bookings_next_row *b = SF_ROW(rows, coocook_q_bookings_next, i);
 		out[i] = (struct coocook_next) { .id = b->id,
 										 .starts_at = b->starts_at,
 										 .hours = b->duration_hours,
-										 .chef = b->chef_name,
+										 .chef = chefs[i].confirmed ? b->chef_name : SF_STR_NULL,
 										 .time_zone = b->time_zone,
 										 .status = b->status };
 	}

@@ -8,7 +8,9 @@ struct sf_req;
 
 struct coocook_next {
 	int64_t id, starts_at /* instant */, hours;
-	struct sf_str chef, status, time_zone; /* time_zone: of where it takes place; in the request's arena */
+	struct sf_str chef, status,
+		time_zone; /* in the request's arena; chef p NULL: the name is not confirmed (platform/client.h); time_zone: of where it
+					* takes place */
 };
 /* ~ A guest's bookings that are not over and not cancelled, the soonest first: at most `most`, *n of them. */
 SF_MUSTCHECK

@@ -119,14 +119,16 @@ static int read_people(const struct sf_app *app, struct sf_dbh *tx, struct lette
 	return 0;
 }
 
-static struct sf_str guest_of(const struct letter *l) {
-	return l->who[GUEST].id ? l->who[GUEST].name : SF_STR("-");
+/* A side's name; p NULL while its account is not confirmed: a mail must not carry what anybody can write in anybody's name. */
+static struct sf_str name_of(const struct letter *l, int side, struct sf_str name) {
+	if (!l->who[side].id) return side == CHEF ? name : SF_STR("-");
+	return l->who[side].confirmed ? name : SF_STR_NULL;
 }
 
 static struct mail mail_of(struct letter *l) {
 	const struct sf_kv facts[FACTS] = { SF_KV("booking_id", l->b->id),
-										SF_KV("chef", l->b->chef_name),
-										SF_KV("guest", guest_of(l)),
+										SF_KV("chef", name_of(l, CHEF, l->b->chef_name)),
+										SF_KV("guest", name_of(l, GUEST, l->who[GUEST].name)),
 										sf_kv_time("starts_at", l->b->starts_at, l->at),
 										SF_KV("duration_hours", l->b->duration_hours),
 										SF_KV("total_price", l->b->total_price),
@@ -138,7 +140,7 @@ static struct mail mail_of(struct letter *l) {
 	for (int i = 0; i < SIDES; i++)
 		if (l->who[i].id && l->who[i].is_active)
 			l->to[m.nto++] = (struct mail_to) { .email = l->who[i].email,
-												.name = l->who[i].name,
+												.name = name_of(l, i, l->who[i].name),
 												.time_zone = l->who[i].time_zone,
 												.user = l->who[i].id };
 	return m;
@@ -146,7 +148,9 @@ static struct mail mail_of(struct letter *l) {
 
 /* As a reader in that zone is told. */
 static struct sf_str message_of(struct sf_arena *a, const struct letter *l, struct sf_str zone) {
-	struct sf_str guest = sf_arena_line(a, guest_of(l)), chef = sf_arena_line(a, l->b->chef_name);
+	struct sf_str guest = name_of(l, GUEST, l->who[GUEST].name), chef = name_of(l, CHEF, l->b->chef_name);
+	guest = guest.p ? sf_arena_name(a, guest) : SF_STR("(name not confirmed)");
+	chef = chef.p ? sf_arena_name(a, chef) : SF_STR("(name not confirmed)");
 	struct sf_str at = sf_zone_text(a, zone, l->b->time_zone, l->b->starts_at);
 	return sf_arena_printf(a, "%s" SF_PRI "%s" SF_PRI "%s\nBooking %lld: " SF_PRI ", %d h, %lld KRW",
 						   l->event->before, SF_ARG(guest), l->event->between, SF_ARG(chef), l->event->after,

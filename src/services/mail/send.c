@@ -45,7 +45,7 @@ int mail__compose(struct sf_arena *a, const json_t *payload, struct sf_str key, 
 	const char *sender = sf_config_text("MAIL_FROM");
 	const struct mail__template *known = mail__template(name);
 	*m = (struct mail__message) { .to = text_of(payload, "to"),
-								  .to_name = reader.name,
+								  .to_name = reader.name.n ? sf_arena_name(a, reader.name) : SF_STR_NULL,
 								  .date = json_integer_value(json_object_get(payload, "at")) };
 	*t = known;
 	if (!known)

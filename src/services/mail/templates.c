@@ -16,8 +16,8 @@ static const struct mail__template templates[] = {
 	{ .name = "booking_created",
 	  .subject = { "예약 요청이 접수되었습니다", "A booking has been requested" },
 	  .body = { "{guest}님이 {chef} 셰프에게 예약을 요청했습니다.\n\n셰프가 확정하면 다시 알려 드리겠습니다.",
-				"{guest} has asked chef {chef} for a booking.\n\nWe will write again when the chef has "
-				"answered." },
+				"Chef {chef} has been asked for a booking by {guest}.\n\nWe will write again when the chef "
+				"has answered." },
 	  .facts = BOOKING_FACTS },
 	{ .name = "booking_confirmed",
 	  .subject = { "예약이 확정되었습니다", "The booking is confirmed" },
@@ -48,7 +48,7 @@ static const struct mail__template templates[] = {
 	{ .name = "booking_paid",
 	  .subject = { "결제가 완료되었습니다", "The booking is paid" },
 	  .body = { "{guest}님이 {chef} 셰프와의 예약을 결제했습니다. 감사합니다.",
-				"{guest} has paid for the booking with chef {chef}. Thank you." },
+				"The booking with chef {chef} has been paid for by {guest}. Thank you." },
 	  .facts = BOOKING_FACTS },
 	{ .name = "otp",
 	  .subject = { "인증번호 안내", "Your one-time code" },
@@ -59,6 +59,21 @@ static const struct mail__template templates[] = {
 				"it, "
 				"just leave this mail alone. Give the code to nobody." },
 	  .facts = "otp",
+	  .priority = 1,
+	  .secret = true },
+	{ .name = "confirm",
+	  .subject = { "이메일 주소를 확인해 주세요", "Please confirm your email" },
+	  .body = { "이 이메일로 SoftFactory 계정이 만들어졌습니다. 로그인하신 뒤 계정 페이지에서 아래 코드를 "
+				"입력해 "
+				"주세요. 24시간 동안 사용할 수 있습니다.\n\n직접 가입하지 않으셨다면 이 메일을 무시하셔도 "
+				"됩니다. "
+				"비밀번호를 재설정하시면 그 계정은 직접 관리하실 수 있습니다.",
+				"An account of SoftFactory was made with this address. Please sign in and enter the code "
+				"below on "
+				"the account page. It is good for 24 hours.\n\nIf it was not you, just leave this mail "
+				"alone. "
+				"Resetting the password makes the account yours." },
+	  .facts = "code",
 	  .priority = 1,
 	  .secret = true },
 	{ .name = "has_account",
@@ -103,16 +118,18 @@ static const struct mail__template templates[] = {
 
 static const struct field {
 	const char *name;
-	enum { TEXT, MONEY, TIME, HOURS, RESULT } shown;
+	enum { TEXT, NAME /* given by its owner */, MONEY, TIME, HOURS, RESULT } shown;
 	const char *label[LANGUAGES];
+	const char *neutral[LANGUAGES]; /* stands for null: a name whose owner is not proven */
 } fields[] = {
 	{ "booking_id", TEXT, { "예약 번호", "Booking" } },
-	{ "campaign", TEXT, { "체험단", "Campaign" } },
+	{ "campaign", NAME, { "체험단", "Campaign" } },
 	{ "changed_at", TIME, { "변경 시각", "Changed at" } },
-	{ "chef", TEXT, { "셰프", "Chef" } },
+	{ "chef", NAME, { "셰프", "Chef" }, { "(이름 미확인)", "(name not confirmed)" } },
+	{ "code", TEXT, { "코드", "Code" } },
 	{ "duration_hours", HOURS, { "이용 시간", "Duration" } },
 	{ "email", TEXT, { "이메일", "Email" } },
-	{ "guest", TEXT, { "고객", "Guest" } },
+	{ "guest", NAME, { "고객", "Guest" }, { "고객", "a guest" } },
 	{ "minutes", TEXT, { "분", "Minutes" } },
 	{ "otp", TEXT, { "인증번호", "Code" } },
 	{ "result", RESULT, { "결과", "Result" } },
@@ -160,6 +177,7 @@ static struct sf_str value(struct page *p, struct sf_str name, int lang) {
 		if (sf_str_eq(sf_str(fields[i].name), name)) f = &fields[i];
 	SF_BUG_ON(!f); /* a template names a field without a row */
 	const json_t *v = json_object_get(p->data, f->name);
+	if (json_is_null(v) && f->neutral[lang]) return sf_str(f->neutral[lang]);
 	if (!json_is_string(v) && !json_is_integer(v)) {
 		p->missing = sf_str(f->name);
 		return SF_STR_NULL;
@@ -174,9 +192,10 @@ static struct sf_str value(struct page *p, struct sf_str name, int lang) {
 	case RESULT:
 		if (lang == EN || !json_is_string(v)) return s;
 		return sf_str_eq(s, SF_STR("approved")) ? SF_STR("선정") : SF_STR("미선정");
+	case NAME: return sf_arena_name(p->a, s);
 	case TEXT: break;
 	}
-	return s;
+	return sf_arena_line(p->a, s);
 }
 
 /* ---- writing ----------------------------------------------------------------------------------- */
@@ -201,7 +220,7 @@ static struct sf_str fill(struct page *p, const char *text, int lang) {
 		struct sf_str name;
 		sf_buf_str(&b, head);
 		sf_str_cut(rest, '}', &name, &rest);
-		sf_buf_str(&b, sf_arena_line(p->a, value(p, name, lang)));
+		sf_buf_str(&b, value(p, name, lang));
 	}
 	sf_buf_str(&b, head);
 	return sf_buf_view(&b);
@@ -243,7 +262,7 @@ static void greeting(struct page *p, struct sf_str name, int lang, struct sf_buf
 		sf_buf_cstr(b, hello[lang]);
 	} else {
 		if (lang == EN) sf_buf_cstr(b, by_name[lang]);
-		sf_buf_str(b, sf_arena_line(p->a, name));
+		sf_buf_str(b, sf_arena_name(p->a, name));
 		sf_buf_cstr(b, lang == EN ? "," : by_name[lang]);
 	}
 	paragraph(text, html, sf_buf_view(b));

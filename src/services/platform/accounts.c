@@ -14,6 +14,8 @@ int platform__trial(struct sf_dbh *tx, int64_t user, int64_t now) {
 	return platform_q_subscription_add(tx, &in, NULL);
 }
 
+/* The account is good at once, but what it writes is sent to nobody until its email is confirmed (confirm.c). With REGISTER_QUIET
+ * nothing says whether the email is taken: a code is mailed, and /auth/verify-otp makes the account. */
 int platform_register(struct sf_req *r) { /* 400: the email is taken */
 	const struct platform_register_body *in = sf_req_body(r);
 	char hash[SF_PASSWORD_HASH_MAX];
@@ -22,9 +24,11 @@ int platform_register(struct sf_req *r) { /* 400: the email is taken */
 	struct platform_pair pair;
 	struct sf_dbh *tx = NULL;
 	struct sf_str email = platform_email(sf_req_arena(r), in->email);
+	if (sf_config_bool("REGISTER_QUIET")) return platform__otp_ask(r, in->email, "register");
 	int err = platform__hash(r, email, in->password, hash);
 	if (!err) err = sf_req_begin(r, &tx);
 	if (err) goto out;
+	struct platform_client c = platform__client(r);
 	struct platform_q_user_add_in add = {
 		.email = email, .name = in->name, .password_hash = sf_str(hash), .created_at = sf_req_now(r)
 	};
@@ -35,6 +39,8 @@ int platform_register(struct sf_req *r) { /* 400: the email is taken */
 	}
 	if (!err) err = platform__trial(tx, row.id, add.created_at);
 	if (!err) err = platform__lock(tx, row.id, &l);
+	if (!err) err = platform__client_seen(r, tx, row.id, &c);
+	if (!err) err = platform__confirm_send(r, &l);
 	if (!err) err = platform__begin(r, &l, false, &pair);
 	if (err) goto out;
 	platform__reply_pair(r, 201, &pair, &l.u);
@@ -60,66 +66,52 @@ static struct platform_proof proof_of(struct sf_req *r, const struct platform_q_
 	return proof;
 }
 
-static int too_often(struct sf_req *r) {
-	return sf_fail(r, SF_ELOCKED, NULL, "Too many failed attempts. Try again in 15 minutes.");
-}
-
-/* ~ 423 when the name has failed too often, whether or not anybody has it. *failed: it has failed lately. */
-static int locked(struct sf_req *r, struct sf_str email, bool *failed) {
-	struct platform_q_login_failures_in in = { .email = email, .cutoff = sf_req_now(r) - PLATFORM_LOCK_USEC };
-	struct platform_q_login_failures_row row;
-	int err = platform_q_login_failures(sf_req_db(r), &in, &row);
-	*failed = err == 0;
-	if (err == SF_ENOTFOUND) return 0;
-	return !err && row.failures >= PLATFORM_FAILURES_MAX ? too_often(r) : err;
-}
-
-/* ~ Counts a wrong password. 0, or 423 when others have locked the name meanwhile. */
-static int count_wrong(struct sf_req *r, struct sf_str email) {
-	int64_t now = sf_req_now(r);
-	struct platform_q_login_failed_in in = {
-		.email = email, .now = now, .cutoff = now - PLATFORM_LOCK_USEC, .most = PLATFORM_FAILURES_MAX
-	};
-	struct platform_q_login_failed_row row;
-	int err = platform_q_login_failed(sf_req_db(r), &in, &row);
-	return !err && row.failures > PLATFORM_FAILURES_MAX ? too_often(r) : err;
-}
-
-/* The lock is looked at before the password, to spare the work, and once more after it, because many guesses may be sent at
- * once: those that come to their end after the tenth wrong one learn nothing, not even that one of them was right. */
-static int authenticate(struct sf_req *r, const struct platform_login_body *in, struct platform_proof *out) {
-	struct sf_dbh *h = sf_req_db(r);
+static int authenticate(struct sf_req *r, const struct platform_login_body *in, struct platform_guard *g,
+						struct platform_proof *out) {
 	struct sf_str email = platform_email(sf_req_arena(r), in->email);
 	struct platform_q_user_by_email_row row = { 0 };
-	bool failed, older = false;
-	int err = locked(r, email, &failed);
+	struct platform_q_user_by_email_in by = { .email = email };
+	bool older = false;
+	int err = platform_q_user_by_email(sf_req_db(r), &by, &row);
+	bool unknown = err == SF_ENOTFOUND;
+	if (err && !unknown) return err;
+	err = platform__guard(r, email, row.id, g);
 	if (err) return err;
-	err = platform_q_user_by_email(h, &(struct platform_q_user_by_email_in) { .email = email }, &row);
-	if (err && err != SF_ENOTFOUND) return err;
-	err = platform__check(r, email, in->password, err ? SF_STR_NULL : row.password_hash, &older);
+	err = platform__check(r, email, in->password, unknown ? SF_STR_NULL : row.password_hash, &older);
 	if (err == SF_EAUTH) {
-		err = count_wrong(r, email);
+		err = platform__guard_wrong(r, g);
 		return err ? err : sf_fail(r, SF_EAUTH, NULL, "The email or the password is wrong.");
 	}
-	if (!err) err = locked(r, email, &failed);
+	if (!err) err = platform__guard_again(r, g);
 	if (err) return err;
 	if (!row.is_active)
 		return sf_fail(r, SF_EFORBIDDEN, NULL, "This account is not active. Write to us to reopen it.");
 	*out = proof_of(r, &row, older, in->password);
-	return failed ? platform_q_login_worked(h, &(struct platform_q_login_worked_in) { .email = email }, NULL)
-				  : 0;
+	return 0;
+}
+
+/* ~ The client is known from now on; one that is, and was seen lately, costs no write. */
+static int remember(struct sf_req *r, const struct platform_guard *g, bool browser,
+					const struct platform_locked *l) {
+	struct platform_client c = browser ? platform__client_named(r) : g->who;
+	bool same = sf_str_eq(c.device, g->who.device) && (g->by_device || !browser);
+	int err = platform__guard_right(l->tx, g);
+	if (err || (same && g->seen_at > sf_req_now(r) - PLATFORM_SEEN_USEC)) return err;
+	return platform__client_seen(r, l->tx, l->u.id, &c);
 }
 
 int platform__sign_in(struct sf_req *r, bool cookie) {
 	struct platform_proof proof;
+	struct platform_guard guard;
 	struct platform_locked l;
 	struct platform_pair pair;
 	struct sf_dbh *tx = NULL;
-	int err = authenticate(r, sf_req_body(r), &proof);
+	int err = authenticate(r, sf_req_body(r), &guard, &proof);
 	if (!err) err = sf_req_begin(r, &tx);
 	if (err) goto out;
 	err = platform__lock_proved(tx, &proof, &l);
 	if (err == SF_EAUTH) err = sf_fail(r, err, NULL, "The account has changed meanwhile. Sign in again.");
+	if (!err) err = remember(r, &guard, cookie, &l);
 	if (!err) err = platform__begin(r, &l, cookie, &pair);
 	if (err) goto out;
 	platform__reply_pair(r, 200, &pair, &l.u);
@@ -142,24 +134,27 @@ int platform_me(struct sf_req *r) {
 	return err ? err : sf_reply_row(r, 200, &platform_user_get_desc, &row);
 }
 
-/* ~ The present password is asked for before a new one is taken. Wrong ones count as failed logins: a stolen token must
- * not be the way to guess it. */
+/* ~ The present password is asked for before a new one is taken. Wrong ones are counted: a stolen token must not be the way to
+ * guess it. */
 static int check_current(struct sf_req *r, const struct platform_profile_body *in,
 						 struct platform_proof *out) {
 	if (!in->current_password.p)
 		return sf_fail(r, SF_EINVAL, "current_password", "must be given to set a new one");
 	struct platform_q_user_hash_in me = { .id = sf_req_caller(r)->user };
 	struct platform_q_user_hash_row row;
-	bool failed, older = false;
+	struct platform_guard guard;
+	struct sf_str sign_in;
+	bool older = false;
 	int err = platform_q_user_hash(sf_req_db(r), &me, &row);
-	if (!err) err = locked(r, row.email, &failed);
+	if (!err) err = platform__current(r, sf_req_db(r), &sign_in);
+	if (!err) err = platform__guard_self(r, row.email, sign_in.n ? sign_in : SF_STR("demo"), &guard);
 	if (err) return err;
 	err = platform__check(r, row.email, in->current_password, row.password_hash, &older);
 	if (err == SF_EAUTH) {
-		err = count_wrong(r, row.email);
+		err = platform__guard_wrong(r, &guard);
 		return err ? err : sf_fail(r, SF_EINVAL, "current_password", "must be your present password");
 	}
-	if (!err) err = locked(r, row.email, &failed);
+	if (!err) err = platform__guard_again(r, &guard);
 	if (err) return err;
 	*out = (struct platform_proof) { .user = me.id,
 									 .email = row.email,

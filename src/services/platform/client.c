@@ -40,7 +40,8 @@ int platform_user(struct sf_req *r, int64_t id, struct platform_user *out) {
 									.name = row.name,
 									.time_zone = row.time_zone,
 									.admin = sf_str_eq(row.role, SF_STR("admin")),
-									.is_active = row.is_active };
+									.is_active = row.is_active,
+									.confirmed = row.email_confirmed };
 	return 0;
 }
 
@@ -61,26 +62,43 @@ int platform_users_of(const struct sf_app *app, struct sf_dbh *tx, const char *s
 												  .email = u->email,
 												  .name = u->name,
 												  .time_zone = u->time_zone,
-												  .is_active = u->is_active };
+												  .is_active = u->is_active,
+												  .confirmed = u->email_confirmed };
 		}
 	}
 	return 0;
 }
 
-int platform__prune(struct sf_job *j) {
-	struct sf_dbh *h = sf_db_auto(sf_app_db(sf_job_context(j), "platform"), sf_job_arena(j), SF_READ_PRIMARY,
-								  "platform prune");
-	int64_t now = sf_time_now(), n[5] = { 0 };
+int platform__prune_all(struct sf_dbh *h, int64_t now, int64_t *removed) {
+	int64_t day_ago = now - SF_DAY_USEC, n[9] = { 0 };
+	struct platform_q_prune_otps_in codes = { .cutoff = day_ago };
+	struct platform_q_prune_otp_clients_in client_codes = { .cutoff = day_ago };
+	struct platform_q_prune_failures_in failures = { .cutoff = now - PLATFORM_LOCK_USEC };
+	struct platform_q_prune_clients_in clients = { .cutoff = now - PLATFORM_KNOWN_USEC };
 	int err = platform_q_prune_refresh(h, &(struct platform_q_prune_refresh_in) { .now = now }, &n[0]);
 	if (!err) err = platform_q_prune_revoked(h, &(struct platform_q_prune_revoked_in) { .now = now }, &n[1]);
 	if (!err)
 		err = platform_q_prune_sessions(h, &(struct platform_q_prune_sessions_in) { .now = now }, &n[2]);
-	struct platform_q_prune_otps_in codes = { .cutoff = now - SF_DAY_USEC };
 	if (!err) err = platform_q_prune_otps(h, &codes, &n[3]);
-	struct platform_q_prune_failures_in failures = { .cutoff = now - PLATFORM_LOCK_USEC };
-	if (!err) err = platform_q_prune_failures(h, &failures, &n[4]);
-	int64_t all = n[0] + n[1] + n[2] + n[3] + n[4];
-	if (all) sf_job_result(j, sf_arena_printf(sf_job_arena(j), "{\"removed\":%lld}", (long long)all));
+	if (!err) err = platform_q_prune_otp_clients(h, &client_codes, &n[4]);
+	if (!err)
+		err =
+			platform_q_prune_email_codes(h, &(struct platform_q_prune_email_codes_in) { .now = now }, &n[5]);
+	if (!err) err = platform_q_prune_failures(h, &failures, &n[6]);
+	if (!err) err = platform_q_prune_clients(h, &clients, &n[7]);
+	if (!err) err = platform_q_prune_budgets(h, &(struct platform_q_prune_budgets_in) { .now = now }, &n[8]);
+	*removed = 0;
+	for (size_t i = 0; i < SF_COUNT(n); i++) *removed += n[i];
+	return err;
+}
+
+int platform__prune(struct sf_job *j) {
+	int64_t removed;
+	int err = platform__prune_all(sf_db_auto(sf_app_db(sf_job_context(j), "platform"), sf_job_arena(j),
+											 SF_READ_PRIMARY, "platform prune"),
+								  sf_time_now(), &removed);
+	if (!err && removed)
+		sf_job_result(j, sf_arena_printf(sf_job_arena(j), "{\"removed\":%lld}", (long long)removed));
 	return err;
 }
 

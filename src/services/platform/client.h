@@ -13,6 +13,9 @@ struct platform_user {
 	int64_t id;
 	struct sf_str email, name, time_zone; /* in the arena of the request or the transaction */
 	bool admin, is_active;
+	bool
+		confirmed; /* mail to the address reaches the owner, who has shown it: until then nothing that the account writes, its
+					   name neither, is sent to others */
 };
 /* ~ One user. SF_ENOTFOUND: no such user. */
 SF_MUSTCHECK

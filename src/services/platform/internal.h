@@ -20,7 +20,10 @@ struct platform_email_body {
 	struct sf_str email;
 };
 struct platform_otp_body {
-	struct sf_str email, otp, password, password_confirm;
+	struct sf_str email, otp, password, password_confirm, name; /* name p NULL: none */
+};
+struct platform_code_body {
+	struct sf_str code;
 };
 struct platform_refresh_body {
 	struct sf_str refresh_token;
@@ -44,6 +47,7 @@ sf_handler platform_register, platform_login, platform_refresh, platform_logout;
 sf_handler platform_session_login, platform_session_get;
 sf_handler platform_session_list, platform_session_end, platform_logout_all;
 sf_handler platform_otp_register, platform_otp_verify, platform_otp_forgot, platform_otp_reset;
+sf_handler platform_confirm_mail, platform_confirm;
 sf_handler platform_me, platform_me_change;
 sf_handler platform_products, platform_dashboard, platform_subscriptions;
 sf_handler platform_users, platform_user_change;
@@ -52,6 +56,8 @@ sf_handler platform_health, platform_ready, platform_infrastructure, platform_pr
 int platform_demo(struct sf_db *db, struct sf_arena *a); /* ~ */
 void platform__uses_store(struct sf_dbh *h);             /* ~ writes what platform__used has noted */
 int platform__prune(struct sf_job *j);                   /* ~ a job: takes away the rows whose time is over */
+SF_MUSTCHECK
+int platform__prune_all(struct sf_dbh *h, int64_t now, int64_t *removed); /* ~ what it does */
 
 /* ---- shared ----------------------------------------------------------------------------------------- */
 
@@ -110,6 +116,93 @@ int platform__hash(struct sf_req *r, struct sf_str name, struct sf_str password,
 SF_MUSTCHECK
 int platform__check(struct sf_req *r, struct sf_str name, struct sf_str password, struct sf_str hash,
 					bool *upgrade);
+
+/* ---- strangers (devices.c, budgets.c, guard.c) ------------------------------------------------------ */
+
+/* Who asks, as keyed digests, each also under the secret of before; device n 0: a client without our cookie. In the request's
+ * arena. */
+struct platform_client {
+	struct sf_str address, address_before, device, device_before;
+};
+struct platform_client platform__client(struct sf_req *r);
+struct platform_client
+platform__client_named(struct sf_req *r); /* after giving it the cookie, or for longer */
+/* ~ Whether the client has signed in to the account; user 0: to none. */
+SF_MUSTCHECK
+int platform__client_known(struct sf_req *r, struct sf_dbh *h, int64_t user, const struct platform_client *c,
+						   bool *known);
+/* ~ From now on it has. */
+SF_MUSTCHECK
+int platform__client_seen(struct sf_req *r, struct sf_dbh *tx, int64_t user, const struct platform_client *c);
+
+/* Names a budget: of what, about whom (an email, a number), for whom. In the request's arena. */
+struct sf_str platform__budget_key(struct sf_req *r, const char *purpose, struct sf_str about,
+								   struct sf_str who);
+/* ~ Takes a piece. SF_ERATE: there is none. *whole_at (may be NULL): what is on record then. */
+SF_MUSTCHECK
+int platform__budget_take(struct sf_dbh *h, struct sf_str key, const struct platform_budget *b, int64_t now,
+						  int64_t *whole_at);
+
+struct platform_guard { /* of one password that is to be checked */
+	struct sf_str email, budget;
+	int64_t user; /* 0: nobody has the name */
+	struct platform_client who;
+	bool signed_in; /* the client has a live sign-in: no stranger */
+	/* what is on record */
+	struct sf_str client; /* by which failures are counted */
+	bool known, by_device;
+	int64_t failures, whole_at, seen_at /* the client, at a sign-in; 0: never */;
+};
+/* ~ Whether the client of r may try a password of the name: 423 when it has failed too often, 429 when too many strangers have. */
+SF_MUSTCHECK
+int platform__guard(struct sf_req *r, struct sf_str email, int64_t user, struct platform_guard *g);
+/* ~ The same of whoever is signed in: sign_in names that sign-in. */
+SF_MUSTCHECK
+int platform__guard_self(struct sf_req *r, struct sf_str email, struct sf_str sign_in,
+						 struct platform_guard *g);
+/* ~ After a right password: whether it still may, for others have tried meanwhile. */
+SF_MUSTCHECK
+int platform__guard_again(struct sf_req *r, struct platform_guard *g);
+/* ~ Counts a wrong one. 0, or 423 or 429 when others have used up what was left meanwhile. */
+SF_MUSTCHECK
+int platform__guard_wrong(struct sf_req *r, struct platform_guard *g);
+/* ~ Within the transaction that a right one leads to: begins the count of its client anew. */
+SF_MUSTCHECK
+int platform__guard_right(struct sf_dbh *tx, const struct platform_guard *g);
+/* ~ Within the transaction that sets a password by a mailed code: no failure counts any more, the client is known, and no other. */
+SF_MUSTCHECK
+int platform__guard_reset(struct sf_req *r, struct sf_dbh *tx, struct sf_str email, int64_t user);
+
+/* ---- codes (otp_codes.c) ---------------------------------------------------------------------------- */
+
+struct platform_otp {
+	struct sf_str email;
+	const char *purpose; /* "register", "reset" */
+	struct sf_str otp_hash;
+};
+/* ~ Within tx, mails a code with that template, or only the word that the template is; user: whose email it is, 0: nobody's. SF_ERATE:
+ * nothing may be sent now: then tx is not to be committed. */
+SF_MUSTCHECK
+int platform__otp_send(struct sf_req *r, struct sf_dbh *tx, struct sf_str email, const char *purpose,
+					   int64_t user, const char *template);
+/* ~ Whether this is a code that was sent; counts the try. SF_EINVAL with the reason: it is not. */
+SF_MUSTCHECK
+int platform__otp_try(struct sf_req *r, struct sf_str email, const char *purpose, struct sf_str typed,
+					  struct platform_otp *out);
+/* ~ Uses it within tx: one of all who hold it; every code of the email and purpose is over. SF_EINVAL with the reason: another was
+ * faster. */
+SF_MUSTCHECK
+int platform__otp_use(struct sf_req *r, struct sf_dbh *tx, const struct platform_otp *o);
+
+int platform__otp_refused(struct sf_req *r); /* SF_EINVAL with that reason */
+/* ~ Answers a request for a code, whoever has the email; purpose: "register" or "reset". */
+SF_MUSTCHECK
+int platform__otp_ask(struct sf_req *r, struct sf_str email, const char *purpose);
+/* Answers 202 {status, message, outbox}. */
+void platform__reply_queued(struct sf_req *r, const char *message);
+/* ~ Mails the code that confirms the email of a user whose row is locked, within its transaction; none where none may be sent now. */
+SF_MUSTCHECK
+int platform__confirm_send(struct sf_req *r, const struct platform_locked *l);
 
 /* ~ In demo mode whoever joins can book at once. */
 SF_MUSTCHECK

@@ -3,9 +3,10 @@
 -- ==== users ====
 
 -- name: user_add :one
--- in: email text, password_hash text, name text, created_at time
+-- in: email text, password_hash text, name text, email_confirmed bool, created_at time
 -- out: id int
-INSERT INTO users (email, password_hash, name, created_at) VALUES (:email, :password_hash, :name, :created_at)
+INSERT INTO users (email, password_hash, name, email_confirmed, created_at)
+VALUES (:email, :password_hash, :name, :email_confirmed, :created_at)
 RETURNING id;
 
 -- name: user_by_email :one
@@ -15,8 +16,9 @@ SELECT id, email, password_hash, name, role, is_active, tokens_from, created_at 
 
 -- name: user_get :one
 -- in: id int
--- out: id int, email text, name text, role text, is_active bool, time_zone text, language text?, created_at time
-SELECT id, email, name, role, is_active, time_zone, language, created_at FROM users WHERE id = :id;
+-- out: id int, email text, name text, role text, is_active bool, email_confirmed bool, time_zone text,
+-- out: language text?, created_at time
+SELECT id, email, name, role, is_active, email_confirmed, time_zone, language, created_at FROM users WHERE id = :id;
 
 -- name: user_zone :one
 -- in: id int
@@ -25,9 +27,9 @@ SELECT time_zone FROM users WHERE id = :id;
 
 -- name: user_lock :one
 -- in: id int
--- out: id int, email text, password_hash text, name text, role text, is_active bool, tokens_from int, time_zone text,
--- out: language text?, created_at time
-SELECT id, email, password_hash, name, role, is_active, tokens_from, time_zone, language, created_at
+-- out: id int, email text, password_hash text, name text, role text, is_active bool, email_confirmed bool, tokens_from int,
+-- out: time_zone text, language text?, created_at time
+SELECT id, email, password_hash, name, role, is_active, email_confirmed, tokens_from, time_zone, language, created_at
 FROM users WHERE id = :id FOR UPDATE;
 
 -- name: admins_lock :many
@@ -68,9 +70,9 @@ SELECT method FROM m WHERE method IS NOT NULL;
 
 -- name: users_page :many
 -- in: limit int, offset int
--- out: id int, email text, name text, role text, is_active bool, time_zone text, language text?, created_at time,
--- out: active_subscriptions int
-SELECT id, email, name, role, is_active, time_zone, language, created_at,
+-- out: id int, email text, name text, role text, is_active bool, email_confirmed bool, time_zone text,
+-- out: language text?, created_at time, active_subscriptions int
+SELECT id, email, name, role, is_active, email_confirmed, time_zone, language, created_at,
     (SELECT count(*) FROM subscriptions s WHERE s.user_id = u.id AND s.status = 'active') AS active_subscriptions
 FROM users u ORDER BY id LIMIT :limit OFFSET :offset;
 
@@ -81,9 +83,9 @@ SELECT n FROM user_count;
 -- name: users_search :many
 -- `pattern` is a LIKE pattern (platform_like).
 -- in: pattern text, limit int, offset int
--- out: id int, email text, name text, role text, is_active bool, time_zone text, language text?, created_at time,
--- out: active_subscriptions int
-SELECT id, email, name, role, is_active, time_zone, language, created_at,
+-- out: id int, email text, name text, role text, is_active bool, email_confirmed bool, time_zone text,
+-- out: language text?, created_at time, active_subscriptions int
+SELECT id, email, name, role, is_active, email_confirmed, time_zone, language, created_at,
     (SELECT count(*) FROM subscriptions s WHERE s.user_id = u.id AND s.status = 'active') AS active_subscriptions
 FROM users u WHERE email @ilike :pattern ESCAPE '\' OR name @ilike :pattern ESCAPE '\'
 ORDER BY id LIMIT :limit OFFSET :offset;
@@ -129,27 +131,80 @@ SELECT :user_id::bigint, id, :plan_type::text, 'active', :current_period_start::
     :current_period_start::timestamptz
 FROM products WHERE slug = :slug;
 
--- ==== failed logins ====
+-- ==== failed sign-ins and who is known ====
 
--- name: login_failures :one
--- in: email text, cutoff time
--- out: failures int
-SELECT failures FROM login_failures WHERE email = :email AND since >= :cutoff;
+-- name: guard :one
+-- What is on record of a name and a client, the client by its address and by its browser's cookie, each also as it was digested
+-- under the secret of before. user_id 0: nobody has the name.
+-- in: email text, user_id int, address text, address_before text, device text, device_before text, budget text, since time,
+-- in: forgotten time
+-- out: address_failures int?, device_failures int?, address_seen time?, device_seen time?, whole_at int?
+SELECT
+    (SELECT failures FROM client_failures WHERE email = :email AND client = :address AND since >= :since),
+    (SELECT failures FROM client_failures WHERE email = :email AND client = :device AND since >= :since),
+    (SELECT max(seen_at) FROM known_clients
+        WHERE user_id = :user_id AND client IN (:address, :address_before) AND seen_at > :forgotten),
+    (SELECT max(seen_at) FROM known_clients
+        WHERE user_id = :user_id AND client IN (:device, :device_before) AND seen_at > :forgotten),
+    (SELECT whole_at FROM budgets WHERE key = :budget);
 
--- name: login_failed :one
+-- name: client_known :one
+-- in: user_id int, address text, address_before text, device text, device_before text, forgotten time
+-- out: user_id int
+SELECT user_id FROM known_clients
+WHERE user_id = :user_id AND client IN (:address, :address_before, :device, :device_before) AND seen_at > :forgotten LIMIT 1;
+
+-- name: client_failed :one
 -- The window begins anew when it is over, and with the failure that locks.
--- in: email text, now time, cutoff time, most int
+-- in: email text, client text, now time, cutoff time, most int
 -- out: failures int
-INSERT INTO login_failures (email, failures, since) VALUES (:email, 1, :now)
-ON CONFLICT (email) DO UPDATE SET
-    failures = CASE WHEN login_failures.since < :cutoff THEN 1 ELSE login_failures.failures + 1 END,
-    since = CASE WHEN login_failures.since < :cutoff OR login_failures.failures + 1 = :most THEN :now
-        ELSE login_failures.since END
+INSERT INTO client_failures (email, client, failures, since) VALUES (:email, :client, 1, :now)
+ON CONFLICT (email, client) DO UPDATE SET
+    failures = CASE WHEN client_failures.since < :cutoff THEN 1 ELSE client_failures.failures + 1 END,
+    since = CASE WHEN client_failures.since < :cutoff OR client_failures.failures + 1 = :most THEN :now
+        ELSE client_failures.since END
 RETURNING failures;
 
--- name: login_worked :exec
+-- name: client_worked :exec
+-- in: email text, client text
+DELETE FROM client_failures WHERE email = :email AND client = :client;
+
+-- name: name_worked :exec
 -- in: email text
-DELETE FROM login_failures WHERE email = :email;
+DELETE FROM client_failures WHERE email = :email;
+
+-- name: client_seen :exec
+-- in: user_id int, client text, now time
+INSERT INTO known_clients (user_id, client, seen_at) VALUES (:user_id, :client, :now)
+ON CONFLICT (user_id, client) DO UPDATE SET seen_at = excluded.seen_at;
+
+-- name: clients_trim :exec
+-- Forgets all but the newest `most` of a user.
+-- in: user_id int, most int
+DELETE FROM known_clients WHERE user_id = :user_id AND client IN (
+    SELECT client FROM known_clients WHERE user_id = :user_id ORDER BY seen_at DESC, client OFFSET :most);
+-- sqlite:
+DELETE FROM known_clients WHERE user_id = :user_id AND client IN (
+    SELECT client FROM known_clients WHERE user_id = :user_id ORDER BY seen_at DESC, client LIMIT -1 OFFSET :most);
+
+-- name: clients_forget :exec
+-- in: user_id int
+DELETE FROM known_clients WHERE user_id = :user_id;
+
+-- name: budget_take :one
+-- Takes one piece of a budget; no row when none is left. `fresh`: when a budget that was whole is whole again; `limit`: where one
+-- that has a piece left is whole at the latest.
+-- in: key text, now int, fresh int, each int, limit int
+-- out: whole_at int
+INSERT INTO budgets (key, whole_at) VALUES (:key, :fresh)
+ON CONFLICT (key) DO UPDATE
+SET whole_at = CASE WHEN budgets.whole_at > :now THEN budgets.whole_at + :each ELSE excluded.whole_at END
+WHERE budgets.whole_at <= :limit
+RETURNING whole_at;
+
+-- name: budget_refill :exec
+-- in: key text
+DELETE FROM budgets WHERE key = :key;
 
 -- ==== tokens and sessions ====
 
@@ -289,7 +344,19 @@ DELETE FROM sessions WHERE expires_at < :now;
 
 -- name: prune_failures :exec
 -- in: cutoff time
-DELETE FROM login_failures WHERE since < :cutoff;
+DELETE FROM client_failures WHERE since < :cutoff;
+
+-- name: prune_clients :exec
+-- in: cutoff time
+DELETE FROM known_clients WHERE seen_at < :cutoff;
+
+-- name: prune_budgets :exec
+-- in: now int
+DELETE FROM budgets WHERE whole_at < :now;
+
+-- name: prune_email_codes :exec
+-- in: now time
+DELETE FROM email_codes WHERE expires_at < :now;
 
 -- ==== demo ====
 
@@ -307,39 +374,92 @@ SELECT max(id) AS last FROM users;
 
 -- ==== one-time codes ====
 
--- name: otp_put :one
--- A new code takes the place of the one before; no row when that was sent after `since`, or was the last of `most` a day.
--- in: email text, purpose text, otp_hash text, expires_at time, now time, since time, day_ago time, most int
--- out: id int
-INSERT INTO otps (email, purpose, otp_hash, expires_at, sent_at, sends, sends_from)
-VALUES (:email, :purpose, :otp_hash, :expires_at, :now, 1, :now)
+-- name: otp_put :exec
+-- The newest code of all takes the place of the one before.
+-- in: email text, purpose text, otp_hash text, expires_at time, now time
+INSERT INTO otps (email, purpose, otp_hash, expires_at, sent_at) VALUES (:email, :purpose, :otp_hash, :expires_at, :now)
 ON CONFLICT (email, purpose) DO UPDATE
-SET otp_hash = excluded.otp_hash, expires_at = excluded.expires_at, sent_at = excluded.sent_at, tries = 0, used_at = NULL,
-    sends = CASE WHEN otps.sends_from <= :day_ago THEN 1 ELSE otps.sends + 1 END,
-    sends_from = CASE WHEN otps.sends_from <= :day_ago THEN excluded.sent_at ELSE otps.sends_from END
-WHERE otps.sent_at <= :since AND (otps.sends < :most OR otps.sends_from <= :day_ago)
-RETURNING id;
+SET otp_hash = excluded.otp_hash, expires_at = excluded.expires_at, sent_at = excluded.sent_at, tries = 0, used_at = NULL;
+
+-- name: otp_client_put :one
+-- The same of one client; no row when the one before was sent after `since`.
+-- in: email text, purpose text, client text, otp_hash text, expires_at time, now time, since time
+-- out: client text
+INSERT INTO otp_clients (email, purpose, client, otp_hash, expires_at, sent_at)
+VALUES (:email, :purpose, :client, :otp_hash, :expires_at, :now)
+ON CONFLICT (email, purpose, client) DO UPDATE
+SET otp_hash = excluded.otp_hash, expires_at = excluded.expires_at, sent_at = excluded.sent_at, tries = 0
+WHERE otp_clients.sent_at <= :since
+RETURNING client;
 
 -- name: otp_try :one
--- Counts a try of a code that is neither over nor used up, and says what it should have been.
+-- Counts a try, by a client that asked for none, of the newest code if it is neither over nor used up, and says what it should
+-- have been.
 -- in: email text, purpose text, now time, most int
--- out: id int, otp_hash text
+-- out: otp_hash text
 UPDATE otps SET tries = tries + 1
 WHERE email = :email AND purpose = :purpose AND used_at IS NULL AND expires_at > :now AND tries < :most
-RETURNING id, otp_hash;
+RETURNING otp_hash;
+
+-- name: otp_client_try :one
+-- The same of the code that the client asked for.
+-- in: email text, purpose text, client text, now time, most int
+-- out: otp_hash text
+UPDATE otp_clients SET tries = tries + 1
+WHERE email = :email AND purpose = :purpose AND client = :client AND expires_at > :now AND tries < :most
+RETURNING otp_hash;
 
 -- name: otp_use :exec
 -- One of any number that hold the code.
--- in: id int, otp_hash text, now time
-UPDATE otps SET used_at = :now WHERE id = :id AND otp_hash = :otp_hash AND used_at IS NULL;
+-- in: email text, purpose text, otp_hash text
+DELETE FROM otp_clients WHERE email = :email AND purpose = :purpose AND otp_hash = :otp_hash;
+
+-- name: otp_end :exec
+-- in: email text, purpose text, now time
+UPDATE otps SET used_at = :now WHERE email = :email AND purpose = :purpose AND used_at IS NULL;
+
+-- name: otp_clients_end :exec
+-- in: email text, purpose text
+DELETE FROM otp_clients WHERE email = :email AND purpose = :purpose;
 
 -- name: prune_otps :exec
 -- in: cutoff time
 DELETE FROM otps WHERE expires_at < :cutoff;
 
+-- name: prune_otp_clients :exec
+-- in: cutoff time
+DELETE FROM otp_clients WHERE expires_at < :cutoff;
+
+-- ==== confirming an address ====
+
+-- name: email_code_put :one
+-- A new code takes the place of the one before; no row when that was sent after `since`.
+-- in: user_id int, code_hash text, expires_at time, now time, since time
+-- out: user_id int
+INSERT INTO email_codes (user_id, code_hash, expires_at, sent_at) VALUES (:user_id, :code_hash, :expires_at, :now)
+ON CONFLICT (user_id) DO UPDATE
+SET code_hash = excluded.code_hash, expires_at = excluded.expires_at, sent_at = excluded.sent_at, tries = 0
+WHERE email_codes.sent_at <= :since
+RETURNING user_id;
+
+-- name: email_code_try :one
+-- Counts a try of a code that is neither over nor used up, and says what it should have been.
+-- in: user_id int, now time, most int
+-- out: code_hash text
+UPDATE email_codes SET tries = tries + 1 WHERE user_id = :user_id AND expires_at > :now AND tries < :most
+RETURNING code_hash;
+
+-- name: email_code_end :exec
+-- in: user_id int
+DELETE FROM email_codes WHERE user_id = :user_id;
+
+-- name: user_confirm :exec
+-- in: id int
+UPDATE users SET email_confirmed = true WHERE id = :id AND NOT email_confirmed;
+
 -- name: users_by_ids :many
 -- in: ids ints
--- out: id int, email text, name text, is_active bool, time_zone text
-SELECT id, email, name, is_active, time_zone FROM users WHERE id = ANY(:ids) ORDER BY id;
+-- out: id int, email text, name text, is_active bool, email_confirmed bool, time_zone text
+SELECT id, email, name, is_active, email_confirmed, time_zone FROM users WHERE id = ANY(:ids) ORDER BY id;
 -- sqlite:
-SELECT id, email, name, is_active, time_zone FROM users WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY id;
+SELECT id, email, name, is_active, email_confirmed, time_zone FROM users WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY id;

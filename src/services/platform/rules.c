@@ -8,6 +8,12 @@ struct sf_str platform_email(struct sf_arena *a, struct sf_str email) {
 	return (struct sf_str) { p, email.n };
 }
 
+struct sf_str platform_local(struct sf_str email) {
+	struct sf_str local, domain;
+	sf_str_cut(email, '@', &local, &domain);
+	return local;
+}
+
 struct sf_str platform_like(struct sf_arena *a, struct sf_str text) {
 	struct sf_buf b;
 	sf_buf_init(&b, a);
@@ -70,4 +76,25 @@ int64_t platform_revoke_from(int64_t now_usec, int64_t tokens_from, int64_t last
 	if (tokens_from > last) last = tokens_from;
 	if (last_iat > last) last = last_iat;
 	return last + 1;
+}
+
+int64_t platform_budget_limit(const struct platform_budget *b, int64_t now) {
+	return now + (b->most - 1) * b->each;
+}
+
+int64_t platform_budget_wait(const struct platform_budget *b, int64_t whole_at, int64_t now) {
+	int64_t limit = platform_budget_limit(b, now);
+	return whole_at > limit ? whole_at - limit : 0;
+}
+
+struct sf_str platform_code(struct sf_arena *a, struct sf_str typed) {
+	char *text = sf_arena_alloc(a, typed.n + 1);
+	size_t n = 0;
+	for (size_t i = 0; i < typed.n; i++) {
+		char c = typed.p[i];
+		if (c == ' ' || c == '-') continue;
+		if (c >= 'a' && c <= 'z') c = (char)(c - 'a' + 'A');
+		text[n++] = c == 'O' ? '0' : c == 'I' || c == 'L' ? '1' : c;
+	}
+	return (struct sf_str) { text, n };
 }

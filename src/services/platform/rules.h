@@ -15,10 +15,40 @@
 #define PLATFORM_OTP_USEC       (INT64_C(10) * 60 * SF_USEC) /* life of a one-time code */
 #define PLATFORM_OTP_PAUSE_USEC (INT64_C(60) * SF_USEC)      /* between two codes for one address */
 #define PLATFORM_OTP_TRIES      5
-#define PLATFORM_OTP_A_DAY      10 /* codes for one address and purpose, so 50 guesses */
 
+#define PLATFORM_CODE_USEC SF_DAY_USEC /* life of a code that confirms an address */
+
+#define PLATFORM_KNOWN_USEC                                                                                  \
+	(INT64_C(180) * SF_DAY_USEC)       /* how long an account knows a client that it has not seen */
+#define PLATFORM_SEEN_USEC SF_DAY_USEC /* after which it is noted again that it was seen */
+#define PLATFORM_KNOWN_MAX 20          /* clients that an account knows */
+
+/* A budget: `most` pieces at once, one more each `each` µs. What is on record of it is when it will be whole again, µs since 1970. */
+struct platform_budget {
+	int64_t most, each;
+};
+#define PLATFORM_MINUTES(n) ((n)*INT64_C(60) * SF_USEC)
+#define PLATFORM_STRANGERS                                                                                   \
+	{ .most = 100, .each = PLATFORM_MINUTES(2) } /* failed sign-ins with one name by unknown clients */
+#define PLATFORM_OTP_CLIENT                                                                                  \
+	{ .most = 5, .each = PLATFORM_MINUTES(300) } /* codes to one address asked for by one client */
+#define PLATFORM_OTP_ADDRESS                                                                                 \
+	{ .most = 10, .each = PLATFORM_MINUTES(240) } /* codes to one address */
+#define PLATFORM_OTP_KNOWN                                                                                   \
+	{ .most = 3, .each = PLATFORM_MINUTES(480) } /* further ones for clients that the account knows */
+#define PLATFORM_CODES                                                                                       \
+	{ .most = 5, .each = PLATFORM_MINUTES(300) } /* codes that confirm an account's address */
+
+/* A code that confirms an address, as it was drawn, from how it was typed: no spaces and dashes, capitals, O and I read as digits. In
+ * the arena. */
+struct sf_str platform_code(struct sf_arena *a, struct sf_str typed);
+/* Where a budget that has a piece left is whole again at the latest. */
+int64_t platform_budget_limit(const struct platform_budget *b, int64_t now);
+/* How long until there is a piece, µs; 0: there is one. */
+int64_t platform_budget_wait(const struct platform_budget *b, int64_t whole_at, int64_t now);
 /* Lower case as emails are stored and compared; ASCII only, the rest stays. In the arena. */
 struct sf_str platform_email(struct sf_arena *a, struct sf_str email);
+struct sf_str platform_local(struct sf_str email); /* what stands before its @ */
 /* %text% as a LIKE pattern with '\' as escape: wildcards in the text are taken as text. In the arena. */
 struct sf_str platform_like(struct sf_arena *a, struct sf_str text);
 /* What a User-Agent header says of a device, for people: "Firefox on Windows", "curl"; empty: nothing that can be shown. In the

@@ -29,15 +29,25 @@ static const struct sf_field email_in[] = {
 		  .example = "\"kim@example.com\""),
 	{ 0 },
 };
-static const struct sf_field otp_in[] = {
-	SF_IN(struct platform_otp_body, email, SF_F_EMAIL, .required = true, .max = 254,
-		  .example = "\"kim@example.com\""),
-	SF_IN(struct platform_otp_body, otp, SF_F_TEXT, .required = true, .min = 6, .max = 6,
-		  .example = "\"012345\"", .help = "the code that was mailed"),
-	SF_IN(struct platform_otp_body, password, SF_F_TEXT, .required = true, .keep_space = true, .min = 8,
-		  .max = 128, .example = "\"a long sentence\""),
-	SF_IN(struct platform_otp_body, password_confirm, SF_F_TEXT, .required = true, .keep_space = true,
-		  .min = 8, .max = 128, .example = "\"a long sentence\""),
+#define OTP_FIELDS                                                                                           \
+	SF_IN(struct platform_otp_body, email, SF_F_EMAIL, .required = true, .max = 254,                         \
+		  .example = "\"kim@example.com\""),                                                                 \
+		SF_IN(struct platform_otp_body, otp, SF_F_TEXT, .required = true, .min = 6, .max = 6,                \
+			  .example = "\"012345\"", .help = "the code that was mailed"),                                  \
+		SF_IN(struct platform_otp_body, password, SF_F_TEXT, .required = true, .keep_space = true, .min = 8, \
+			  .max = 128, .example = "\"a long sentence\""),                                                 \
+		SF_IN(struct platform_otp_body, password_confirm, SF_F_TEXT, .required = true, .keep_space = true,   \
+			  .min = 8, .max = 128, .example = "\"a long sentence\"")
+static const struct sf_field otp_in[] = { OTP_FIELDS, { 0 } };
+static const struct sf_field verify_in[] = {
+	OTP_FIELDS,
+	SF_IN(struct platform_otp_body, name, SF_F_TEXT, .min = 1, .max = 100, .example = "\"김철수\"",
+		  .help = "without it, what stands before the @"),
+	{ 0 },
+};
+static const struct sf_field code_in[] = {
+	SF_IN(struct platform_code_body, code, SF_F_TEXT, .required = true, .min = 8, .max = 20,
+		  .example = "\"7XKQ-2M4D\"", .help = "the code that was mailed, with or without its dash"),
 	{ 0 },
 };
 static const struct sf_field refresh_in[] = {
@@ -74,7 +84,12 @@ static const struct sf_field user_change_in[] = {
 	SF_OUT(id, SF_F_INT, .required = true), SF_OUT(email, SF_F_EMAIL, .required = true),                     \
 		SF_OUT(name, SF_F_TEXT, .required = true),                                                           \
 		SF_OUT(role, SF_F_ENUM, .required = true, .choices = "user|admin"),                                  \
-		SF_OUT(is_active, SF_F_BOOL, .required = true), SF_OUT(time_zone, SF_F_ZONE, .required = true),      \
+		SF_OUT(is_active, SF_F_BOOL, .required = true),                                                      \
+		SF_OUT(email_confirmed, SF_F_BOOL, .required = true,                                                 \
+			   .help =                                                                                       \
+				   "mail to the address reaches its owner; until then what the account writes is mailed "    \
+				   "to nobody"),                                                                             \
+		SF_OUT(time_zone, SF_F_ZONE, .required = true),                                                      \
 		SF_OUT(language, SF_F_ENUM, .required = true, .nullable = true, .choices = LANGUAGES,                \
 			   .help = "null until one is chosen"),                                                          \
 		SF_OUT(created_at, SF_F_TIME, .required = true)
@@ -213,7 +228,15 @@ static const struct sf_route routes[] = {
 
 	{ SF_POST, "/api/auth/register", platform_register, .auth = SF_PUBLIC, .rate = SF_RATE_AUTH,
 	  BODY(platform__register_fields, platform_register_body), .reply = pair_out, .status = 201,
-	  .errors = { SF_EOVERLOAD }, .summary = "Make an account and sign in" },
+	  .errors = { SF_EOVERLOAD }, .accepted = queued_out,
+	  .accepted_when = "Where `REGISTER_QUIET` is set, for every address: go on with `/auth/verify-otp`.",
+	  .summary = "Make an account and sign in; a code that confirms the email is mailed" },
+	{ SF_POST, "/api/auth/confirm", platform_confirm, .auth = SF_USER, .rate = SF_RATE_AUTH,
+	  BODY(code_in, platform_code_body), .reply = user_out,
+	  .summary = "Confirm the caller's email with the code that was mailed" },
+	{ SF_POST, "/api/auth/confirm/mail", platform_confirm_mail, .auth = SF_USER, .rate = SF_RATE_AUTH,
+	  .reply = queued_out, .status = 202, .errors = { SF_ECONFLICT },
+	  .summary = "Mail the code that confirms the caller's email again; at most one a minute" },
 	{ SF_POST, "/api/auth/login", platform_login, .auth = SF_PUBLIC, .rate = SF_RATE_AUTH,
 	  BODY(login_in, platform_login_body), .reply = pair_out,
 	  .errors = { SF_EAUTH, SF_EFORBIDDEN, SF_ELOCKED }, .summary = "Sign in with email and password" },
@@ -250,7 +273,7 @@ static const struct sf_route routes[] = {
 	  BODY(email_in, platform_email_body), .reply = queued_out, .status = 202,
 	  .summary = "Mail a one-time code to make an account with; at most one a minute" },
 	{ SF_POST, "/auth/verify-otp", platform_otp_verify, .auth = SF_PUBLIC, .rate = SF_RATE_AUTH,
-	  BODY(otp_in, platform_otp_body), .reply = user_out, .status = 201, .errors = { SF_EOVERLOAD },
+	  BODY(verify_in, platform_otp_body), .reply = user_out, .status = 201, .errors = { SF_EOVERLOAD },
 	  .summary = "Make an account with the code that was mailed" },
 	{ SF_POST, "/auth/forgot-password", platform_otp_forgot, .auth = SF_PUBLIC, .rate = SF_RATE_AUTH,
 	  BODY(email_in, platform_email_body), .reply = queued_out, .status = 202,

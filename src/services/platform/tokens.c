@@ -16,7 +16,8 @@
 
 void platform__user_members(struct sf_json *j, const struct platform_q_user_lock_row *u) {
 	sf_json_add(j, SF_KV("id", u->id), SF_KV("email", u->email), SF_KV("name", u->name),
-				SF_KV("role", u->role), SF_KV("is_active", u->is_active), SF_KV("time_zone", u->time_zone),
+				SF_KV("role", u->role), SF_KV("is_active", u->is_active),
+				SF_KV("email_confirmed", u->email_confirmed), SF_KV("time_zone", u->time_zone),
 				SF_KV("language", u->language));
 	sf_json_key(j, "created_at");
 	sf_json_time(j, u->created_at);

@@ -28,7 +28,7 @@ static int bookings(struct sf_req *r, int64_t user, struct sf_str *text) {
 	sf_buf_init(&b, a);
 	sf_buf_cstr(&b, "Your next bookings:");
 	for (size_t i = 0; i < n; i++) {
-		struct sf_str chef = sf_arena_line(a, next[i].chef);
+		struct sf_str chef = next[i].chef.p ? sf_arena_name(a, next[i].chef) : SF_STR("(name not confirmed)");
 		struct sf_str at = sf_zone_text(a, who.time_zone, next[i].time_zone, next[i].starts_at);
 		sf_buf_printf(&b, "\n" SF_PRI ", %d h: " SF_PRI ", " SF_PRI, SF_ARG(at), (int)next[i].hours,
 					  SF_ARG(chef), SF_ARG(next[i].status));
@@ -41,7 +41,7 @@ static int status(struct sf_req *r, int64_t user, struct sf_str *text) {
 	struct platform_user who;
 	int err = platform_user(r, user, &who);
 	if (err) return err;
-	struct sf_str name = sf_arena_line(sf_req_arena(r), who.name);
+	struct sf_str name = sf_arena_name(sf_req_arena(r), who.name);
 	*text = sf_arena_printf(sf_req_arena(r),
 							"The platform is up. This chat is linked to " SF_PRI " (" SF_PRI ").",
 							SF_ARG(name), SF_ARG(who.email));

@@ -44,14 +44,19 @@ static bool linked(const struct sf_rows *links, int64_t user) {
 	return false;
 }
 
+/* tx where it is of telegram's database, else a handle of that. */
+static struct sf_dbh *handle(const struct sf_app *app, struct sf_dbh *tx, const char *service) {
+	struct sf_db *db = sf_app_db(app, "telegram");
+	bool same = db == sf_app_db(app, service);
+	return same ? tx : sf_db_auto(db, sf_dbh_arena(tx), SF_READ_PRIMARY, "telegram links");
+}
+
 int telegram_notify(const struct sf_app *app, struct sf_dbh *tx, const char *service,
 					const struct telegram_note *notes, size_t n) {
 	const char *token = sf_config_text("TELEGRAM_TOKEN");
 	if (!token || !*token || n == 0) return 0;
 	struct sf_arena *a = sf_dbh_arena(tx);
-	struct sf_db *db = sf_app_db(app, "telegram");
-	struct sf_dbh *h =
-		db == sf_app_db(app, service) ? tx : sf_db_auto(db, a, SF_READ_PRIMARY, "telegram links");
+	struct sf_dbh *h = handle(app, tx, service);
 	int64_t *users = sf_arena_alloc(a, n * sizeof *users);
 	struct sf_job_new *jobs = sf_arena_alloc(a, n * sizeof *jobs);
 	struct sf_rows links;
@@ -63,4 +68,9 @@ int telegram_notify(const struct sf_app *app, struct sf_dbh *tx, const char *ser
 	for (size_t i = 0; i < n; i++)
 		if (linked(&links, notes[i].user)) jobs[njobs++] = message(a, "user", notes[i].user, notes[i].text);
 	return njobs ? sf_job_add_many(tx, jobs, njobs, NULL) : 0;
+}
+
+int telegram_forget(const struct sf_app *app, struct sf_dbh *tx, const char *service, int64_t user) {
+	struct telegram_q_unlink_user_in in = { .user_id = user };
+	return telegram_q_unlink_user(handle(app, tx, service), &in, NULL);
 }

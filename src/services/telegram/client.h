@@ -20,5 +20,8 @@ struct telegram_note {
 SF_MUSTCHECK
 int telegram_notify(const struct sf_app *app, struct sf_dbh *tx, const char *service,
 					const struct telegram_note *notes, size_t n);
+/* ~ Ends the link of a user's chat, in tx, a transaction of `service`, where both have the same database. */
+SF_MUSTCHECK
+int telegram_forget(const struct sf_app *app, struct sf_dbh *tx, const char *service, int64_t user);
 
 #endif

@@ -80,7 +80,7 @@ static int read_sides(struct sf_req *r, const struct message *m, struct sides *o
 
 static struct sf_str account(struct sf_req *r, const struct platform_user *u) {
 	struct sf_arena *a = sf_req_arena(r);
-	struct sf_str name = sf_arena_line(a, u->name);
+	struct sf_str name = u->confirmed ? sf_arena_name(a, u->name) : SF_STR("(name not confirmed)");
 	return sf_arena_printf(a, SF_PRI " (" SF_PRI ")", SF_ARG(name), SF_ARG(u->email));
 }
 

@@ -247,7 +247,7 @@ static void templates(void **state) {
 		assert_null(strstr(html, "<b>Park"));
 		assert_non_null(strstr(html, "&lt;b&gt;Park &amp; Co&lt;/b&gt;"));
 		assert_null(strstr(text, "\nSend money")); /* a guest writes no paragraphs into our mail */
-		assert_non_null(strstr(text, "Kim  Send money"));
+		assert_non_null(strstr(text, "Kim Send money"));
 		assert_null(strchr(text, '{'));
 	}
 	/* times are the reader's, and named where it is another's place */
@@ -262,13 +262,33 @@ static void templates(void **state) {
 		assert_non_null(strstr(CSTR(t.text), zones[i].says));
 	}
 	reader = (struct mail__reader) { 0 };
+	/* whose owner is not confirmed has no name, and no name leads anywhere */
+	assert_int_equal(
+		render(a, "booking_created", "@kim http://evil.example",
+			   "{\"booking_id\":42,\"chef\":null,\"guest\":null,\"starts_at\":\"2026-12-01T09:30:00Z\","
+			   "\"duration_hours\":3,\"total_price\":1}",
+			   &t, &why),
+		0);
+	assert_non_null(strstr(CSTR(t.text), "고객님이 (이름 미확인) 셰프에게"));
+	assert_non_null(
+		strstr(CSTR(t.text), "Chef (name not confirmed) has been asked for a booking by a guest."));
+	assert_non_null(strstr(CSTR(t.text), "Hello kim …,"));
+	assert_int_equal(
+		render(a, "booking_paid", NULL,
+			   "{\"booking_id\":42,\"chef\":\"evil.example\",\"guest\":\"Pay at http://evil.example/x "
+			   "now\",\"starts_at\":\"2026-12-01T09:30:00Z\",\"duration_hours\":3,\"total_price\":1}",
+			   &t, &why),
+		0);
+	assert_null(strstr(CSTR(t.text), "evil.example"));
+	assert_null(strstr(CSTR(t.html), "evil.example"));
+	assert_non_null(strstr(CSTR(t.text), "Pay at … now"));
 	assert_int_equal(render(a, "otp", NULL, "{\"otp\":\"012345\",\"minutes\":10}", &t, &why), 0);
 	assert_non_null(strstr(CSTR(t.text), "012345"));
 	assert_null(strstr(CSTR(t.subject), "012345"));
 	assert_non_null(strstr(CSTR(t.text), "Hello,"));
 	assert_non_null(strstr(CSTR(t.html), "<b>012345</b>"));
 	assert_int_equal(render(a, "welcome", "Kim\n\nSend money", "{\"email\":\"kim@x.kr\"}", &t, &why), 0);
-	assert_non_null(strstr(CSTR(t.text), "Hello Kim  Send money,"));
+	assert_non_null(strstr(CSTR(t.text), "Hello Kim Send money,"));
 	assert_non_null(strstr(CSTR(t.html), "sign in as kim@x.kr"));
 	assert_int_equal(
 		render(a, "password_changed", "Kim", "{\"changed_at\":\"2026-12-01T09:30:00Z\"}", &t, &why), 0);

@@ -52,7 +52,8 @@ static const char *wrong(struct world *w, const char *otp) {
 	s[0] = s[0] == '9' ? '0' : (char)(s[0] + 1);
 	return s;
 }
-#define AGO_A_MINUTE "UPDATE otps SET sent_at = '2020-01-01 00:00:00.000000'"
+#define AGO_A_MINUTE "UPDATE otp_clients SET sent_at = '2020-01-01 00:00:00.000000'"
+#define OVER(table)  "UPDATE " table " SET expires_at = '2020-01-01 00:00:00.000000'"
 #define USE(w, path, email, otp, password)                                                                   \
 	POST(w, NULL, path, "{\"email\":\"%s\",\"otp\":\"%s\",\"password\":\"%s\",\"password_confirm\":\"%s\"}", \
 		 email, otp, password, password)
@@ -123,7 +124,8 @@ static void limits(struct world *w) {
 	must_sql(w, AGO_A_MINUTE);
 	IS(ASK(w, "/auth/register", "a@example.com"), 202);
 	last_mail(w, &otp);
-	must_sql(w, "UPDATE otps SET expires_at = '2020-01-01 00:00:00.000000'");
+	must_sql(w, OVER("otps"));
+	must_sql(w, OVER("otp_clients"));
 	IS(USE(w, "/auth/verify-otp", "a@example.com", otp, "longenough"), 400); /* over */
 	IS(ASK(w, "/auth/register", "not an address"), 400);
 	IS(USE(w, "/auth/verify-otp", "a@example.com", "12345", "longenough"), 400);

@@ -98,11 +98,39 @@ static void revoking_and_issuing_take_turns(void **state) {
 	assert_int_equal(platform_issued_at(now + SF_DAY_USEC, from), (now + SF_DAY_USEC) / SF_USEC);
 }
 
+static void a_budget_comes_back_piece_by_piece(void **state) {
+	(void)state;
+	const struct platform_budget b = { .most = 3, .each = 10 };
+	int64_t whole_at = 0, now = 1000;
+	for (int i = 0; i < 3; i++) { /* what the statement does */
+		assert_int_equal(platform_budget_wait(&b, whole_at, now), 0);
+		assert_true(whole_at <= platform_budget_limit(&b, now));
+		whole_at = (whole_at > now ? whole_at : now) + b.each;
+	}
+	assert_int_equal(platform_budget_wait(&b, whole_at, now), 10);
+	assert_true(whole_at > platform_budget_limit(&b, now));
+	assert_int_equal(platform_budget_wait(&b, whole_at, now + 9), 1);
+	assert_int_equal(platform_budget_wait(&b, whole_at, now + 10), 0);
+	assert_int_equal(platform_budget_wait(&b, whole_at + b.each, now + 19), 1); /* that one is taken again */
+	const struct platform_budget strangers = PLATFORM_STRANGERS;
+	assert_int_equal(strangers.most + SF_DAY_USEC / strangers.each, 820); /* guesses in the first day */
+}
+
+static void codes_are_read_as_they_are_typed(void **state) {
+	(void)state;
+	is(platform_code(a, SF_STR("7XKQ-2M4D")), "7XKQ2M4D");
+	is(platform_code(a, SF_STR(" 7xkq 2m4d ")), "7XKQ2M4D");
+	is(platform_code(a, SF_STR("oO1i-LlI0")), "00111110");
+	is(platform_code(a, SF_STR("")), "");
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(emails_are_lower_case, setup, teardown),
 		cmocka_unit_test_setup_teardown(devices_are_told_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(wildcards_are_text, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_budget_comes_back_piece_by_piece, setup, teardown),
+		cmocka_unit_test_setup_teardown(codes_are_read_as_they_are_typed, setup, teardown),
 		cmocka_unit_test_setup_teardown(revoking_and_issuing_take_turns, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,7 +64,8 @@ static void ten_failures_lock_any_name(struct world *w) {
 		IS(login(w, names[n], "eight888"), 423);
 	}
 	/* 15 minutes later */
-	sql(w, "UPDATE login_failures SET since = strftime('%Y-%m-%d %H:%M:%f', 'now', '-901 seconds') || '000'");
+	sql(w,
+		"UPDATE client_failures SET since = strftime('%Y-%m-%d %H:%M:%f', 'now', '-901 seconds') || '000'");
 	IS(login(w, "lock@example.com", "wrong wrong"), 401);
 	IS(login(w, "lock@example.com", "eight888"), 200);
 	/* a success begins the count anew */
@@ -105,7 +106,7 @@ static void parallel_guesses_do_not_outrun_the_lock(struct world *w) {
 	run_crowd(w, 30, 3);
 	assert_int_equal(crowd.status[401], 10);
 	assert_int_equal(crowd.status[423], 23); /* the right ones came after the tenth wrong one */
-	sql(w, "DELETE FROM login_failures");
+	sql(w, "DELETE FROM client_failures");
 	run_crowd(w, 0, 20); /* many right ones at once are no attack */
 	assert_int_equal(crowd.status[200], 20);
 }
@@ -223,7 +224,15 @@ static void guessing_the_present_password_locks(struct world *w) {
 		   400);
 	IS(PUT(w, c.auth, ME, "{\"password\":\"another one\",\"current_password\":\"eight888\"}"), 423);
 	IS(PUT(w, c.auth, ME, "{\"name\":\"Still works\"}"), 200);
+	struct answer a = login(w, "stolen@example.com", "eight888"); /* the owner is not kept out */
+	IS(a, 200);
+	struct account owner = account_of(w, a), next = account_of(w, refresh(w, c.refresh));
+	IS(PUT(w, next.auth, ME, "{\"password\":\"another one\",\"current_password\":\"eight888\"}"),
+	   423); /* the same sign-in */
+	for (int i = 0; i < 10; i++)
+		IS(login(w, "stolen@example.com", "wrong wrong"), 401); /* of the owner's address, even */
 	IS(login(w, "stolen@example.com", "eight888"), 423);
+	IS(PUT(w, owner.auth, ME, "{\"password\":\"another one\",\"current_password\":\"eight888\"}"), 200);
 }
 
 /* ---- administration, products ------------------------------------------------------------------------ */

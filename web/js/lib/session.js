@@ -59,12 +59,21 @@ export async function login(email, password) {
   return user;
 }
 
-/** Makes an account and signs in. What registering signs in holds tokens, which a page has no use for: that sign-in is ended. */
+/**
+ * Makes an account and signs in: { user }. What registering signs in holds tokens, which a page has no use for: that sign-in is ended.
+ * Where the installation says of no address whether it has an account, a code is mailed first: { sent }.
+ */
 export async function register({ email, password, name }) {
-  const { access_token: token } = await post('/api/auth/register', { email, password, name }, { quiet401: true });
+  const made = await post('/api/auth/register', { email, password, name }, { quiet401: true });
+  if (!made.access_token) return { sent: made };
   const user = await login(email, password);
-  post('/api/auth/logout', undefined, { token, quiet401: true }).catch(() => {}); // else it runs out by itself
-  return user;
+  post('/api/auth/logout', undefined, { token: made.access_token, quiet401: true }).catch(() => {}); // else it runs out by itself
+  return { user };
+}
+
+/** Confirms the address with the code that was mailed to it. */
+export async function confirmEmail(code) {
+  settle(await post('/api/auth/confirm', { code }));
 }
 
 async function leave(path) {

@@ -7,6 +7,7 @@ import { toast } from '../lib/toast.js';
 import { browserZone, zoneNote } from '../lib/zone.js';
 import { Avatar } from '../ui/cover.js';
 import { FormError, PasswordField, Select, Submit, TextField, ZoneField } from '../ui/field.js';
+import { ConfirmCard } from '../ui/confirm-card.js';
 import { Icon } from '../ui/icon.js';
 import { SessionsCard } from '../ui/sessions-card.js';
 import { TelegramCard } from '../ui/telegram-card.js';
@@ -73,6 +74,7 @@ export default function Account() {
     <header class="page-head page-head--person"><${Avatar} name=${user.name} class="avatar--large" />
       <div><h1>${user.name}</h1><p>${user.email}${user.created_at ? `, here since ${dayOfYear(user.created_at)}` : ''}</p></div></header>
     <div class="cards">
+      <${ConfirmCard} user=${user} />
       <section class="card" aria-labelledby="name"><h2 id="name">Name</h2><p class="card__lead">Chefs see it with your bookings.</p><${NameForm} user=${user} /></section>
       <section class="card" aria-labelledby="clock"><h2 id="clock">Time and language</h2>
         <p class="card__lead">Times are shown and told by these clocks.</p><${ClockForm} user=${user} /></section>

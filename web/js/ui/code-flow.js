@@ -56,15 +56,15 @@ function Resend({ path, email, sentAt, onSent }) {
 }
 
 /** The second step. sent: what the first came to, or null where the code was there before. */
-function UseStep({ paths, email, sent, verb, onSent, onBack, onDone }) {
+function UseStep({ paths, email, sent, begun, verb, onSent, onBack, onDone }) {
   const root = useRef(null);
   useEffect(() => root.current.querySelector(email ? 'input[name="otp"]' : 'input[name="email"]').focus(), []);
   const form = useForm({
-    initial: { email, otp: '', password: '' },
+    initial: { email, otp: '', password: begun?.password ?? '' },
     check: (v) => found({ email: needEmail(v.email), otp: needCode(v.otp), password: needPassword(v.password) }),
     send: async ({ email: raw, otp, password }) => {
       const to = raw.trim();
-      await post(paths.use, { email: to, otp: otp.trim(), password, password_confirm: password }, { quiet401: true });
+      await post(paths.use, { email: to, otp: otp.trim(), password, password_confirm: password, name: begun?.name }, { quiet401: true });
       await onDone(await login(to, password));
     },
   });
@@ -83,11 +83,14 @@ function UseStep({ paths, email, sent, verb, onSent, onBack, onDone }) {
   </form>`;
 }
 
-/** paths: { ask, use }; verbs: the same. onDone(user) once the password is set and the user signed in. */
-export function CodeFlow({ paths, verbs, onDone }) {
-  const [email, setEmail] = useState('');
-  const [step, setStep] = useState('ask'); // then 'use', or 'back' to the first
-  const [sent, setSent] = useState(null);
+/**
+ * paths: { ask, use }; verbs: the same. onDone(user) once the password is set and the user signed in. begun: { email, outbox, password,
+ * name } where the code is on its way already.
+ */
+export function CodeFlow({ paths, verbs, onDone, begun }) {
+  const [email, setEmail] = useState(begun?.email ?? '');
+  const [step, setStep] = useState(begun ? 'use' : 'ask'); // then 'use', or 'back' to the first
+  const [sent, setSent] = useState(begun ? { outbox: begun.outbox, at: Date.now() } : null);
   const onSent = (answer) => {
     setEmail(answer.email);
     setSent({ outbox: answer.outbox, at: Date.now() });
@@ -96,5 +99,5 @@ export function CodeFlow({ paths, verbs, onDone }) {
   const onHave = (typed) => { setEmail(typed); setSent(null); setStep('use'); };
   return step !== 'use'
     ? html`<${AskStep} path=${paths.ask} email=${email} verb=${verbs.ask} back=${step === 'back'} onSent=${onSent} onHave=${onHave} />`
-    : html`<${UseStep} paths=${paths} email=${email} sent=${sent} verb=${verbs.use} onSent=${onSent} onBack=${() => setStep('back')} onDone=${onDone} />`;
+    : html`<${UseStep} paths=${paths} email=${email} sent=${sent} begun=${begun} verb=${verbs.use} onSent=${onSent} onBack=${() => setStep('back')} onDone=${onDone} />`;
 }

@@ -129,8 +129,8 @@ ORDER BY starts_at DESC, id DESC LIMIT :limit OFFSET :offset;
 -- name: bookings_next :many
 -- What a guest has ahead, the soonest first.
 -- in: user_id int, now time, limit int
--- out: id int, chef_name text, starts_at time, time_zone text, duration_hours int, status text
-SELECT b.id, c.name, b.starts_at, b.time_zone, b.duration_hours, b.status
+-- out: id int, chef_name text, chef_user_id int, starts_at time, time_zone text, duration_hours int, status text
+SELECT b.id, c.name, c.user_id, b.starts_at, b.time_zone, b.duration_hours, b.status
 FROM bookings b JOIN chefs c ON c.id = b.chef_id
 WHERE b.user_id = :user_id AND b.ends_at > :now AND b.status IN ('pending', 'confirmed')
 ORDER BY b.starts_at, b.id LIMIT :limit;
