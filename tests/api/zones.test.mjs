@@ -198,7 +198,7 @@ onEachEngine(describe, after, 'time zones', (engine) => {
     // as the version before left it
     await onDatabase(s, `UPDATE bookings SET booking_date = '${day(25)}' ${where}`);
     for (const table of ['chefs', 'bookings']) await onDatabase(s, `ALTER TABLE ${table} DROP COLUMN time_zone`);
-    await onDatabase(s, "DELETE FROM schema_migrations WHERE service = 'coocook' AND version = 5");
+    await onDatabase(s, "DELETE FROM schema_migrations WHERE service = 'coocook' AND version = 4");
     const r = await exec(BIN, ['db', 'migrate'], { env: s.env });
     assert.equal(r.code, 0, r.stderr);
     assert.deepEqual(await onDatabase(s, `SELECT booking_date, time_zone FROM bookings ${where} ORDER BY id`),
