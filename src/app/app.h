@@ -160,8 +160,9 @@ struct sf_route {
 	int max_age,
 		stale; /* seconds: Cache-Control of a public GET; 0: no-store for per-user, no-cache for public */
 	enum sf_read read;
-	bool idempotent; /* honours Idempotency-Key: reply first, then sf_req_commit */
-	bool quiet;      /* its log line is at debug level, and it answers also while the tables may be missing */
+	bool idempotent;   /* honours Idempotency-Key: reply first, then sf_req_commit */
+	bool secret_reply; /* its answer holds tokens: what is stored of it is encrypted */
+	bool quiet; /* its log line is at debug level, and it answers also while the tables may be missing */
 	bool
 		no_csrf; /* a session's write without X-CSRF-Token is taken: nothing that somebody could gain by starting it */
 	bool secret_path;    /* a parameter of its path is a secret: no log holds the path of a request to it */

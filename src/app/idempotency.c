@@ -10,8 +10,10 @@
  *    503, the client has gone) gives the claim up, so that a retry runs anew; what validation refuses claims nothing.
  *    When the process dies before, the lease lapses and the next request takes the row over, with a new claim number: should the
  *    first one still live and come to its commit, step 2 finds no row of its claim and rolls its effect back.
- * After 24 h a key is free again. */
+ * After 24 h a key is free again. Tokens in an answer (`secret_reply`) are stored encrypted. Nobody's keys, those of registering, are one
+ * space: who uses another's is told of another request, unless he knows all that the other sent, the password too. */
 #include "app/internal.h"
+#include "auth/auth.h"
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/time.h"
@@ -43,6 +45,14 @@ static bool same_request(const struct sf_req *r, struct sf_str stored) {
 	return sf_unhex(stored, digest, sizeof digest) == 0 && sf_app__fingerprint_fits(r, digest);
 }
 
+#define SECRET_REPLY "idempotent answer"
+
+/* The answer as it is stored. */
+static struct sf_str stored_of(struct sf_req *r) {
+	struct sf_str answer = sf_buf_view(&r->http->out);
+	return r->row->route->secret_reply ? sf_secret_encrypt(r->http->arena, SECRET_REPLY, answer) : answer;
+}
+
 static int64_t owner(const struct sf_req *r) {
 	return r->caller.user;
 }
@@ -68,6 +78,11 @@ static int replay(struct sf_req *r) {
 		return sf_fail(r, SF_ECONFLICT, NULL,
 					   "A request with this Idempotency-Key is still running. Try again shortly.");
 	}
+	if (r->row->route->secret_reply &&
+		sf_secret_decrypt(r->http->arena, SECRET_REPLY, row.response, &row.response))
+		return sf_fail(r, SF_ECONFLICT, NULL,
+					   "The answer to this Idempotency-Key cannot be read any more: the secret it was stored "
+					   "under is gone.");
 	sf_reply_json(r, (int)row.status.v);
 	sf_buf_str(&r->http->out, row.response);
 	sf_http_add(r->http, "Idempotent-Replayed", SF_STR("true"));
@@ -121,7 +136,7 @@ int sf_app__idem_commit(struct sf_req *r, struct sf_dbh *tx) {
 																 .route = r->row->label,
 																 .claim = r->idem.claim,
 																 .status = r->http->status,
-																 .response = sf_buf_view(&r->http->out) });
+																 .response = stored_of(r) });
 	if (!err) r->idem.done = true;
 	return err == SF_ENOTFOUND ? taken_over(r) : err;
 }
@@ -135,7 +150,7 @@ static int record(struct sf_req *r) {
 															 .route = r->row->label,
 															 .claim = r->idem.claim,
 															 .status = r->http->status,
-															 .response = sf_buf_view(&r->http->out) },
+															 .response = stored_of(r) },
 							  &changed);
 	return err || changed ? err : taken_over(r);
 }

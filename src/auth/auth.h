@@ -51,6 +51,12 @@ bool sf_secret_verify(struct sf_arena *a, const char *purpose, struct sf_str dat
 /* A purpose's encryption key drawn from the i-th accepted secret: encrypt with that of 0, the present one, try all to decrypt.
  * False: there are no more. The caller wipes it. */
 bool sf_secret_key(size_t i, const char *purpose, unsigned char out[32]);
+/* Text encrypted for one purpose, so that only this installation reads it: XSalsa20-Poly1305 (libsodium's secretbox) under the
+ * purpose's key of the present secret, in base64url. In the arena. */
+struct sf_str sf_secret_encrypt(struct sf_arena *a, const char *purpose, struct sf_str text);
+/* What was encrypted for the purpose under any accepted secret, in the arena. SF_EINVAL: it was under another one, or is changed. */
+SF_MUSTCHECK
+int sf_secret_decrypt(struct sf_arena *a, const char *purpose, struct sf_str encrypted, struct sf_str *text);
 
 /* ---- tokens (JWT, RFC 7519, HS256 only) ----------------------------------------------------------- */
 

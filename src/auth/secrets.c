@@ -6,6 +6,7 @@
 #include "auth/internal.h"
 #include "core/hash.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 
 static struct {
@@ -92,4 +93,36 @@ bool sf_secret_key(size_t i, const char *purpose, unsigned char out[32]) {
 	if (i >= secrets.n) return false;
 	sf_hmac_sha256(text_of(&secrets.list[i]), sf_str(purpose), out);
 	return true;
+}
+
+/* ---- encryption: a random nonce, then what secretbox makes of the text ------------------------------------- */
+
+#define NONCE crypto_secretbox_NONCEBYTES
+#define HEAD  (crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES)
+
+struct sf_str sf_secret_encrypt(struct sf_arena *a, const char *purpose, struct sf_str text) {
+	unsigned char key[crypto_secretbox_KEYBYTES];
+	size_t n = HEAD + text.n;
+	unsigned char *box = sf_arena_alloc(a, n);
+	char *out = sf_arena_alloc(a, (n * 4 + 2) / 3 + 1);
+	SF_BUG_ON(!sf_secret_key(0, purpose, key));
+	sf_random(box, NONCE);
+	crypto_secretbox_easy(box + NONCE, (const unsigned char *)text.p, text.n, box, key);
+	sodium_memzero(key, sizeof key);
+	return (struct sf_str) { out, sf_base64url(box, n, out) };
+}
+
+int sf_secret_decrypt(struct sf_arena *a, const char *purpose, struct sf_str encrypted, struct sf_str *text) {
+	unsigned char key[crypto_secretbox_KEYBYTES], *box = sf_arena_try(a, encrypted.n + 1),
+												  *out = sf_arena_try(a, encrypted.n + 1);
+	size_t n = 0;
+	bool open = false;
+	if (!box || !out) return SF_ENOMEM;
+	if (sf_unbase64url(encrypted, box, encrypted.n, &n) || n < HEAD) return SF_EINVAL;
+	for (size_t i = 0; !open && sf_secret_key(i, purpose, key); i++)
+		open = crypto_secretbox_open_easy(out, box + NONCE, n - NONCE, box, key) == 0;
+	sodium_memzero(key, sizeof key);
+	if (!open) return SF_EINVAL;
+	*text = (struct sf_str) { (char *)out, n - HEAD };
+	return 0;
 }

@@ -48,6 +48,28 @@ onEachEngine(describe, after, 'accounts', (engine) => {
     assert.equal(me.headers['cache-control'], 'private, no-store');
   });
 
+  test('a registration repeated with its Idempotency-Key is answered as the first time; its tokens are stored encrypted', async () => {
+    const key = { 'Idempotency-Key': 'registration-1' }, body = { email: 'once@example.com', password: 'eight888', name: 'Once' };
+    const register = (more = {}) => call('POST', '/api/auth/register', { body: { ...body, ...more }, headers: key });
+    const together = await Promise.all(Array.from({ length: 5 }, () => register()));
+    assert.ok(together.every((r) => [201, 409].includes(r.status)), String(together.map((r) => r.status)));
+    const first = together.find((r) => r.status === 201 && !r.headers['idempotent-replayed']), again = await register();
+    assert.ok(first && !first.headers['idempotent-replayed']);
+    assert.deepEqual([again.status, again.text, again.headers['idempotent-replayed']], [201, first.text, 'true']);
+    assert.equal((await call('GET', '/api/auth/me', { token: again.body.access_token })).body.email, body.email);
+    assertError(await register({ password: 'eight999' }), 422);
+    assertError(await call('POST', '/api/auth/register', { body }), 400, { field: 'email' });
+    const taken = await call('POST', '/api/auth/register', { body, headers: { 'Idempotency-Key': 'registration-2' } });
+    assertError(taken, 400, { field: 'email' });
+    const takenAgain = await call('POST', '/api/auth/register', { body, headers: { 'Idempotency-Key': 'registration-2' } });
+    assert.deepEqual([takenAgain.text, takenAgain.headers['idempotent-replayed']], [taken.text, 'true'], 'the handler had begun, so this is its answer');
+    assertError(await call('POST', '/api/auth/register', { body: { ...body, email: 'no address' }, headers: { 'Idempotency-Key': 'registration-3' } }), 400, { field: 'email' });
+    assert.equal((await call('POST', '/api/auth/register', { body: { ...body, email: 'twice@example.com' }, headers: { 'Idempotency-Key': 'registration-3' } })).status, 201, 'what validation refuses takes no key');
+    const stored = (await onDatabase(s, "SELECT response FROM idempotency_keys WHERE route = 'POST /api/auth/register'")).flat();
+    assert.equal(stored.length, 3);
+    for (const text of stored) assert.match(text, /^[\w-]{80,}$/);
+  });
+
   test('a taken email is 400, whatever its case', async () => {
     const u = await s.user();
     const again = { email: u.email.toUpperCase(), password: 'eight888', name: 'X' };

@@ -46,6 +46,20 @@ onEachEngine(describe, after, 'otp', (engine) => {
     return email;
   };
 
+  test('an answer that was lost is asked for again with the Idempotency-Key, though the code is used', async () => {
+    const email = address();
+    await ask('/auth/register', email);
+    const body = { email, otp: await code(email), password: PASSWORD, password_confirm: PASSWORD };
+    const verify = async () => {
+      const r = await s.request('POST', '/auth/verify-otp', { body, headers: { 'Idempotency-Key': `of-${email}` } });
+      assertDocumented(doc, 'POST', '/auth/verify-otp', r);
+      return r;
+    };
+    const first = await verify(), again = await verify();
+    assert.deepEqual([first.status, again.status, again.text, again.headers['idempotent-replayed']], [201, 201, first.text, 'true']);
+    assertError(await s.post('/auth/verify-otp', body), 400, { field: 'otp' });
+  });
+
   test('registering: a code, then an account that is active and may sign in', async () => {
     const email = address();
     const asked = await ask('/auth/register', email.toUpperCase());

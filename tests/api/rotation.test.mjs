@@ -81,7 +81,7 @@ onEachEngine(describe, after, 'the secret', (engine) => {
   test('a rotation with the old secret among the previous ones ends nothing', async () => {
     const first = readFileSync(file, 'utf8').trim();
     const user = await s.user(), jar = await browser(user), unread = await browser(user), forgetful = await browser(user);
-    const email = 'waiting@example.com'; // the mails wait in the queue, sealed
+    const email = 'waiting@example.com'; // the mails wait in the queue, encrypted
     assert.equal((await s.post('/auth/register', { email })).status, 202);
     assert.equal((await s.post('/auth/forgot-password', { email: user.email })).status, 202);
     await s.restart({ JWT_SECRET: SECOND, JWT_PREVIOUS_SECRETS: first, JOB_WORKERS: '1' });

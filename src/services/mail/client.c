@@ -36,7 +36,7 @@ static struct sf_str payload(struct sf_arena *a, const struct mail__template *t,
 	if (to->time_zone.p) sf_json_add(&j, SF_KV("zone", to->time_zone));
 	if (m->place.p) sf_json_add(&j, SF_KV("place", m->place));
 	if (t->secret) {
-		sf_json_add(&j, SF_KV("sealed", mail__seal(a, data)));
+		sf_json_add(&j, SF_KV("sealed", sf_secret_encrypt(a, MAIL__SECRET, data)));
 	} else {
 		sf_json_key(&j, "data");
 		sf_json_raw(&j, data);

@@ -5,7 +5,6 @@
  *   send.c         the job of one: renders, then sends or keeps
  *     templates.c    what is written (pure)
  *     mime.c         how a message is put on the wire, RFC 5322 and 2045 to 2047 (pure)
- *     seal.c         data that nobody shall read in the queue
  *     smtp.c         handing it to a server, RFC 5321
  *     settings.c     what the settings say of that server
  *     outbox.c       keeping it, and the routes that show what is kept */
@@ -13,6 +12,7 @@
 #define SF_SERVICES_MAIL_INTERNAL_H
 
 #include "app/app.h"
+#include "auth/auth.h"
 #include "core/core.h"
 
 struct json_t;
@@ -21,13 +21,14 @@ struct sf_json;
 
 /* ---- templates ------------------------------------------------------------------------------------- */
 
+#define MAIL__SECRET "mail seal 1" /* what data of secret templates is encrypted for (sf_secret_encrypt) */
 struct mail__template {
 	const char *name;
 	const char *subject[2]; /* Korean, English */
 	const char *body[2];    /* paragraphs, an empty line between them; {field} is replaced */
 	const char *facts;      /* fields listed under the body, separated by commas; NULL: none */
 	int priority;           /* of its jobs; 0: the kind's */
-	bool secret;            /* its data is sealed in the queue */
+	bool secret;            /* its data is encrypted in the queue */
 };
 const struct mail__template *mail__template(struct sf_str name); /* NULL: no such */
 struct mail__text {
@@ -58,14 +59,6 @@ SF_MUSTCHECK
 int mail__mailbox(struct sf_arena *a, struct sf_str s, struct sf_str *name, struct sf_str *address);
 /* The whole message, lines end with CRLF. What is no header text (CR, LF, control characters) becomes a space. */
 void mail__mime(const struct mail__message *m, struct sf_buf *out);
-
-/* ---- sealing ---------------------------------------------------------------------------------------- */
-
-/* Text that only this installation opens (XSalsa20-Poly1305 under a key drawn from JWT_SECRET). In the arena. */
-struct sf_str mail__seal(struct sf_arena *a, struct sf_str text);
-/* Opens what was sealed under any accepted secret. SF_EINVAL: it was sealed under another one, or changed. */
-SF_MUSTCHECK
-int mail__unseal(struct sf_arena *a, struct sf_str sealed, struct sf_str *text);
 
 /* ---- sending ----------------------------------------------------------------------------------------- */
 

@@ -14,13 +14,13 @@ static struct sf_str text_of(const json_t *o, const char *name) {
 	return json_is_string(v) ? (struct sf_str) { json_string_value(v), json_string_length(v) } : SF_STR_NULL;
 }
 
-/* The template's data, opened where it was sealed. */
+/* The template's data, decrypted where it is secret. */
 static int data_of(struct sf_arena *a, const struct mail__template *t, const json_t *payload,
 				   const json_t **out) {
 	struct sf_str text, why;
 	json_t *opened = NULL;
 	if (!t->secret) return *out = json_object_get(payload, "data"), 0;
-	int err = mail__unseal(a, text_of(payload, "sealed"), &text);
+	int err = sf_secret_decrypt(a, MAIL__SECRET, text_of(payload, "sealed"), &text);
 	if (!err) err = sf_json_parse(a, text, &opened, &why);
 	if (!err) *out = opened;
 	return err;
@@ -53,7 +53,7 @@ int mail__compose(struct sf_arena *a, const json_t *payload, struct sf_str key, 
 	else if (!mail__address(m->to))
 		*why = sf_arena_printf(a, "\"" SF_PRI "\" is not an address that mail can be sent to", SF_ARG(m->to));
 	else if ((err = data_of(a, known, payload, &data)) != 0)
-		*why = SF_STR("the mail was sealed under a JWT_SECRET that this worker does not have");
+		*why = SF_STR("the mail was encrypted under a JWT_SECRET that this worker does not have");
 	else if (mail__render(a, known, &reader, data, &m->text, &field))
 		*why = sf_arena_printf(a, "the template \"%s\" needs the field \"" SF_PRI "\"", known->name,
 							   SF_ARG(field));

@@ -55,17 +55,17 @@ static void purposes_and_data_are_told_apart(void **state) {
 static void keys_of_every_accepted_secret(void **state) {
 	(void)state;
 	unsigned char first[32], present[32], previous[32], other[32];
-	assert_true(sf_secret_key(0, "seal", first));
-	assert_false(sf_secret_key(1, "seal", other));
+	assert_true(sf_secret_key(0, "purpose", first));
+	assert_false(sf_secret_key(1, "purpose", other));
 	assert_int_equal(sf_secrets_setup(TWO, (const char *const[]) { ONE, NULL }), 0);
-	assert_true(sf_secret_key(0, "seal", present));
-	assert_true(sf_secret_key(1, "seal", previous));
-	assert_false(sf_secret_key(2, "seal", other));
+	assert_true(sf_secret_key(0, "purpose", present));
+	assert_true(sf_secret_key(1, "purpose", previous));
+	assert_false(sf_secret_key(2, "purpose", other));
 	assert_memory_equal(first, previous, 32);
 	assert_memory_not_equal(first, present, 32);
 	assert_true(sf_secret_key(0, "other", other));
 	assert_memory_not_equal(present, other, 32);
-	sf_secret_digest(a, "seal", SF_STR(""), other);
+	sf_secret_digest(a, "purpose", SF_STR(""), other);
 	assert_memory_not_equal(present, other, 32);
 }
 
@@ -79,9 +79,36 @@ static void wrong_secrets_are_refused_whole(void **state) {
 	assert_null(sf_auth__secret_of("anything"));
 	for (size_t i = 0; i < SF_SECRETS_MAX - 1; i++) many[i] = ONE;
 	assert_int_equal(sf_secrets_setup(TWO, many), 0);
-	assert_true(sf_secret_key(SF_SECRETS_MAX - 1, "seal", key));
+	assert_true(sf_secret_key(SF_SECRETS_MAX - 1, "purpose", key));
 	many[SF_SECRETS_MAX - 1] = ONE;
 	assert_int_equal(sf_secrets_setup(TWO, many), SF_EINVAL);
+}
+
+static void what_is_encrypted_is_read_here_alone(void **state) {
+	(void)state;
+	const struct sf_str plain = SF_STR("{\"otp\":\"012345\"}");
+	struct sf_str out, before = sf_secret_encrypt(a, "mail", plain);
+	assert_null(strstr(sf_arena_cstr(a, before), "otp"));
+	assert_false(sf_str_eq(before, sf_secret_encrypt(a, "mail", plain))); /* a nonce each */
+	assert_int_equal(sf_secret_decrypt(a, "mail", before, &out), 0);
+	assert_true(sf_str_eq(out, plain));
+	assert_int_equal(sf_secret_decrypt(a, "answer", before, &out), SF_EINVAL); /* of another purpose */
+	for (size_t i = 0; i < before.n; i++) {
+		char *changed = sf_arena_cstr(a, before);
+		changed[i] = changed[i] == 'A' ? 'Q' : 'A';
+		assert_int_equal(sf_secret_decrypt(a, "mail", (struct sf_str) { changed, before.n }, &out),
+						 SF_EINVAL);
+	}
+	assert_int_equal(sf_secret_decrypt(a, "mail", SF_STR("AAAA"), &out), SF_EINVAL);
+	assert_int_equal(sf_secret_decrypt(a, "mail", SF_STR_NULL, &out), SF_EINVAL);
+	assert_int_equal(sf_secrets_setup(TWO, (const char *const[]) { ONE, NULL }), 0);
+	assert_int_equal(sf_secret_decrypt(a, "mail", before, &out), 0); /* from before a rotation */
+	assert_true(sf_str_eq(out, plain));
+	struct sf_str after = sf_secret_encrypt(a, "mail", SF_STR(""));
+	assert_int_equal(sf_secrets_setup(TWO, NULL), 0);
+	assert_int_equal(sf_secret_decrypt(a, "mail", before, &out), SF_EINVAL);
+	assert_int_equal(sf_secret_decrypt(a, "mail", after, &out), 0); /* under the present secret */
+	assert_int_equal(out.n, 0);
 }
 
 int main(void) {
@@ -90,6 +117,7 @@ int main(void) {
 		SET_UP(purposes_and_data_are_told_apart),
 		SET_UP(keys_of_every_accepted_secret),
 		SET_UP(wrong_secrets_are_refused_whole),
+		SET_UP(what_is_encrypted_is_read_here_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

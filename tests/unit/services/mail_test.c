@@ -1,4 +1,4 @@
-/* Mail's pure parts: addresses, the message as RFC 5322 and MIME want it, templates, sealing, and what a server's answer means. */
+/* Mail's pure parts: addresses, the message as RFC 5322 and MIME want it, templates, and what a server's answer means. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -305,36 +305,10 @@ static void templates(void **state) {
 	assert_null(mail__template(SF_STR("nothing")));
 }
 
-/* ---- sealing and outcomes ---------------------------------------------------------------------- */
+/* ---- outcomes ----------------------------------------------------------------------------------- */
 
-static void sealing(void **state) {
-	struct sf_arena *a = *state;
-	struct sf_str out;
-	static const char one[] = "a secret of thirty-two bytes or more: one",
-					  two[] = "a secret of thirty-two bytes or more: two";
-	assert_int_equal(sf_secrets_setup(one, NULL), 0);
-	struct sf_str sealed = mail__seal(a, SF_STR("{\"otp\":\"012345\"}"));
-	assert_null(strstr(sealed.p, "otp"));
-	assert_false(sf_str_eq(sealed, mail__seal(a, SF_STR("{\"otp\":\"012345\"}"))));
-	assert_int_equal(mail__unseal(a, sealed, &out), 0);
-	assert_true(sf_str_eq(out, SF_STR("{\"otp\":\"012345\"}")));
-	char *changed = CSTR(sealed);
-	changed[sealed.n - 4] = changed[sealed.n - 4] == 'A' ? 'B' : 'A';
-	assert_int_equal(mail__unseal(a, (struct sf_str) { changed, sealed.n }, &out), SF_EINVAL);
-	assert_int_equal(mail__unseal(a, SF_STR("AAAA"), &out), SF_EINVAL);
-	assert_int_equal(mail__unseal(a, SF_STR_NULL, &out), SF_EINVAL);
-	assert_int_equal(sf_secrets_setup(two, (const char *const[]) { one, NULL }), 0);
-	assert_int_equal(mail__unseal(a, sealed, &out), 0); /* sealed before a rotation */
-	assert_true(sf_str_eq(out, SF_STR("{\"otp\":\"012345\"}")));
-	struct sf_str later = mail__seal(a, SF_STR("later"));
-	assert_int_equal(sf_secrets_setup(two, NULL), 0);
-	assert_int_equal(mail__unseal(a, sealed, &out), SF_EINVAL);
-	assert_int_equal(mail__unseal(a, later, &out), 0); /* the present secret sealed it */
-	assert_int_equal(sf_secrets_setup(NULL, NULL), 0);
-}
-
-/* A mail sealed by a process that has a newer secret waits for one that can open it, instead of dying. */
-static void sealed_by_others(void **state) {
+/* A mail encrypted by a process that has a newer secret waits for one that can open it, instead of dying. */
+static void encrypted_by_others(void **state) {
 	struct sf_arena *a = *state;
 	char why_not[200], *rest[2], *argv[] = { "softfactory", NULL };
 	int n;
@@ -343,7 +317,7 @@ static void sealed_by_others(void **state) {
 	struct sf_str why = SF_STR_NULL;
 	assert_int_equal(sf_config_load(1, argv, rest, &n, why_not, sizeof why_not), 0);
 	assert_int_equal(sf_secrets_setup("a secret of thirty-two bytes or more: new", NULL), 0);
-	struct sf_str sealed = mail__seal(a, SF_STR("{\"otp\":\"012345\",\"minutes\":10}"));
+	struct sf_str sealed = sf_secret_encrypt(a, MAIL__SECRET, SF_STR("{\"otp\":\"012345\",\"minutes\":10}"));
 	json_t *payload = json_pack("{s:s,s:s,s:i,s:s%}", "template", "otp", "to", "kim@example.com", "at", 1,
 								"sealed", sealed.p, sealed.n);
 	assert_int_equal(mail__compose(a, payload, SF_STR("1"), &m, &t, &why), 0);
@@ -424,8 +398,7 @@ int main(void) {
 		cmocka_unit_test_setup_teardown(mime, setup, teardown),
 		cmocka_unit_test_setup_teardown(mime_hostile, setup, teardown),
 		cmocka_unit_test_setup_teardown(templates, setup, teardown),
-		cmocka_unit_test_setup_teardown(sealing, setup, teardown),
-		cmocka_unit_test_setup_teardown(sealed_by_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(encrypted_by_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(outcomes, setup, teardown),
 		cmocka_unit_test_setup_teardown(tls_settings, setup, teardown),
 	};

@@ -39,7 +39,7 @@ static const char *last_mail(struct world *w, const char **otp) {
 	sf_arena_defer(w->a, drop_json, o);
 	const char *sealed = json_string_value(json_object_get(o, "sealed"));
 	if (otp && sealed) {
-		OK(mail__unseal(w->a, sf_str(sealed), &text));
+		OK(sf_secret_decrypt(w->a, MAIL__SECRET, sf_str(sealed), &text));
 		data = json_loadb(text.p, text.n, 0, NULL);
 		sf_arena_defer(w->a, drop_json, data);
 		*otp = json_string_value(json_object_get(data, "otp"));
