@@ -80,6 +80,19 @@ onEachEngine(describe, after, 'telegram', (engine) => {
     assertError(await s.get('/api/telegram/link'), 401);
   });
 
+  test('a code drawn before a new password, or before all sign-ins were ended, links nothing', async () => {
+    const user = await s.user(), here = ++chat;
+    for (const end of [() => s.request('PUT', '/api/auth/me', { token: user.token, body: { current_password: user.password, password: 'another eight888' } }),
+      () => s.post('/api/auth/logout-all', {}, { token: user.token })]) {
+      const drawn = await code(user), r = await end();
+      assert.equal(r.status, 200, r.text);
+      user.token = r.body.access_token ?? (await s.login(user.email, 'another eight888')).token;
+      assert.match(await answer(here, drawn.command), /not valid/);
+      assert.match(await answer(here, '/status'), /not linked/);
+    }
+    assert.match(await answer(here, (await code(user)).command), /linked to your account/);
+  });
+
   test('a code links a chat, once', async () => {
     const user = await s.user();
     const here = ++chat;

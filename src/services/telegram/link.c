@@ -1,4 +1,6 @@
-/* link: codes that tie a chat to a user: drawn for who is signed in, used once in the chat, within ten minutes. */
+/* link: codes that tie a chat to a user: drawn for who is signed in, used once in the chat, within ten minutes, and until all
+ * sign-ins of its user are ended: a thief who was signed out by a new password shall not be told of bookings. */
+#include "auth/auth.h"
 #include "core/config.h"
 #include "core/hash.h"
 #include "core/time.h"
@@ -16,6 +18,11 @@ static struct sf_str hash_of(struct sf_arena *a, struct sf_str code) {
 	return (struct sf_str) { hex, 2 * sizeof digest };
 }
 
+/* Whether all of the user's sign-ins of that time were ended since. */
+static bool ended(int64_t user, int64_t iat) {
+	return iat < sf_token_revoked_before(user);
+}
+
 int telegram_link_code(struct sf_req *r) {
 	struct sf_arena *a = sf_req_arena(r);
 	struct sf_dbh *h = sf_req_db(r);
@@ -28,9 +35,9 @@ int telegram_link_code(struct sf_req *r) {
 	if (err && err != SF_ENOTFOUND) return err;
 	sf_random(bytes, sizeof bytes);
 	struct sf_str text = { code, sf_base64url(bytes, sizeof bytes, code) };
-	struct telegram_q_code_put_in in = { .user_id = user,
-										 .code_hash = hash_of(a, text),
-										 .expires_at = expires };
+	struct telegram_q_code_put_in in = {
+		.user_id = user, .code_hash = hash_of(a, text), .iat = sf_req_caller(r)->iat, .expires_at = expires
+	};
 	err = telegram_q_code_prune(h, &(struct telegram_q_code_prune_in) { .now = sf_req_now(r) }, NULL);
 	if (!err) err = telegram_q_code_put(h, &in, NULL);
 	if (err) return err;
@@ -74,7 +81,7 @@ int telegram__code_user(struct sf_req *r, struct sf_dbh *h, struct sf_str code, 
 	struct telegram_q_code_user_in in = { .code_hash = hash_of(sf_req_arena(r), code), .now = sf_req_now(r) };
 	int err = telegram_q_code_user(h, &in, &row);
 	if (err && err != SF_ENOTFOUND) return err;
-	*user = err ? 0 : row.user_id;
+	*user = err || ended(row.user_id, row.iat) ? 0 : row.user_id;
 	return 0;
 }
 
@@ -95,7 +102,7 @@ int telegram__link(struct sf_req *r, struct sf_dbh *tx, int64_t chat, struct sf_
 	struct telegram_q_code_take_in take = { .code_hash = hash_of(sf_req_arena(r), code),
 											.now = sf_req_now(r) };
 	int err = telegram_q_code_take(tx, &take, &row);
-	if (err == SF_ENOTFOUND) return *user = 0, 0;
+	if (err == SF_ENOTFOUND || (!err && ended(row.user_id, row.iat))) return *user = 0, 0;
 	if (err) return err;
 	err = tell_former_chat(r, tx, row.user_id, chat);
 	struct telegram_q_link_clear_in clear = { .user_id = row.user_id, .chat_id = chat };

@@ -10,21 +10,22 @@ INSERT INTO telegram_updates (update_id, received_at) VALUES (:update_id, :recei
 DELETE FROM telegram_updates WHERE received_at < :cutoff;
 
 -- name: code_put :exec
--- in: user_id int, code_hash text, expires_at time
-INSERT INTO telegram_codes (user_id, code_hash, expires_at) VALUES (:user_id, :code_hash, :expires_at)
-ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash, expires_at = excluded.expires_at;
+-- iat: of the sign-in that draws it, seconds
+-- in: user_id int, code_hash text, iat int, expires_at time
+INSERT INTO telegram_codes (user_id, code_hash, iat, expires_at) VALUES (:user_id, :code_hash, :iat, :expires_at)
+ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash, iat = excluded.iat, expires_at = excluded.expires_at;
 
 -- name: code_user :one
 -- Whose code it is.
 -- in: code_hash text, now time
--- out: user_id int
-SELECT user_id FROM telegram_codes WHERE code_hash = :code_hash AND expires_at > :now;
+-- out: user_id int, iat int
+SELECT user_id, iat FROM telegram_codes WHERE code_hash = :code_hash AND expires_at > :now;
 
 -- name: code_take :one
 -- A code is used once.
 -- in: code_hash text, now time
--- out: user_id int
-DELETE FROM telegram_codes WHERE code_hash = :code_hash AND expires_at > :now RETURNING user_id;
+-- out: user_id int, iat int
+DELETE FROM telegram_codes WHERE code_hash = :code_hash AND expires_at > :now RETURNING user_id, iat;
 
 -- name: code_prune :exec
 -- in: now time
