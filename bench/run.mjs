@@ -12,7 +12,7 @@ import { Postgres, sql } from '../tests/lib/pg.mjs';
 import { BIN } from '../tests/lib/server.mjs';
 import { CLIENTS, SECONDS, answerOf, bodyOf, floor, has, memory, nginx, ours, pgbench, workersOf, wrk } from './lib.mjs';
 import { held, jobs } from './queue.mjs';
-import { CHEFS, bookingLua, bookingScript, chefsScript, fill, mailsSent } from './statements.mjs';
+import { BOOKING_ENV, CHEFS, bookingLua, bookingScript, chefsScript, fill, mailsSent } from './statements.mjs';
 
 const [outDir = 'build/bench', ...wanted] = process.argv.slice(2);
 const report = [];
@@ -27,7 +27,7 @@ const absent = (name) => say(`| ${name}: not installed (tools/install.sh bench) 
 async function filled(engine) {
   const pg = engine === 'postgres' ? await Postgres.start({ durable: true }) : null;
   if (pg) await sql(pg.url(), 'CREATE DATABASE bench');
-  const s = await ours({ engine, ...(pg ? { database: pg.url('bench') } : {}) });
+  const s = await ours({ engine, env: BOOKING_ENV, ...(pg ? { database: pg.url('bench') } : {}) });
   await until(async () => (await s.get('/api/coocook/chefs')).body?.total >= 80, { what: 'the demo data' });
   await fill(s, pg && pg.url('bench'), outDir);
   return { s, pg, stop: async () => (await s.stop(), await pg?.stop()) };
@@ -110,7 +110,7 @@ const scenarios = {
         const mails = await mailsSent(url);
         row('SoftFactory, a job worker mails of each', mine, base);
         // the same without: what it costs that mails are sent meanwhile
-        const alone = await ours({ engine, database: url, env: { JOB_WORKERS: '0' } });
+        const alone = await ours({ engine, database: url, env: { ...BOOKING_ENV, JOB_WORKERS: '0' } });
         try {
           row('SoftFactory, nobody sends the mails', await wrk(alone.url, workersOf(alone), { script }), base);
           writeFileSync(script, bookingLua(token, { keyed: true }));
