@@ -76,13 +76,18 @@ static struct sf_db *database(const struct sf_req *r) {
 }
 
 struct sf_dbh *sf_req_db(struct sf_req *r) {
-	if (!r->db) r->db = sf_db_auto(database(r), r->http->arena, r->row->route->read, r->row->label.p);
+	if (!r->db) {
+		r->db = sf_db_auto(database(r), r->http->arena, r->row->route->read, r->row->label.p);
+		sf_db_tag(r->db, r->id, 0);
+	}
 	return r->db;
 }
 
 int sf_req_begin(struct sf_req *r, struct sf_dbh **tx) {
 	int err = sf_app__still_in(r);
-	return err ? err : sf_tx_begin(database(r), r->http->arena, r->row->label.p, tx);
+	if (!err) err = sf_tx_begin(database(r), r->http->arena, r->row->label.p, tx);
+	if (!err) sf_db_tag(*tx, r->id, 0);
+	return err;
 }
 
 int sf_req_commit(struct sf_req *r, struct sf_dbh *tx) {

@@ -1,6 +1,7 @@
 /* databases: one pool for each database URL that the settings name, and which service uses which. */
 #include "cli/internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -100,6 +101,14 @@ const char *cli_database_missing(const char *service) {
 
 struct sf_db *cli_database_of(const char *service) {
 	return cli_service_known(service) ? find(url_of(service)) : NULL;
+}
+
+void cli_database_services(const struct sf_db *db, char *out, size_t n) {
+	size_t at = 0;
+	out[0] = '\0';
+	for (size_t i = 0; sf_services[i] && at + 1 < n; i++)
+		if (cli_database_of(sf_services[i]->name) == db)
+			at += (size_t)snprintf(out + at, n - at, "%s%s", at ? "," : "", sf_services[i]->name);
 }
 
 size_t cli_databases(struct sf_db **out, size_t n) {

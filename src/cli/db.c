@@ -114,9 +114,11 @@ static int queries(int argc, char **argv) {
 
 int cli_db(int argc, char **argv) {
 	if (argc > 1 && strcmp(argv[1], "queries") == 0) return queries(argc - 2, argv + 2);
+	if (argc > 1 && strcmp(argv[1], "connections") == 0) return cli_db_connections(argc - 1, argv + 1);
 	int code = cli_settings(&argc, argv);
 	if (code) return code;
 	if (argc == 2 && strcmp(argv[1], "migrate") == 0) return cli_task(migrate, NULL);
 	if (argc == 2 && strcmp(argv[1], "status") == 0) return cli_task(status, NULL);
-	return cli_wrong("db takes one of migrate, status, queries; `softfactory db --help` says more");
+	return cli_wrong(
+		"db takes one of migrate, status, queries, connections; `softfactory db --help` says more");
 }

@@ -31,6 +31,7 @@ int cli_config(int argc, char **argv);
 int cli_routes(int argc, char **argv);
 int cli_openapi(int argc, char **argv);
 int cli_db(int argc, char **argv);
+int cli_db_connections(int argc, char **argv); /* argv[0] is "connections" */
 int cli_user(int argc, char **argv);
 int cli_subscription(int argc, char **argv);
 int cli_version(int argc, char **argv);
@@ -65,6 +66,8 @@ bool cli_service_known(const char *service);
 const char *cli_database_missing(const char *service);
 struct sf_db *cli_database_of(const char *service); /* NULL: unknown service */
 size_t cli_databases(struct sf_db **out, size_t n); /* each pool once */
+/* The names of the services that use it, "coocook,platform", cut at n with its NUL. */
+void cli_database_services(const struct sf_db *db, char *out, size_t n);
 void cli_databases_close(void (*done)(void *arg), void *arg);
 
 /* The application over all services with what the settings say, its kinds of jobs declared; 0, or a code after a log line. */

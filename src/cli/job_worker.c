@@ -136,8 +136,8 @@ int cli_job_worker_run(const struct sf_worker *self) {
 	uv_timer_init(sf_loop_uv(worker.loop), &worker.timer);
 	uv_timer_start(&worker.timer, takes_long, READY_AFTER_MS, 0);
 	if (sf_worker_attach(worker.loop, &worker.self) != 0) return 1;
-	sf_telemetry_start(
-		&(struct sf_telemetry_opts) { .loop = worker.loop, .dbs = worker.dbs, .slot = self->slot });
+	sf_telemetry_start(&(struct sf_telemetry_opts) {
+		.loop = worker.loop, .dbs = worker.dbs, .services = cli_database_services, .slot = self->slot });
 	if (sf_co_start(worker.loop, prepare, NULL, NULL) != 0) return 1;
 	sf_loop_run(worker.loop);
 	if (worker.failed) return SF_WORKER_MISCONFIGURED;

@@ -25,11 +25,14 @@ static const struct cli_command commands[] = {
 	  "Secrets are hidden. A wrong value is named, and the exit code is 2.\n", CLI_ALL_SETTINGS },
 	{ "routes", cli_routes, "[--json]", "list the routes of all services", "", CLI_NO_SETTINGS },
 	{ "openapi", cli_openapi, "", "print the OpenAPI 3.1 document", "", CLI_NO_SETTINGS },
-	{ "db", cli_db, "migrate | status | queries [--json] [name]",
-	  "apply migrations, show their state, print the SQL",
+	{ "db", cli_db, "migrate | status | queries [--json] [name] | connections [--json] [--pid PID]",
+	  "apply migrations, show their state, print the SQL, show connections",
 	  "  migrate   applies what is missing, under a lock, each in a transaction\n"
 	  "  status    every migration, whether it was applied and whether its text changed since\n"
-	  "  queries   the named queries with their SQL for both engines (for EXPLAIN and for reading)\n",
+	  "  queries   the named queries with their SQL for both engines (for EXPLAIN and for reading)\n"
+	  "  connections  who uses which connection of the instance that runs on this machine, and for how "
+	  "long;\n"
+	  "               --pid names its supervisor where there are several\n",
 	  CLI_SETTINGS },
 	{ "jobs", cli_jobs, "list | counts | show ID | retry | discard | cancel [ID] [filter] [--json]",
 	  "look at the queue and steer it",

@@ -194,8 +194,11 @@ int cli_worker_run(const struct sf_worker *self, const char *argv0) {
 	uv_timer_init(sf_loop_uv(worker.loop), &worker.timer);
 	uv_timer_start(&worker.timer, takes_long, LISTEN_AFTER_MS, 0);
 	if (sf_worker_attach(worker.loop, &worker.self) != 0) return 1;
-	sf_telemetry_start(&(struct sf_telemetry_opts) {
-		.loop = worker.loop, .http = worker.http, .dbs = worker.dbs, .slot = self->slot });
+	sf_telemetry_start(&(struct sf_telemetry_opts) { .loop = worker.loop,
+													 .http = worker.http,
+													 .dbs = worker.dbs,
+													 .services = cli_database_services,
+													 .slot = self->slot });
 	sf_app_set_ready(worker.app, false);
 	platform_not_ready("the database has not answered yet");
 	if (sf_co_start(worker.loop, prepare, NULL, NULL) != 0) return 1;

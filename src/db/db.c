@@ -106,18 +106,32 @@ int sf_db_ping_replica(struct sf_db *db, size_t i) {
 }
 
 void sf_db_stats(const struct sf_db *db, struct sf_db_stats *out) {
+	struct sf_db_pool p;
 	*out = db->stats;
-	db->eng->stats(db, out);
+	for (size_t i = 0; sf_db_pool(db, i, &p); i++)
+		out->open += p.open, out->busy += p.busy, out->idle += p.idle, out->waiting += p.waiting,
+			out->max += p.max;
+}
+
+bool sf_db_pool(const struct sf_db *db, size_t i, struct sf_db_pool *out) {
+	return db->eng->pool(db, i, out);
 }
 
 size_t sf_db_holders(const struct sf_db *db, struct sf_db_holder *out, size_t n) {
 	size_t i = 0;
 	int64_t now = sf_clock_ns();
-	for (const struct sf_node *at = db->holders.next; at != &db->holders && i < n; at = at->next, i++) {
+	for (const struct sf_node *at = db->holders.next; at != &db->holders; at = at->next, i++) {
 		const struct sf_dbh *h = SF_CONTAINER(at, const struct sf_dbh, node);
-		out[i].label = h->label;
-		out[i].query = h->last ? h->last->name : "";
-		out[i].age_ms = (now - h->since_ns) / 1000000;
+		if (i >= n) continue; /* counted */
+		out[i] = (struct sf_db_holder) {
+			.label = h->label,
+			.query = h->last ? h->last->name : "",
+			.request = h->request,
+			.job = h->job,
+			.age_ms = (now - h->since_ns) / 1000000,
+			.transaction = h->tx,
+			.replica = h->pref == SF_READ_REPLICA && db->opts.replica_urls && !(h->last && h->last->write),
+		};
 	}
 	return i;
 }
@@ -138,6 +152,10 @@ struct sf_dbh *sf_db_auto(struct sf_db *db, struct sf_arena *arena, enum sf_read
 	struct sf_dbh *h = handle(db, arena, label);
 	h->pref = pref;
 	return h;
+}
+
+void sf_db_tag(struct sf_dbh *h, struct sf_str request, int64_t job) {
+	h->request = request, h->job = job;
 }
 
 struct sf_arena *sf_dbh_arena(const struct sf_dbh *h) {
@@ -211,7 +229,11 @@ static int run(struct sf_dbh *h, const struct sf_query *q, const void *in, struc
 	int64_t started = sf_clock_ns();
 	h->last = q;
 	h->constraint = SF_STR("");
+	bool alone =
+		!h->tx && sf_list_empty(&h->node); /* an auto handle may run several at once: the first is shown */
+	if (alone) h->since_ns = started, sf_list_push(&db->holders, &h->node);
 	err = db->eng->run(h, q, in, res);
+	if (alone) sf_list_del(&h->node);
 	count_time(h, q->name, started);
 	if (err) {
 		count_error(&db->stats, err);

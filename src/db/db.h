@@ -133,11 +133,24 @@ struct sf_db_stats { /* plain counters; telemetry pulls them */
 	uint64_t query_us_bucket[12]; /* ≤ 100 µs, 250, 500, 1 ms, 2.5, 5, 10, 25, 50, 100, 1 s, more */
 };
 void sf_db_stats(const struct sf_db *db, struct sf_db_stats *out);
-/* Who holds a connection alone (open transactions): label, age in ms, last query's name. Returns how many. [D-3] */
-struct sf_db_holder {
-	const char *label, *query;
-	int64_t age_ms;
+/* One server's connections, or the threads of a SQLite file. */
+struct sf_db_pool {
+	const char *server; /* "host:port/database" or the file's path; lives as long as the database */
+	bool replica;
+	size_t open, busy, idle, waiting, max; /* waiting: statements and transactions in line for one */
 };
+/* The i-th pool, the primary's first; false: there are no more. */
+SF_MUSTCHECK
+bool sf_db_pool(const struct sf_db *db, size_t i, struct sf_db_pool *out);
+/* Who uses a connection: a transaction has one for itself; a statement alone shares one, or waits for it. [D-3] */
+struct sf_db_holder {
+	const char *label, *query; /* query: the last one's name, "" before the first */
+	struct sf_str request;     /* as sf_db_tag has it, borrowed until the loop goes on; p NULL: none */
+	int64_t job;               /* likewise; 0: none */
+	int64_t age_ms;            /* since it got the connection; of a statement: since it was asked for */
+	bool transaction, replica; /* replica: it may run on one */
+};
+/* Fills in the first n, the oldest first, and returns how many there are. */
 size_t sf_db_holders(const struct sf_db *db, struct sf_db_holder *out, size_t n);
 
 /* ---- running ------------------------------------------------------------------------------------ */
@@ -178,6 +191,8 @@ void sf_tx_end(struct sf_dbh *tx);
 /* Runs fn(arg) when the commit has succeeded (never after a rollback), before sf_tx_commit returns, in the order of the
  * calls; fn must not suspend: cache tags, wake-ups. */
 void sf_tx_after(struct sf_dbh *tx, void (*fn)(void *arg), void *arg);
+/* For sf_db_holders: the request (borrowed as long as the handle lives; p NULL: none) or the job (0: none) it works for. */
+void sf_db_tag(struct sf_dbh *h, struct sf_str request, int64_t job);
 struct sf_arena *sf_dbh_arena(const struct sf_dbh *h);
 enum sf_engine sf_dbh_engine(const struct sf_dbh *h);
 struct sf_db *sf_dbh_db(const struct sf_dbh *h);

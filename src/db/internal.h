@@ -21,7 +21,7 @@ struct sf_db {
 	struct sf_db_stats
 		stats; /* db.c counts queries, errors, slow, timeouts, refused, commits, rollbacks and the
 	                               times; the engine counts reconnects and groups */
-	struct sf_node holders; /* open transactions: struct sf_dbh.node */
+	struct sf_node holders; /* open transactions and statements alone that run: struct sf_dbh.node */
 	char **owned_urls;      /* copies behind opts, freed by db.c */
 	int64_t slow_since_ns;  /* the second in which slow_lines were written */
 	unsigned slow_lines;
@@ -41,7 +41,9 @@ struct sf_dbh { /* lifetime: its arena; a transaction's is out of use after sf_t
 	bool failed;                 /* ... of which a statement failed: only end may follow */
 	int64_t statement_ms;        /* time-out of a statement of this handle; 0: none (migrations) */
 	const struct sf_query *last; /* what runs or ran last; NULL at first */
-	int64_t since_ns;            /* sf_clock_ns of begin */
+	int64_t since_ns;            /* sf_clock_ns of begin; of a statement alone: of its start */
+	struct sf_str request;       /* as sf_db_tag has it */
+	int64_t job;                 /* likewise */
 	struct sf_str
 		constraint;      /* of the last SF_EDUP or SF_ECONFLICT, in the arena; set with sf_db__constraint */
 	struct sf_node node; /* in db->holders */
@@ -86,8 +88,8 @@ struct sf_db__engine {
 	/* Gives the lease back, rolling back what is open; once for every begin that succeeded. Never suspends, cannot
 	 * fail; the handle and its arena may be gone when it returns. */
 	void (*end)(struct sf_dbh *tx);
-	/* Adds the gauges: open, busy, idle, waiting, max. */
-	void (*stats)(const struct sf_db *db, struct sf_db_stats *out);
+	/* As sf_db_pool. */
+	bool (*pool)(const struct sf_db *db, size_t i, struct sf_db_pool *out);
 };
 extern const struct sf_db__engine sf_db__pg, sf_db__lite;
 

@@ -157,21 +157,22 @@ static int pg_ping_replica(struct sf_db *head, size_t i) {
 
 /* ---- counting ------------------------------------------------------------------------------------------ */
 
-static void pg_stats(const struct sf_db *head, struct sf_db_stats *out) {
+static bool pg_pool(const struct sf_db *head, size_t i, struct sf_db_pool *out) {
 	const struct sf_pg *db = SF_CONTAINER(head, const struct sf_pg, head);
-	for (size_t i = 0; i < db->npools; i++) {
-		const struct sf_pg_pool *p = &db->pool[i];
-		out->max += p->max;
-		out->waiting += p->line_n + p->leases_n;
-		for (const struct sf_node *n = p->conns.next; n != &p->conns; n = n->next) {
-			const struct sf_pg_conn *c = SF_CONTAINER(n, const struct sf_pg_conn, node);
-			if (c->state != SF_PG_READY && c->state != SF_PG_CLEANING) continue;
-			bool busy = c->leased || c->in_flight;
-			out->open++;
-			out->busy += busy;
-			out->idle += !busy;
-		}
+	if (i >= db->npools) return false;
+	const struct sf_pg_pool *p = &db->pool[i];
+	*out = (struct sf_db_pool) {
+		.server = p->target.shown, .replica = p->replica, .max = p->max, .waiting = p->line_n + p->leases_n
+	};
+	for (const struct sf_node *n = p->conns.next; n != &p->conns; n = n->next) {
+		const struct sf_pg_conn *c = SF_CONTAINER(n, const struct sf_pg_conn, node);
+		if (c->state != SF_PG_READY && c->state != SF_PG_CLEANING) continue;
+		bool busy = c->leased || c->in_flight;
+		out->open++;
+		out->busy += busy;
+		out->idle += !busy;
 	}
+	return true;
 }
 
 const struct sf_db__engine sf_db__pg = {
@@ -187,5 +188,5 @@ const struct sf_db__engine sf_db__pg = {
 	.commit = sf_pg__tx_commit,
 	.commit_with = pg_commit_with,
 	.end = sf_pg__tx_end,
-	.stats = pg_stats,
+	.pool = pg_pool,
 };

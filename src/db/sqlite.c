@@ -212,17 +212,18 @@ static int ping(struct sf_db *head) {
 	return err == 0 || err == SF_ECANCELED || err == SF_EDRAINING ? err : SF_EUNAVAILABLE;
 }
 
-static void stats(const struct sf_db *head, struct sf_db_stats *out) {
+static bool pool(const struct sf_db *head, size_t i, struct sf_db_pool *out) {
 	struct sf_lite *db = lite(head);
 	struct sf_lite__line *lines[] = { &db->reads, &db->writes };
-	out->max = out->open = db->nthreads;
-	out->busy = out->waiting = 0;
-	for (size_t i = 0; i < SF_COUNT(lines); i++) {
-		uv_mutex_lock(&lines[i]->lock);
-		out->busy += lines[i]->busy, out->waiting += lines[i]->n;
-		uv_mutex_unlock(&lines[i]->lock);
+	if (i > 0) return false;
+	*out = (struct sf_db_pool) { .server = db->path, .max = db->nthreads, .open = db->nthreads };
+	for (size_t k = 0; k < SF_COUNT(lines); k++) {
+		uv_mutex_lock(&lines[k]->lock);
+		out->busy += lines[k]->busy, out->waiting += lines[k]->n;
+		uv_mutex_unlock(&lines[k]->lock);
 	}
 	out->idle = out->open - out->busy;
+	return true;
 }
 
 /* ---- opening and closing ------------------------------------------------------------------------------------------ */
@@ -320,5 +321,5 @@ const struct sf_db__engine sf_db__lite = {
 	.begin = begin,
 	.commit = commit,
 	.end = end,
-	.stats = stats,
+	.pool = pool,
 };

@@ -38,12 +38,17 @@ void *sf_job_context(const struct sf_job *j) {
 	return j->src->js->o.context;
 }
 struct sf_dbh *sf_job_db(struct sf_job *j) {
-	if (!j->db) j->db = sf_db_auto(j->src->db, j->arena, SF_READ_PRIMARY, j->kind->row->kind);
+	if (!j->db) {
+		j->db = sf_db_auto(j->src->db, j->arena, SF_READ_PRIMARY, j->kind->row->kind);
+		sf_db_tag(j->db, SF_STR_NULL, j->id);
+	}
 	return j->db;
 }
 
 int sf_job_begin(struct sf_job *j, struct sf_dbh **tx) {
-	return sf_tx_begin(j->src->db, j->arena, j->kind->row->kind, tx);
+	int err = sf_tx_begin(j->src->db, j->arena, j->kind->row->kind, tx);
+	if (!err) sf_db_tag(*tx, SF_STR_NULL, j->id);
+	return err;
 }
 
 int sf_job_commit(struct sf_job *j, struct sf_dbh *tx) {

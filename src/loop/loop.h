@@ -173,7 +173,22 @@ struct sf_proc {
 	int restarts;
 	char state[16]; /* "starting", "ready", "draining", "backoff" */
 };
+/* "supervisor", "worker 0", "job worker 1". */
+void sf_proc_name(const struct sf_proc *p, char out[32]);
 /* Up to n entries about supervisor (slot -1) and workers, from shared memory; returns how many. */
 size_t sf_super_processes(struct sf_proc *out, size_t n);
+
+/* ---- looking on from outside ----------------------------------------------------------------------- */
+
+struct sf_instance { /* a supervisor with its workers that runs on this machine */
+	int pid;         /* the supervisor's */
+	char memory[64]; /* path of its shared memory */
+};
+/* Those that this user may look into (their own, and root all), the first n by pid; returns how many there are. Blocks. */
+size_t sf_instances(struct sf_instance *out, size_t n);
+/* Makes the memory of that instance the one that sf_shm_area and sf_super_processes see; once, before their first use. SF_EUNAVAILABLE: it
+ * ended meanwhile. SF_EINVAL: it is no instance of this version. */
+SF_MUSTCHECK
+int sf_instance_join(const struct sf_instance *i);
 
 #endif

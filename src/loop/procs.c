@@ -79,6 +79,13 @@ bool sf_super_draining(void) {
 	return atomic_load(&known->draining) != 0;
 }
 
+void sf_proc_name(const struct sf_proc *p, char out[32]) {
+	if (p->slot < 0)
+		snprintf(out, 32, "supervisor");
+	else
+		snprintf(out, 32, p->role == SF_WORKER_JOBS ? "job worker %d" : "worker %d", p->number);
+}
+
 size_t sf_super_processes(struct sf_proc *out, size_t n) {
 	struct table *t = table();
 	for (int tries = 0; tries < 1000; tries++) {

@@ -43,8 +43,13 @@ struct sf_telemetry__slot {
 	struct sf_telemetry__live {
 		int64_t pid, at_us, jobs; /* jobs: 1 when it runs any */
 		uint64_t value[SF_TM_MAX_METRICS];
+		uint32_t conns_seq; /* odd while conns is being written */
+		struct sf_telemetry_conns conns;
 	} live[SF_TM_LIVE];
 };
+
+/* Writes who uses which connection of these databases into the process's place. (connections.c) */
+void sf_telemetry__conns_publish(struct sf_telemetry__live *to, const struct sf_telemetry_opts *opts);
 
 const char *sf_telemetry__prefix(void); /* of the areas' names, up to the slot */
 

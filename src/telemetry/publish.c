@@ -117,6 +117,7 @@ static struct sf_telemetry__live *claim(struct sf_telemetry__slot *slot, int64_t
 		if (l->at_us < oldest->at_us) oldest = l;
 	}
 	oldest->pid = getpid(), oldest->at_us = now, oldest->jobs = 0;
+	oldest->conns_seq &= ~1u; /* who had the place may have died while it wrote */
 	return oldest;
 }
 
@@ -135,6 +136,7 @@ static void publish(void) {
 	for (size_t i = 0; i < SF_TM_DB_BUCKETS; i++)
 		add(&slot->db_bucket[i], now.db.query_us_bucket[i], publisher.last.db.query_us_bucket[i]);
 	add(&slot->db_us, now.db.query_us_sum, publisher.last.db.query_us_sum);
+	sf_telemetry__conns_publish(publisher.live, &publisher.opts);
 	__atomic_store_n(&publisher.live->at_us, sf_time_now(), __ATOMIC_RELEASE);
 	publisher.last = now;
 }

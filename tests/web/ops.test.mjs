@@ -20,7 +20,7 @@ describe('operations', () => {
     test(`every tab, ${viewport.width} px, ${dark ? 'dark' : 'light'}`, async () => {
       const p = await browser.person({ viewport, dark });
       await p.signIn('admin@softfactory.com', 'admin123');
-      for (const path of ['/ops', '/ops?tab=mails', '/ops/outbox?to=nobody@example.com', '/ops?state=dead', '/ops?state=cancelled&kind=telegram.send', '/ops?tab=processes', '/ops?job=1']) {
+      for (const path of ['/ops', '/ops?tab=mails', '/ops/outbox?to=nobody@example.com', '/ops?state=dead', '/ops?state=cancelled&kind=telegram.send', '/ops?tab=processes', '/ops?tab=db', '/ops?job=1']) {
         await p.open(path);
         await p.fits(path);
         await p.accessible(path);
@@ -102,6 +102,33 @@ describe('operations', () => {
     assert.equal(await p.page.getByText('folded away').count(), 0);
     await p.leave();
   });
+
+  for (const viewport of [PHONE, DESK])
+    test(`who holds a connection, ${viewport.width} px`, async () => {
+      const p = await browser.person({ viewport });
+      await p.signIn('admin@softfactory.com', 'admin123');
+      await p.open('/ops?tab=db');
+      await p.page.getByRole('row').filter({ hasText: /^worker 0, primary/ }).waitFor(); // of the real server
+      await p.page.getByRole('row').filter({ hasText: /^job worker 0, primary/ }).waitFor();
+      const pool = (held) => ({ services: 'coocook,platform', server: 'db.example.com:5432/softfactory', engine: 'postgresql', role: 'primary', open: 20, in_use: 20, idle: 0, waiting: 7, max: 30, held });
+      const one = { holder: 'PUT /api/coocook/bookings/{id}/status', transaction: true, ms: 480, query: 'coocook.booking_get', request_id: '5f0c1d2e3a4b59687f0e1d2c3b4a5968', job_id: null };
+      let held = [one, { holder: 'email.batch', transaction: false, ms: 125_000, query: null, request_id: null, job_id: 77 }];
+      await p.page.route('**/api/ops/db', (route) => route.fulfill({ json: { processes: [{ name: 'worker 0', pid: 1, as_of: new Date().toISOString(), databases: [pool(held)], not_shown: 3 }] } }));
+      await p.open('/ops?tab=db');
+      const rows = p.page.getByRole('table', { name: 'Who uses a connection' }).locator('tbody tr');
+      await rows.nth(1).waitFor();
+      const texts = (await rows.allTextContents()).map((t) => t.replace(/\s+/g, ' '));
+      assert.match(texts[0], /email\.batch.*statement 2 min.*worker 0, job 77/, 'the longest first');
+      assert.match(texts[1], /PUT \/api\/coocook\/bookings\/\{id\}\/status.*transaction 480 ms.*coocook\.booking_get.*worker 0, request 5f0c1d2e/);
+      await p.hasText('And 3 more.');
+      await p.hasText('7 waiting');
+      await p.fits('connections that are held');
+      await p.accessible('connections that are held');
+      held = [];
+      await p.open('/ops?tab=db');
+      await p.hasText('Nobody uses a connection at this moment.');
+      await p.leave();
+    });
 
   test('what is asked for follows the filter; a page of none is not the end; a queue that is behind is said', async () => {
     const p = await browser.person();

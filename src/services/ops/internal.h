@@ -31,6 +31,7 @@ struct ops_bulk_body {
 
 /* ---- handlers, all ~ ------------------------------------------------------------------------------- */
 
+sf_handler ops_db;
 sf_handler ops_job_follow;
 sf_handler ops_job_counts, ops_job_list, ops_job_show;
 sf_handler ops_job_retry, ops_job_discard, ops_job_cancel, ops_job_bulk;

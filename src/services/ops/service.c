@@ -1,4 +1,4 @@
-/* service: the rows of operations: following a job, and steering the queue. */
+/* service: the rows of operations: following a job, steering the queue, and connections to databases. */
 #include "services/ops/internal.h"
 #include "services/services.h"
 
@@ -128,6 +128,48 @@ static const struct sf_field bulk_out[] = {
 	{ 0 },
 };
 
+static const struct sf_field held_out[] = {
+	SF_OUT(holder, SF_F_TEXT, .required = true, .example = "\"POST /api/coocook/bookings\"",
+		   .help = "the route, the kind of job, or the part of the program"),
+	SF_OUT(transaction, SF_F_BOOL, .required = true,
+		   .help = "true: it has the connection for itself; false: a statement alone, which shares one or "
+				   "waits for it"),
+	SF_OUT(ms, SF_F_INT, .required = true,
+		   .help = "how long, at `as_of`; of a statement: since it was asked for"),
+	SF_OUT(query, SF_F_TEXT, .required = true, .nullable = true, .example = "\"coocook.booking_add\"",
+		   .help = "the statement that runs or ran last, as `softfactory db queries` names it"),
+	SF_OUT(request_id, SF_F_TEXT, .required = true, .nullable = true),
+	SF_OUT(job_id, SF_F_INT, .required = true, .nullable = true),
+	{ 0 },
+};
+static const struct sf_field database_out[] = {
+	SF_OUT(services, SF_F_TEXT, .required = true, .example = "\"coocook,ops,platform\"",
+		   .help = "whose data lie there"),
+	SF_OUT(server, SF_F_TEXT, .required = true, .help = "host, port and database, or the file"),
+	SF_OUT(engine, SF_F_ENUM, .required = true, .choices = "postgresql|sqlite"),
+	SF_OUT(role, SF_F_ENUM, .required = true, .choices = "primary|replica"),
+	SF_OUT(open, SF_F_INT, .required = true, .help = "connections; SQLite: threads"),
+	SF_OUT(in_use, SF_F_INT, .required = true),
+	SF_OUT(idle, SF_F_INT, .required = true),
+	SF_OUT(waiting, SF_F_INT, .required = true, .help = "statements and transactions in line for one"),
+	SF_OUT(max, SF_F_INT, .required = true),
+	SF_OUT(held, SF_F_ARRAY, .required = true, .sub = held_out, .help = "the oldest first"),
+	{ 0 },
+};
+static const struct sf_field db_process_out[] = {
+	SF_OUT(name, SF_F_TEXT, .required = true, .example = "\"worker 0\""),
+	SF_OUT(pid, SF_F_INT, .required = true),
+	SF_OUT(as_of, SF_F_TIME, .required = true, .nullable = true,
+		   .help = "when the process said so, which each does once a second; null: not yet"),
+	SF_OUT(databases, SF_F_ARRAY, .required = true, .sub = database_out),
+	SF_OUT(not_shown, SF_F_INT, .required = true, .help = "holders beyond the 64 oldest of the process"),
+	{ 0 },
+};
+static const struct sf_field db_out[] = {
+	SF_OUT(processes, SF_F_ARRAY, .required = true, .sub = db_process_out),
+	{ 0 },
+};
+
 /* ---- rows ------------------------------------------------------------------------------------- */
 
 #define ONE .query = one_in, .query_size = sizeof(struct ops_one_query)
@@ -137,6 +179,8 @@ static const struct sf_field bulk_out[] = {
 static const struct sf_route routes[] = {
 	{ SF_GET, "/api/jobs/{id}", ops_job_follow, .auth = SF_WHO("owner or admin"), .rate = SF_RATE_API, ONE,
 	  .reply = followed_out, .errors = { SF_ENOTFOUND }, .summary = "How a job is getting on" },
+	{ SF_GET, "/api/ops/db", ops_db, .auth = SF_ADMIN, .rate = SF_RATE_API, .reply = db_out,
+	  .summary = "Who uses which database connection of this instance, and for how long" },
 	{ SF_GET, JOBS "/counts", ops_job_counts, .auth = SF_ADMIN, .rate = SF_RATE_API, ONE, .reply = counts_out,
 	  .summary = "Jobs by kind and state" },
 	{ SF_GET, JOBS, ops_job_list, .auth = SF_ADMIN, .rate = SF_RATE_API, .query = jobs_in,
@@ -157,6 +201,6 @@ static const struct sf_route routes[] = {
 
 const struct sf_service ops_service = {
 	.name = "ops",
-	.title = "Operations: jobs",
+	.title = "Operations: jobs and connections",
 	.routes = routes,
 };

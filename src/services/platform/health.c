@@ -167,13 +167,12 @@ int platform_processes(struct sf_req *r) {
 	sf_json_arr(j);
 	for (size_t i = 0; i < n; i++) {
 		const struct sf_proc *p = &procs[i];
-		struct sf_str name = SF_STR("supervisor");
-		if (p->slot >= 0)
-			name = sf_arena_printf(sf_req_arena(r), p->role == SF_WORKER_JOBS ? "job worker %d" : "worker %d",
-								   p->number);
+		char name[32];
+		sf_proc_name(p, name);
 		sf_json_obj(j);
-		sf_json_add(j, SF_KV("name", name), SF_KV("pid", p->pid), SF_KV("status", (const char *)p->state),
-					SF_KV("generation", p->generation), SF_KV("restarts", p->restarts));
+		sf_json_add(j, SF_KV("name", (const char *)name), SF_KV("pid", p->pid),
+					SF_KV("status", (const char *)p->state), SF_KV("generation", p->generation),
+					SF_KV("restarts", p->restarts));
 		sf_json_key(j, "started_at");
 		sf_json_time(j, p->started);
 		sf_json_key(j, "idle_seconds");

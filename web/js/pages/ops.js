@@ -1,4 +1,4 @@
-// For administrators: the queue of jobs, the mails that are kept, and the processes. At /ops/outbox it opens with the mails.
+// For administrators: the queue of jobs, the mails that are kept, the processes, and connections to databases. At /ops/outbox it opens with the mails.
 import { html } from '../lib/html.js';
 import { get } from '../lib/api.js';
 import { ago, count, lasting, plural, time } from '../lib/format.js';
@@ -7,10 +7,11 @@ import { useLocation, useQuery } from '../lib/router.js';
 import { AsOf, LOOK_MS } from '../ui/ops-parts.js';
 import { Loaded, Skeleton } from '../ui/states.js';
 import { Tabs } from '../ui/tabs.js';
+import { Database } from './ops-db.js';
 import { Jobs } from './ops-jobs.js';
 import { Mails } from './ops-mails.js';
 
-const TABS = [['jobs', 'Jobs'], ['mails', 'Mails'], ['processes', 'Processes']];
+const TABS = [['jobs', 'Jobs'], ['mails', 'Mails'], ['processes', 'Processes'], ['db', 'Database']];
 
 const STILL_S = 15; // a job worker asks far more often
 const TONES = { ready: 'confirmed', starting: 'pending', draining: 'pending', backoff: 'dead' };
@@ -41,7 +42,7 @@ export default function Ops() {
   const first = useLocation().path === '/ops/outbox' ? 'mails' : 'jobs';
   const tab = TABS.some(([t]) => t === params.tab) ? params.tab : first;
   const choose = (t) => change({ tab: t === first ? null : t, page: null, state: null, kind: null, error: null, since: null, before: null, ticks: null, job: null, to: null, mail: null });
-  const panel = { jobs: Jobs, mails: Mails, processes: Processes }[tab];
+  const panel = { jobs: Jobs, mails: Mails, processes: Processes, db: Database }[tab];
   return html`<div class="wrap page ops">
     <header class="page-head"><h1>Operations</h1><p>What the platform does behind its requests.</p></header>
     <${Tabs} id="ops" label="Operations" tabs=${TABS} value=${tab} onValue=${choose}><${panel} /><//>
