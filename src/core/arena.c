@@ -91,6 +91,11 @@ static void spare_free(void *arg) {
 	s->n = KEEP; /* what this thread still gives back goes to the heap */
 }
 
+void sf_arena_trim(void) {
+	spare_free(&spare);
+	spare.n = 0;
+}
+
 static void spare_key_make(void) {
 	SF_BUG_ON(pthread_key_create(&spare_key, spare_free) != 0);
 }

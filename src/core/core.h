@@ -131,8 +131,9 @@ size_t sf_utf8_control(const char *p, const char *end);
 struct sf_arena;
 
 struct sf_arena *sf_arena_new(size_t budget); /* budget in bytes that sf_arena_try may use; 0: 64 MiB */
-void sf_arena_free(struct sf_arena *a);       /* runs the disposers, newest first; NULL is fine */
-void sf_arena_reset(struct sf_arena *a);      /* disposes, keeps the first block */
+void sf_arena_trim(void); /* gives the blocks that this thread keeps for the next arenas back to the heap */
+void sf_arena_free(struct sf_arena *a);  /* runs the disposers, newest first; NULL is fine */
+void sf_arena_reset(struct sf_arena *a); /* disposes, keeps the first block */
 size_t sf_arena_used(const struct sf_arena *a);
 /* 16-byte aligned, not zeroed; never NULL (for small fixed sizes). */
 __attribute__((returns_nonnull)) void *sf_arena_alloc(struct sf_arena *a, size_t n);

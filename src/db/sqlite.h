@@ -85,6 +85,10 @@ struct sf_lite__conn {
 	sqlite3_stmt **cache;
 	uint32_t ncache;
 	sqlite3_stmt *fixed[8]; /* by enum sf_lite__fixed */
+	/* when its memory goes back: see sf_lite__conn_rest */
+	int64_t rest_at_ns; /* end of the present span */
+	unsigned runs;      /* statements in it */
+	bool worked;        /* many of an earlier one */
 	/* the running statement, for the progress handler */
 	int64_t deadline_ns;
 	const atomic_bool *abandoned;
@@ -141,6 +145,9 @@ int sf_lite__like_add(sqlite3 *db);
 SF_MUSTCHECK
 int sf_lite__conn_do(struct sf_lite__conn *c, enum sf_lite__fixed sql);
 /* The job's statement or script, from parameters to rows; the outcome is in the job. */
+/* In how many ns the connection's memory is to be looked at, 0: now, by its thread and without a lock; -1: not until it has run something. */
+int64_t sf_lite__conn_rest_in(const struct sf_lite__conn *c);
+void sf_lite__conn_rest(struct sf_lite__conn *c);
 void sf_lite__conn_run(struct sf_lite__conn *c, struct sf_lite__job *job);
 /* Puts what SQLite says about its result rc into the job. */
 void sf_lite__conn_error(struct sf_lite__conn *c, struct sf_lite__job *job, int rc);

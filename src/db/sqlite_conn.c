@@ -3,6 +3,7 @@
 #include "db/sqlite.h"
 #include "core/time.h"
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -15,6 +16,33 @@ static int progress(void *arg) {
 	const struct sf_lite__conn *c = arg;
 	if (c->abandoned && atomic_load_explicit(c->abandoned, memory_order_relaxed)) return 1;
 	return c->deadline_ns && sf_clock_ns() > c->deadline_ns;
+}
+
+/* ---- memory ---------------------------------------------------------------------------------------------------- */
+
+#define REST_NS   INT64_C(5000000000)
+#define REST_RUNS 200 /* statements in that time, from which a connection is at work */
+
+/* What a busy time leaves, up to 64 MiB of the file and 8 MiB of pages a connection, goes back in the first quiet span after it. A
+ * worker without work still asks its database some times a second, so quiet is few statements, not none. */
+int64_t sf_lite__conn_rest_in(const struct sf_lite__conn *c) {
+	if (!c->db || (!c->runs && !c->worked)) return -1;
+	int64_t now = sf_clock_ns();
+	return now < c->rest_at_ns ? c->rest_at_ns - now : 0;
+}
+
+void sf_lite__conn_rest(struct sf_lite__conn *c) {
+	bool busy = c->runs >= REST_RUNS;
+	c->runs = 0, c->rest_at_ns = sf_clock_ns() + REST_NS;
+	if (busy || !c->worked) {
+		c->worked = busy;
+		return;
+	}
+	c->worked = false;
+	sqlite3_db_release_memory(c->db);
+	/* unmaps the file; it is mapped again with the next page that is read. A failure leaves it as it was. */
+	(void)sqlite3_exec(c->db, "PRAGMA mmap_size=0; PRAGMA mmap_size=67108864", NULL, NULL, NULL);
+	malloc_trim(0);
 }
 
 int sf_lite__make_folder(const char *path) {
@@ -315,6 +343,7 @@ static int no_transactions(void *arg, int action, const char *a, const char *b, 
 }
 
 void sf_lite__conn_run(struct sf_lite__conn *c, struct sf_lite__job *job) {
+	c->runs++;
 	job->err = 0, job->n = 0, job->changed = 0;
 	job->constraint[0] = job->why[0] = 0;
 	sf_buf_clear(&job->rows), sf_buf_clear(&job->text);

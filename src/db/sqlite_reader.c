@@ -1,11 +1,22 @@
 /* The reading threads of the SQLite engine: each takes a SELECT from the common line and runs it on its connection. */
 #include "db/sqlite.h"
 
-static struct sf_lite__job *next(struct sf_lite__line *line) {
+static struct sf_lite__job *next(struct sf_lite__line *line, struct sf_lite__conn *conn) {
 	struct sf_lite__job *job = NULL;
 	uv_mutex_lock(&line->lock);
 	line->busy--;
-	while (!line->n && !line->stop) uv_cond_wait(&line->more, &line->lock);
+	while (!line->n && !line->stop) {
+		int64_t rest = sf_lite__conn_rest_in(conn);
+		if (rest < 0) {
+			uv_cond_wait(&line->more, &line->lock);
+		} else if (rest > 0) {
+			uv_cond_timedwait(&line->more, &line->lock, (uint64_t)rest);
+		} else {
+			uv_mutex_unlock(&line->lock);
+			sf_lite__conn_rest(conn);
+			uv_mutex_lock(&line->lock);
+		}
+	}
 	if (line->n) {
 		job = SF_CONTAINER(line->jobs.next, struct sf_lite__job, node);
 		sf_list_del(&job->node);
@@ -25,7 +36,7 @@ void sf_lite__reader_main(void *arg) {
 	while (!db->opened) uv_cond_wait(&db->reads.more, &db->reads.lock);
 	db->reads.busy++;
 	uv_mutex_unlock(&db->reads.lock);
-	while ((job = next(&db->reads))) {
+	while ((job = next(&db->reads, &conn))) {
 		if (!conn.db && sf_lite__conn_open(&conn, db->path, false, job->why, sizeof job->why) != 0)
 			job->err = SF_EUNAVAILABLE;
 		else

@@ -369,7 +369,14 @@ static bool wait_for_work(struct sf_lite *db) {
 	line->busy = 0;
 	while (!line->n && !line->stop) {
 		int64_t wait = db->writer.db ? checkpoint_in(db) : SF_LITE__RETRY_NS;
-		if (wait < 0)
+		int64_t rest = sf_lite__conn_rest_in(&db->writer);
+		if (rest == 0) {
+			uv_mutex_unlock(&line->lock);
+			sf_lite__conn_rest(&db->writer);
+			uv_mutex_lock(&line->lock);
+		} else if (rest > 0 && (wait < 0 || rest < wait)) {
+			uv_cond_timedwait(&line->more, &line->lock, (uint64_t)rest);
+		} else if (wait < 0)
 			uv_cond_wait(&line->more, &line->lock);
 		else if (wait == 0 || uv_cond_timedwait(&line->more, &line->lock, (uint64_t)wait) != 0)
 			break;

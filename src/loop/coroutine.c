@@ -124,6 +124,15 @@ static void stack_give(struct sf_loop *l, struct sf_co *co) {
 	co->next = l->idle, l->idle = co, l->nidle++;
 }
 
+void sf_loop__stacks_trim(struct sf_loop *l, size_t keep) {
+	sf_loop__high_water(l);
+	while (l->nidle > keep) {
+		struct sf_co *co = l->idle;
+		l->idle = co->next, l->nidle--;
+		stack_unmap(co);
+	}
+}
+
 void sf_loop__stacks_free(struct sf_loop *l) {
 	while (l->idle) {
 		struct sf_co *co = l->idle;

@@ -114,16 +114,25 @@ struct sf_loop {
 	uv_mutex_t post_lock;
 	struct sf_loop__calls posted;
 
+	/* memory: see sf_loop__tend */
+	int64_t tend_ms;       /* loop time from which it is looked at again */
+	uint64_t tend_started; /* coroutines started by then */
+	uint64_t tend_rss;     /* resident bytes after it was given back last */
+
 	/* lag */
 	int64_t woke_ms; /* when the poll returned */
 	int64_t lag_max;
 };
 
+/* memory.c */
+void sf_loop__tend(struct sf_loop *l); /* every some seconds: gives memory back when little happens */
+
 /* coroutine.c */
-void sf_loop__resume(struct sf_co *co);       /* from the loop's stack only */
-void sf_loop__suspend(struct sf_co *co);      /* from co */
-void sf_loop__stacks_free(struct sf_loop *l); /* all idle ones */
-void sf_loop__co_abandon(struct sf_co *co);   /* gives the stack of one that will never run again back */
+void sf_loop__stacks_trim(struct sf_loop *l, size_t keep); /* unmaps idle stacks beyond `keep` */
+void sf_loop__resume(struct sf_co *co);                    /* from the loop's stack only */
+void sf_loop__suspend(struct sf_co *co);                   /* from co */
+void sf_loop__stacks_free(struct sf_loop *l);              /* all idle ones */
+void sf_loop__co_abandon(struct sf_co *co); /* gives the stack of one that will never run again back */
 size_t sf_loop__high_water(struct sf_loop *l);
 
 /* await.c */

@@ -71,6 +71,7 @@ static void on_prepare(uv_prepare_t *h) {
 	struct sf_loop *l = h->data;
 	run_later(l);
 	sf_log_flush();
+	if (sf_loop_now(l) >= l->tend_ms) sf_loop__tend(l);
 	if (l->woke_ms == 0) return;
 	int64_t lag = sf_clock_ns() / 1000000 - l->woke_ms;
 	if (lag > l->lag_max) l->lag_max = lag;

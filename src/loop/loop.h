@@ -113,6 +113,10 @@ void *sf_shm_area(const char *name, size_t size);
 /* Walks the areas whose name starts with `prefix`; fn gets name, memory and size. */
 void sf_shm_each(const char *prefix, void (*fn)(const char *name, void *p, size_t n, void *arg), void *arg);
 
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+uint64_t sf_memory_resident(void); /* bytes of this process; 0: the kernel does not say */
+
 /* ---- supervisor ------------------------------------------------------------------------------ */
 
 /* What a worker does: answer requests on its slot's socket, or run jobs, without a socket. */

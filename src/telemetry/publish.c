@@ -5,7 +5,6 @@
  * grows stale and is left out. */
 #include "telemetry/internal.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -50,25 +49,13 @@ const char *sf_telemetry__prefix(void) {
 	return prefix;
 }
 
-static uint64_t resident_bytes(void) {
-	char text[128];
-	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	if (fd < 0) return 0;
-	ssize_t n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0) return 0;
-	text[n] = '\0';
-	char *second = strchr(text, ' ');
-	return second ? strtoull(second, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
-}
-
 static void process_stats(struct sf_telemetry__process *out) {
 	struct rusage u;
 	struct stat st;
 	getrusage(RUSAGE_SELF, &u);
 	out->cpu_us = (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 +
 				  (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
-	out->rss_bytes = resident_bytes();
+	out->rss_bytes = sf_memory_resident();
 	/* since Linux 6.2 the folder's size is their number: reading it would cost more with every connection */
 	out->open_fds = stat("/proc/self/fd", &st) == 0 ? (uint64_t)st.st_size : 0;
 }

@@ -20,15 +20,15 @@ export async function runJob(server, kind, { queue = 'default', lane = queue, pa
 }
 
 /** Adds very many. */
-export async function addMany(server, n, { runAt }) {
-  const row = `'platform.prune', 'upkeep', 'upkeep', 5, ${runAt * 1000}, 3, '{}', ${Date.now() * 1000}`;
+export async function addMany(server, n, { runAt, kind = 'platform.prune', queue = 'upkeep', payload = {} }) {
+  const row = `'${kind}', '${queue}', '${queue}', 5, ${runAt * 1000}, 3, '${JSON.stringify(payload)}', ${Date.now() * 1000}`;
   const from = server.engine === 'postgres' ? `SELECT ${row} FROM generate_series(1, ${n})` : `WITH RECURSIVE i (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < ${n}) SELECT ${row} FROM i`;
   await onDatabase(server, `INSERT INTO jobs (kind, queue, lane, priority, run_at, max_attempts, payload, created_at) ${from}`);
 }
 
 /** How many jobs of that kind are over in that state. */
-export async function over(server, state = 'done') {
-  return Number((await onDatabase(server, `SELECT count(*) FROM job_history WHERE kind = 'platform.prune' AND state = '${state}'`))[0][0]);
+export async function over(server, state = 'done', kind = 'platform.prune') {
+  return Number((await onDatabase(server, `SELECT count(*) FROM job_history WHERE kind = '${kind}' AND state = '${state}'`))[0][0]);
 }
 
 /** Pids of the job workers that are ready. */
