@@ -114,10 +114,10 @@ static struct sf_str understood(const struct sf_req *r) {
 	return sf_buf_view(&b);
 }
 
-void sf_app__fingerprint(const struct sf_req *r, unsigned char out[32]) {
-	sf_secret_digest(r->http->arena, PURPOSE, understood(r), out);
+struct sf_str sf_app__fingerprint(const struct sf_req *r) {
+	return sf_secret_hex(r->http->arena, PURPOSE, understood(r));
 }
 
-bool sf_app__fingerprint_fits(const struct sf_req *r, const unsigned char digest[32]) {
-	return sf_secret_verify(r->http->arena, PURPOSE, understood(r), digest);
+bool sf_app__fingerprint_fits(const struct sf_req *r, struct sf_str fingerprint) {
+	return sf_secret_hex_verify(r->http->arena, PURPOSE, understood(r), fingerprint);
 }

@@ -113,14 +113,13 @@ void sf_app__headers_write(struct sf_req *r, int err) {
 	sf_buf_str(head, SF_STR("\r\n"));
 }
 
-int sf_app__etag(struct sf_req *r, struct sf_str etag) {
+void sf_app__etag(struct sf_req *r, struct sf_str etag) {
 	struct sf_http_req *http = r->http;
 	r->own_etag = true;
 	sf_buf_str(&http->head, SF_STR("ETag: "));
 	sf_buf_str(&http->head, etag);
 	sf_buf_str(&http->head, SF_STR("\r\n"));
 	if (r->in.if_none_match.p && sf_http_not_modified(http, etag)) http->status = 304;
-	return 0;
 }
 
 int sf_app__conditional(struct sf_http_req *http) {
@@ -131,5 +130,6 @@ int sf_app__conditional(struct sf_http_req *http) {
 	char etag[20] = "\"";
 	sf_hex(&hash, 8, etag + 1);
 	etag[17] = '"';
-	return sf_app__etag(r, (struct sf_str) { etag, 18 });
+	sf_app__etag(r, (struct sf_str) { etag, 18 });
+	return 0;
 }

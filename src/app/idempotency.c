@@ -31,20 +31,6 @@ static bool key_valid(struct sf_str key) {
 	return key.n > 0 && key.n <= KEY_MAX;
 }
 
-/* One key for two bookings is a mistake, not a repetition. */
-static struct sf_str body_hash(const struct sf_req *r) {
-	unsigned char digest[32];
-	char *hex = sf_arena_alloc(r->http->arena, 65);
-	sf_app__fingerprint(r, digest);
-	sf_hex(digest, 32, hex);
-	return (struct sf_str) { hex, 64 };
-}
-
-static bool same_request(const struct sf_req *r, struct sf_str stored) {
-	unsigned char digest[32];
-	return sf_unhex(stored, digest, sizeof digest) == 0 && sf_app__fingerprint_fits(r, digest);
-}
-
 #define SECRET_REPLY "idempotent answer"
 
 /* The answer as it is stored. */
@@ -72,7 +58,8 @@ static int replay(struct sf_req *r) {
 								 .owner = owner(r), .key = r->in.idempotency_key, .route = r->row->label },
 							 &row);
 	if (err) return err;
-	if (!same_request(r, row.body_hash)) return SF_EIDEMPOTENCY;
+	/* one key for two bookings is a mistake, not a repetition */
+	if (!sf_app__fingerprint_fits(r, row.body_hash)) return SF_EIDEMPOTENCY;
 	if (!sf_str_eq(row.state, SF_STR("done"))) {
 		r->retry_s = 1;
 		return sf_fail(r, SF_ECONFLICT, NULL,
@@ -100,7 +87,7 @@ int sf_app__idem_claim(struct sf_req *r) {
 		.owner = owner(r),
 		.key = r->in.idempotency_key,
 		.route = r->row->label,
-		.body_hash = body_hash(r),
+		.body_hash = sf_app__fingerprint(r),
 		.claim = idem->claim,
 		.now = now,
 		.lease_until = now + LEASE,

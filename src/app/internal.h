@@ -197,9 +197,9 @@ int sf_app__limit_refused(struct sf_req *r, int err);
 
 /* ---- fingerprint.c ---- */
 /* Keyed digest of what a validated request asks for: two requests with the same one are the same. */
-void sf_app__fingerprint(const struct sf_req *r, unsigned char out[32]);
+struct sf_str sf_app__fingerprint(const struct sf_req *r);
 /* Whether a digest made earlier, under any accepted secret, is that of this request. */
-bool sf_app__fingerprint_fits(const struct sf_req *r, const unsigned char digest[32]);
+bool sf_app__fingerprint_fits(const struct sf_req *r, struct sf_str fingerprint);
 
 /* ---- idempotency.c ---- */
 /* ~ Before the handler: 0 go on, SF_HTTP_DONE the stored answer stands, or an error. */
@@ -215,8 +215,8 @@ void sf_app__idem_settle(struct sf_req *r, int err);
 void sf_app__headers_read(struct sf_req *r);
 void sf_app__headers_prepare(struct sf_app *app); /* the fixed blocks of the application and of each row */
 void sf_app__headers_write(struct sf_req *r, int err);
-/* Adds the ETag (with its quotes) of the answer in place, and makes it a 304 where the caller has that one. Returns 0. */
-int sf_app__etag(struct sf_req *r, struct sf_str etag);
+/* Adds the ETag (with its quotes) of the answer in place, and makes it a 304 where the caller has that one. */
+void sf_app__etag(struct sf_req *r, struct sf_str etag);
 int sf_app__conditional(struct sf_http_req *http); /* stage: ETag, 304 */
 
 /* ---- cors.c ---- */

@@ -8,7 +8,8 @@
 static int openapi_get(struct sf_req *r) {
 	sf_reply_json(r, 200);
 	r->http->body_ref = sf_buf_view(&r->app->openapi);
-	return sf_app__etag(r, r->app->openapi_etag);
+	sf_app__etag(r, r->app->openapi_etag);
+	return 0;
 }
 
 /* The page is a file of the web app, which brings its own ETag and Cache-Control. */

@@ -48,6 +48,9 @@ void sf_secret_digest(struct sf_arena *a, const char *purpose, struct sf_str dat
 /* Whether digest is that of data for the purpose under any accepted secret; in constant time. a: scratch. */
 bool sf_secret_verify(struct sf_arena *a, const char *purpose, struct sf_str data,
 					  const unsigned char digest[32]);
+/* The digest as it is stored, in hex, in the arena; and whether that text is the digest of data, as sf_secret_verify. */
+struct sf_str sf_secret_hex(struct sf_arena *a, const char *purpose, struct sf_str data);
+bool sf_secret_hex_verify(struct sf_arena *a, const char *purpose, struct sf_str data, struct sf_str hex);
 /* A purpose's encryption key drawn from the i-th accepted secret: encrypt with that of 0, the present one, try all to decrypt.
  * False: there are no more. The caller wipes it. */
 bool sf_secret_key(size_t i, const char *purpose, unsigned char out[32]);

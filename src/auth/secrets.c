@@ -88,6 +88,19 @@ bool sf_secret_verify(struct sf_arena *a, const char *purpose, struct sf_str dat
 	return right;
 }
 
+struct sf_str sf_secret_hex(struct sf_arena *a, const char *purpose, struct sf_str data) {
+	unsigned char d[32];
+	char *hex = sf_arena_alloc(a, 2 * sizeof d + 1);
+	sf_secret_digest(a, purpose, data, d);
+	sf_hex(d, sizeof d, hex);
+	return (struct sf_str) { hex, 2 * sizeof d };
+}
+
+bool sf_secret_hex_verify(struct sf_arena *a, const char *purpose, struct sf_str data, struct sf_str hex) {
+	unsigned char d[32];
+	return sf_unhex(hex, d, sizeof d) == 0 && sf_secret_verify(a, purpose, data, d);
+}
+
 bool sf_secret_key(size_t i, const char *purpose, unsigned char out[32]) {
 	SF_BUG_ON(secrets.n == 0 || strchr(purpose, ':'));
 	if (i >= secrets.n) return false;

@@ -26,10 +26,7 @@ void cli_grants_json(struct sf_json *j, const struct platform_grant *g, size_t n
 		sf_json_add(j, SF_KV("product", g[i].product), SF_KV("plan_type", g[i].plan),
 					SF_KV("status", g[i].status));
 		sf_json_key(j, "current_period_end");
-		if (g[i].until)
-			sf_json_time(j, g[i].until);
-		else
-			sf_json_null(j);
+		sf_json_time_or_null(j, g[i].until);
 		sf_json_obj_end(j);
 	}
 	sf_json_arr_end(j);

@@ -29,6 +29,9 @@ void sf_json_bool(struct sf_json *j, bool v);
 void sf_json_null(struct sf_json *j);
 void sf_json_time(struct sf_json *j, int64_t t); /* "…Z" */
 void sf_json_date(struct sf_json *j, int64_t day);
+/* null for 0, where that stands for "none". */
+void sf_json_int_or_null(struct sf_json *j, int64_t v);
+void sf_json_time_or_null(struct sf_json *j, int64_t t);
 void sf_json_raw(struct sf_json *j, struct sf_str json);    /* JSON text put in as it is */
 void sf_json_kv(struct sf_json *j, const struct sf_kv *kv); /* pairs up to key NULL, inside an object */
 /* sf_json_add(j, SF_KV("id", id), SF_KV("name", name)): members of the open object. */

@@ -200,6 +200,14 @@ void sf_json_time(struct sf_json *j, int64_t t) {
 	j->out->n += n + 2;
 }
 
+void sf_json_int_or_null(struct sf_json *j, int64_t v) {
+	v ? sf_json_int(j, v) : sf_json_null(j);
+}
+
+void sf_json_time_or_null(struct sf_json *j, int64_t t) {
+	t ? sf_json_time(j, t) : sf_json_null(j);
+}
+
 void sf_json_date(struct sf_json *j, int64_t day) {
 	begin_value(j);
 	char *p = sf_buf_reserve(j->out, 18);

@@ -144,10 +144,11 @@ int sf_lite__like_add(sqlite3 *db);
 /* SQLite's code. */
 SF_MUSTCHECK
 int sf_lite__conn_do(struct sf_lite__conn *c, enum sf_lite__fixed sql);
-/* The job's statement or script, from parameters to rows; the outcome is in the job. */
 /* In how many ns the connection's memory is to be looked at, 0: now, by its thread and without a lock; -1: not until it has run something. */
 int64_t sf_lite__conn_rest_in(const struct sf_lite__conn *c);
+/* Ends the span of time that is due: in a quiet one after a busy one the connection's memory goes back. */
 void sf_lite__conn_rest(struct sf_lite__conn *c);
+/* The job's statement or script, from parameters to rows; the outcome is in the job. */
 void sf_lite__conn_run(struct sf_lite__conn *c, struct sf_lite__job *job);
 /* Puts what SQLite says about its result rc into the job. */
 void sf_lite__conn_error(struct sf_lite__conn *c, struct sf_lite__job *job, int rc);

@@ -20,6 +20,7 @@ static int progress(void *arg) {
 
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
 
+#define MAP_FILE  "PRAGMA mmap_size=67108864;" /* of the file, bytes */
 #define REST_NS   INT64_C(5000000000)
 #define REST_RUNS 200 /* statements in that time, from which a connection is at work */
 
@@ -41,7 +42,7 @@ void sf_lite__conn_rest(struct sf_lite__conn *c) {
 	c->worked = false;
 	sqlite3_db_release_memory(c->db);
 	/* unmaps the file; it is mapped again with the next page that is read. A failure leaves it as it was. */
-	(void)sqlite3_exec(c->db, "PRAGMA mmap_size=0; PRAGMA mmap_size=67108864", NULL, NULL, NULL);
+	(void)sqlite3_exec(c->db, "PRAGMA mmap_size=0;" MAP_FILE, NULL, NULL, NULL);
 	malloc_trim(0);
 }
 
@@ -60,11 +61,12 @@ int sf_lite__make_folder(const char *path) {
 /* Durable means durable: in WAL mode synchronous=FULL syncs the log at every COMMIT (NORMAL would not, and a power cut
  * could take back what a client was told); the group commit makes that cheap. */
 static int pragmas(sqlite3 *db, bool writer) {
-	int rc = sqlite3_exec(db,
-						  "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;"
-						  "PRAGMA mmap_size=67108864; PRAGMA cache_size=-8192;"
-						  "PRAGMA wal_autocheckpoint=4000; PRAGMA journal_size_limit=67108864;",
-						  NULL, NULL, NULL);
+	int rc =
+		sqlite3_exec(db,
+					 "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;" MAP_FILE
+					 "PRAGMA cache_size=-8192;"
+					 "PRAGMA wal_autocheckpoint=4000; PRAGMA journal_size_limit=67108864;",
+					 NULL, NULL, NULL);
 	if (rc == SQLITE_OK && !writer)
 		rc = sqlite3_exec(db, "PRAGMA query_only=ON; SELECT 1 FROM sqlite_schema", NULL, NULL, NULL);
 	if (rc != SQLITE_OK || !writer) return rc;

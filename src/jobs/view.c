@@ -166,20 +166,14 @@ int sf_job_list(struct sf_dbh *h, const struct sf_job_filter *f, struct sf_job_v
 
 static void time_or_null(struct sf_json *j, const char *key, int64_t t) {
 	sf_json_key(j, key);
-	if (t)
-		sf_json_time(j, t);
-	else
-		sf_json_null(j);
+	sf_json_time_or_null(j, t);
 }
 
 static void columns(struct sf_json *j, const struct sf_job_view *v) {
 	sf_json_add(j, SF_KV("queue", v->queue), SF_KV("priority", v->priority),
 				SF_KV("max_attempts", v->max_attempts), SF_KV("key", v->key));
 	sf_json_key(j, "owner");
-	if (v->owner)
-		sf_json_int(j, v->owner);
-	else
-		sf_json_null(j);
+	sf_json_int_or_null(j, v->owner);
 	sf_json_key(j, "run_at");
 	sf_json_time(j, v->run_at);
 	time_or_null(j, "started_at", v->started_at);

@@ -88,25 +88,17 @@ bool sf_telemetry_conns(int64_t pid, struct sf_telemetry_conns *out) {
 	return w.found && out->at_us != 0;
 }
 
-static void text_or_null(struct sf_json *j, const char *key, const char *text) {
-	sf_json_key(j, key);
-	if (*text)
-		sf_json_str(j, sf_str(text));
-	else
-		sf_json_null(j);
+static struct sf_str text_of(const char *text) { /* shown as null where there is none */
+	return *text ? sf_str(text) : SF_STR_NULL;
 }
 
 static void held_json(struct sf_json *j, const struct sf_telemetry_held *h) {
 	sf_json_obj(j);
 	sf_json_add(j, SF_KV("holder", (const char *)h->label), SF_KV("transaction", h->transaction),
-				SF_KV("ms", h->ms));
-	text_or_null(j, "query", h->query);
-	text_or_null(j, "request_id", h->request);
+				SF_KV("ms", h->ms), SF_KV("query", text_of(h->query)),
+				SF_KV("request_id", text_of(h->request)));
 	sf_json_key(j, "job_id");
-	if (h->job)
-		sf_json_int(j, h->job);
-	else
-		sf_json_null(j);
+	sf_json_int_or_null(j, h->job);
 	sf_json_obj_end(j);
 }
 
@@ -133,10 +125,7 @@ static void process_json(struct sf_json *j, const struct sf_proc *p, struct sf_t
 	sf_json_obj(j);
 	sf_json_add(j, SF_KV("name", (const char *)name), SF_KV("pid", p->pid));
 	sf_json_key(j, "as_of");
-	if (c->at_us)
-		sf_json_time(j, c->at_us);
-	else
-		sf_json_null(j);
+	sf_json_time_or_null(j, c->at_us);
 	sf_json_key(j, "databases");
 	sf_json_arr(j);
 	for (uint32_t i = 0; i < c->npools; i++) pool_json(j, c, i);

@@ -39,8 +39,9 @@ struct ask { /* Lifetime: the request */
 	struct coocook_q_booking_take_row row;
 };
 
-/* The hours asked for, of an exact one. */
-static struct coocook_span hours_of(const struct ask *a) {
+/* Where the booking may lie: in the very hours that were asked for, or on the day. */
+static struct coocook_span asked_span(const struct ask *a) {
+	if (!a->when.exact) return a->when.window;
 	int64_t from = a->when.window.from;
 	return (struct coocook_span) { from, from + a->body->duration_hours * COOCOOK_HOUR };
 }
@@ -159,7 +160,7 @@ static int find_start(struct ask *a, struct sf_dbh *h, bool long_day, int64_t *s
 	struct coocook_calendar c;
 	*start = a->when.window.from;
 	if (a->when.exact && !long_day) return 0;
-	struct coocook_span window = a->when.exact ? hours_of(a) : a->when.window;
+	struct coocook_span window = asked_span(a);
 	int err = coocook__calendar(h, a->body->chef_id, a->zone, window, &c);
 	if (err) return err;
 	bool found = a->when.exact ? coocook_fits(&c, window)
@@ -193,7 +194,7 @@ static int take(struct ask *a, struct sf_dbh *h, bool long_day) {
  * connection of their own in time; the others are told what there is to know, which needs none. */
 static bool gone(struct ask *a) {
 	struct coocook_calendar c;
-	struct coocook_span window = a->when.exact ? hours_of(a) : a->when.window;
+	struct coocook_span window = asked_span(a);
 	int64_t start;
 	if (coocook__calendar(sf_req_db(a->r), a->body->chef_id, a->zone, window, &c)) return false;
 	return !coocook_first_free(&c, window, a->body->duration_hours, &start);
@@ -202,7 +203,7 @@ static bool gone(struct ask *a) {
 /* ~ Books and answers. SF_EDUP as of take: not refused yet. */
 static int book(struct ask *a) {
 	struct sf_req *r = a->r;
-	bool long_day = coocook_long_day(a->zone, a->when.exact ? hours_of(a) : a->when.window);
+	bool long_day = coocook_long_day(a->zone, asked_span(a));
 	/* One statement is a transaction already; an idempotent answer must be stored in the same one. */
 	bool keyed = sf_http_header(sf_req_http(r), "idempotency-key").p != NULL;
 	struct coocook_q_chef_hold_in hold = { .id = a->body->chef_id };

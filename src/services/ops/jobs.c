@@ -83,10 +83,7 @@ int ops_job_list(struct sf_req *r) {
 	for (size_t i = 0; i < n; i++) sf_job_json(j, &v[i], SF_JOB_LISTED);
 	sf_json_arr_end(j);
 	sf_json_key(j, "next");
-	if (next)
-		sf_json_int(j, next);
-	else
-		sf_json_null(j);
+	sf_json_int_or_null(j, next);
 	sf_json_obj_end(j);
 	return 0;
 }

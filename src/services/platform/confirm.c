@@ -31,12 +31,9 @@ static struct sf_str draw(struct sf_arena *a) {
 /* ~ SF_ERATE: none may be sent now. */
 static int put(struct sf_req *r, const struct platform_locked *l, struct sf_str code) {
 	struct sf_arena *a = sf_req_arena(r);
-	unsigned char d[32];
-	char hex[65];
-	sf_secret_digest(a, "confirm", digested(a, l->u.id, code), d);
-	sf_hex(d, sizeof d, hex);
 	struct platform_q_email_code_put_in in = { .user_id = l->u.id,
-											   .code_hash = sf_arena_str(a, sf_str(hex)),
+											   .code_hash =
+												   sf_secret_hex(a, "confirm", digested(a, l->u.id, code)),
 											   .expires_at = l->now + PLATFORM_CODE_USEC,
 											   .now = l->now,
 											   .since = l->now - PLATFORM_OTP_PAUSE_USEC };
@@ -83,12 +80,10 @@ static int check(struct sf_req *r, int64_t user, struct sf_str typed) {
 											   .now = sf_req_now(r),
 											   .most = PLATFORM_OTP_TRIES };
 	struct platform_q_email_code_try_row row;
-	unsigned char d[32];
 	int err = platform_q_email_code_try(sf_req_db(r), &in, &row);
 	if (err && err != SF_ENOTFOUND) return err;
-	bool right = !err && sf_unhex(row.code_hash, d, sizeof d) == 0 &&
-				 sf_secret_verify(a, "confirm", digested(a, user, platform_code(a, typed)), d);
-	if (right) return 0;
+	if (!err && sf_secret_hex_verify(a, "confirm", digested(a, user, platform_code(a, typed)), row.code_hash))
+		return 0;
 	sf_fail_field(r, "code", "must be the code of the last mail, which is not over");
 	return sf_fail(r, SF_EINVAL, NULL, "This code is wrong or over. Ask for a new one.");
 }

@@ -25,21 +25,15 @@ static struct sf_str digested(struct sf_arena *a, struct sf_str email, const cha
 	return sf_arena_printf(a, "%s:" SF_PRI ":" SF_PRI, purpose, SF_ARG(otp), SF_ARG(email));
 }
 
-/* The digest that is stored, hex in the arena. */
+/* The digest that is stored. */
 static struct sf_str digest(struct sf_arena *a, struct sf_str email, const char *purpose, struct sf_str otp) {
-	unsigned char d[32];
-	char *hex = sf_arena_alloc(a, 65);
-	sf_secret_digest(a, "otp", digested(a, email, purpose, otp), d);
-	sf_hex(d, sizeof d, hex);
-	return (struct sf_str) { hex, 64 };
+	return sf_secret_hex(a, "otp", digested(a, email, purpose, otp));
 }
 
 /* Whether a code is the one whose digest was stored, under whichever accepted secret that was. */
 static bool is_code(struct sf_arena *a, struct sf_str email, const char *purpose, struct sf_str otp,
 					struct sf_str stored) {
-	unsigned char d[32];
-	return sf_unhex(stored, d, sizeof d) == 0 &&
-		   sf_secret_verify(a, "otp", digested(a, email, purpose, otp), d);
+	return sf_secret_hex_verify(a, "otp", digested(a, email, purpose, otp), stored);
 }
 
 static struct sf_str draw(struct sf_arena *a) {

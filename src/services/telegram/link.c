@@ -59,10 +59,7 @@ int telegram_link_state(struct sf_req *r) {
 	sf_json_obj(j);
 	sf_json_add(j, SF_KV("configured", configured), SF_KV("linked", linked));
 	sf_json_key(j, "linked_at");
-	if (linked)
-		sf_json_time(j, link.linked_at);
-	else
-		sf_json_null(j);
+	sf_json_time_or_null(j, linked ? link.linked_at : 0);
 	sf_json_obj_end(j);
 	return 0;
 }

@@ -77,23 +77,6 @@ static inline const char *day(struct world *w, int from_today) {
 	sf_date_format(sf_zone_day(sf_zone_of(SF_STR("Asia/Seoul")), sf_time_now()) + from_today, text);
 	return sf_arena_cstr(w->a, sf_str(text));
 }
-/* ~ A number out of the database. */
-static inline int64_t number(struct world *w, const char *sql) {
-	struct row {
-		int64_t n;
-	} row = { -1 };
-	static const struct sf_dbcol out[] = { { "n", SF_T_INT, false, offsetof(struct row, n) } };
-	struct sf_query q = { .name = "test.number",
-						  .kind = SF_Q_ONE,
-						  .pg = sql,
-						  .lite = sql,
-						  .out = out,
-						  .nout = 1,
-						  .row_size = sizeof(row),
-						  .id = UINT32_MAX };
-	must(sf_db_one(sf_db_auto(w->db, w->a, SF_READ_PRIMARY, "test"), &q, NULL, &row), sql, __LINE__);
-	return row.n;
-}
 /* ---- many at once -------------------------------------------------------------------------------- */
 
 struct crowd {

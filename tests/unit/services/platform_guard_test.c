@@ -21,21 +21,6 @@ static void strangers_failed(struct world *w, const char *email, int n) {
 					  email, (long long)whole_at)
 					  .p));
 }
-static int64_t number(struct world *w, const char *sql) {
-	static const struct sf_dbcol out[] = { { "n", SF_T_INT, false, 0 } };
-	int64_t n = 0;
-	struct sf_query q = { .name = "test.number",
-						  .kind = SF_Q_ONE,
-						  .pg = sql,
-						  .lite = sql,
-						  .out = out,
-						  .nout = 1,
-						  .row_size = sizeof n,
-						  .id = UINT32_MAX };
-	OK(sf_db_one(sf_db_auto(w->db, w->a, SF_READ_PRIMARY, "test"), &q, NULL, &n));
-	return n;
-}
-
 /* ---- one stranger ------------------------------------------------------------------------------------ */
 
 static void a_stranger_locks_the_name_for_itself_alone(struct world *w) {

@@ -171,4 +171,24 @@ static inline int64_t int_of(struct answer a, const char *name) {
 			fail_msg("line %d: status %d, not %d: %s", __LINE__, is_.status, want, text_of(is_, "error"));   \
 	} while (0)
 
+/* ---- the database -------------------------------------------------------------------------------- */
+
+/* ~ A number out of the database. */
+static inline int64_t number(struct world *w, const char *sql) {
+	struct row {
+		int64_t n;
+	} row = { -1 };
+	static const struct sf_dbcol out[] = { { "n", SF_T_INT, false, offsetof(struct row, n) } };
+	struct sf_query q = { .name = "test.number",
+						  .kind = SF_Q_ONE,
+						  .pg = sql,
+						  .lite = sql,
+						  .out = out,
+						  .nout = 1,
+						  .row_size = sizeof(row),
+						  .id = UINT32_MAX };
+	must(sf_db_one(sf_db_auto(w->db, w->a, SF_READ_PRIMARY, "test"), &q, NULL, &row), sql, __LINE__);
+	return row.n;
+}
+
 #endif
