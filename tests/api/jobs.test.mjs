@@ -187,7 +187,7 @@ onEachEngine(describe, after, 'jobs', (engine) => {
   });
 
   test('what fails too often is a dead letter, says why, and runs once the cause is gone', async () => {
-    await onDatabase(s, 'ALTER TABLE login_failures RENAME TO away');
+    await onDatabase(s, 'ALTER TABLE client_failures RENAME TO away');
     let id;
     try {
       [id] = await addJobs(s, 1, { owner: user.id });
@@ -197,7 +197,7 @@ onEachEngine(describe, after, 'jobs', (engine) => {
       assert.ok(dead[0].error.length > 5);
       assert.equal((await s.get(`/api/jobs/${id}`, { token: user.token })).body.error, 'The last attempt failed.');
     } finally {
-      await onDatabase(s, 'ALTER TABLE away RENAME TO login_failures');
+      await onDatabase(s, 'ALTER TABLE away RENAME TO client_failures');
     }
     const listed = await cli('list', '--state', 'dead');
     assert.equal(listed.code, 0, listed.stderr);
