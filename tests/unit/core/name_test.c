@@ -61,7 +61,7 @@ static void commands_and_mentions_are_plain_words(void **state) {
 static void a_long_one_is_cut(void **state) {
 	(void)state;
 	struct sf_arena *a = sf_arena_new(0);
-	char text[400] = "", want[400];
+	char text[400] = "", want[sizeof text + 8];
 	for (int i = 0; i < 40; i++) strcat(text, "김");
 	assert_str(sf_arena_name(a, sf_str(text)), text);
 	snprintf(want, sizeof want, "%s…", text);
